@@ -1,0 +1,88 @@
+// What a reader finds in a checkpoint: names, types, shapes, and where each shard's bytes lie. No tensor bytes.
+#pragma once
+
+#include "unshard/dims.hpp"
+#include "unshard/dtype.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace unshard {
+
+/// How a tensor relates to one mesh dimension (torch.distributed.tensor.placement_types).
+enum class PlacementKind : std::uint32_t { replicate, shard, strided_shard, partial_sum, partial_avg };
+
+struct Placement {
+    PlacementKind kind = PlacementKind::replicate;
+    std::uint32_t dim = 0;           ///< shard, strided_shard: the tensor dimension that is split
+    std::uint64_t split_factor = 1;  ///< strided_shard only
+    friend bool operator==(const Placement&, const Placement&) = default;
+};
+
+/// torch.distributed.device_mesh.DeviceMesh: global ranks laid out in an array of `shape`, row-major.
+struct Mesh {
+    Dims shape;
+    std::vector<std::string> dim_names;  ///< empty, or one for each dimension
+    std::vector<std::uint64_t> ranks;    ///< shape.numel() global ranks
+    friend bool operator==(const Mesh&, const Mesh&) = default;
+};
+
+/// One stored piece of a tensor. Element (i0, i1, ..) lies `first + sum(i * stride)` elements into the storage.
+struct Shard {
+    std::uint32_t file = 0;    ///< into CheckpointIndex::files
+    std::uint64_t offset = 0;  ///< where its storage begins, bytes from the start of the file
+    std::uint64_t bytes = 0;   ///< the storage's size; nothing outside it is ever read
+    std::uint64_t first = 0;   ///< elements
+    Dims shape;
+    Dims stride;                        ///< elements, one for each dimension of `shape`
+    std::uint32_t rank = 0;             ///< the global rank that saved it
+    std::optional<Dims> origin;         ///< where it lies in the whole tensor, when the format states that
+    std::optional<std::uint32_t> mesh;  ///< into CheckpointIndex::meshes, when it has placements
+    std::vector<Placement> placements;  ///< one for each dimension of the mesh
+    friend bool operator==(const Shard&, const Shard&) = default;
+};
+
+/// Whether nothing says where the shard belongs in its tensor.
+inline bool is_plain(const Shard& shard) {
+    return !shard.mesh && !shard.origin;
+}
+
+/// A tensor of the model and all its pieces, in rank order.
+struct SourceTensor {
+    std::string name;  ///< the fully qualified name, as saved
+    DType dtype = DType::f32;
+    std::optional<Dims> shape;  ///< of the whole tensor, when the format states it
+    std::vector<Shard> shards;
+    friend bool operator==(const SourceTensor&, const SourceTensor&) = default;
+};
+
+struct SourceFile {
+    std::string path;
+    std::uint64_t bytes = 0;
+    friend bool operator==(const SourceFile&, const SourceFile&) = default;
+};
+
+/// Something that is not converted, and why. Nothing is left out in silence.
+struct Dropped {
+    std::string name;
+    std::string why;
+    friend bool operator==(const Dropped&, const Dropped&) = default;
+};
+
+struct CheckpointIndex {
+    std::string format;       ///< for people, e.g. "FSDP, 4 ranks"
+    std::uint64_t ranks = 1;  ///< how many ranks saved it
+    std::vector<SourceFile> files;
+    std::vector<Mesh> meshes;
+    std::vector<SourceTensor> tensors;
+    std::vector<Dropped> dropped;
+    std::vector<std::string> warnings;
+    nlohmann::json metadata = nlohmann::json::object();
+    friend bool operator==(const CheckpointIndex&, const CheckpointIndex&) = default;
+};
+
+}  // namespace unshard

@@ -1,0 +1,51 @@
+// A loop over independent items on several threads.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace unshard {
+
+/// Calls `work(worker)` once on each of `workers` threads and waits for all; the first exception is rethrown.
+template <class Work>
+void on_each_worker(unsigned workers, Work work) {
+    std::exception_ptr failure;
+    std::mutex mutex;
+    const auto guarded = [&](unsigned worker) {
+        try {
+            work(worker);
+        } catch (...) {
+            const std::lock_guard lock(mutex);
+            if (!failure) failure = std::current_exception();
+        }
+    };
+    {
+        std::vector<std::jthread> threads;
+        for (unsigned i = 1; i < workers; ++i) threads.emplace_back(guarded, i);
+        guarded(0);
+    }
+    if (failure) std::rethrow_exception(failure);
+}
+
+/// Calls `item(i)` for every i below `count`, on up to `threads` threads, in no order. After a failure no new item is
+/// begun; the first exception is rethrown.
+template <class Item>
+void parallel_for(std::size_t count, unsigned threads, Item item) {
+    std::atomic<std::size_t> next = 0;
+    const auto workers = static_cast<unsigned>(std::clamp<std::size_t>(count, 1, std::max(threads, 1U)));
+    on_each_worker(workers, [&](unsigned) {
+        try {
+            for (std::size_t i = next++; i < count; i = next++) item(i);
+        } catch (...) {
+            next = count;
+            throw;
+        }
+    });
+}
+
+}  // namespace unshard

@@ -1,0 +1,48 @@
+// How a merger puts whole tensors together: destination boxes, each filled by a strided walk through a shard.
+#pragma once
+
+#include "unshard/index.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace unshard {
+
+enum class CopyMode : std::uint32_t {
+    set,  ///< each element is written once
+    add,  ///< added, times `factor`, to what other copies add to the same element (accumulated in f32 or wider)
+};
+
+/// Element (origin + i) of the destination's view takes element `first + sum(i * stride)` of the shard's storage.
+struct Copy {
+    std::uint32_t tensor = 0;  ///< into CheckpointIndex::tensors
+    std::uint32_t shard = 0;   ///< into that tensor's shards
+    std::uint64_t first = 0;   ///< elements from the start of the storage
+    Dims stride;               ///< elements, one for each dimension of the view
+    Box box;                   ///< in the destination's view
+    CopyMode mode = CopyMode::set;
+    double factor = 1;
+    friend bool operator==(const Copy&, const Copy&) = default;
+};
+
+/// A whole tensor of the output.
+struct PlannedTensor {
+    std::string name;
+    DType dtype = DType::f32;  ///< of all its sources
+    Dims shape;
+    Dims view;  ///< same elements in the same order, other shape; what the boxes refer to. Usually == shape
+    std::vector<Copy> copies;     ///< cover the view: each element set once, or added to
+    std::vector<Copy> replicas;   ///< hold the same bits as what `copies` give; compared, not written
+    bool replicas_stated = true;  ///< the format says that they are replicas; otherwise they are always compared
+    friend bool operator==(const PlannedTensor&, const PlannedTensor&) = default;
+};
+
+struct Plan {
+    std::vector<PlannedTensor> tensors;
+    std::vector<Dropped> dropped;
+    std::vector<std::string> warnings;
+    friend bool operator==(const Plan&, const Plan&) = default;
+};
+
+}  // namespace unshard
