@@ -1,0 +1,103 @@
+#include "models/completeness.hpp"
+
+#include "models/whole_tensor.hpp"
+#include "unshard/checked.hpp"
+
+#include <set>
+
+namespace unshard {
+namespace {
+
+/// Far above any model; a damaged config.json must not keep us counting.
+constexpr std::uint64_t kMostTensors = 1 << 22;
+
+std::uint64_t combinations(const NamePattern& name, const Values& values) {
+    std::uint64_t count = 1;
+    for (const std::string& placeholder : name.placeholders())
+        count = checked_mul(count, count_of(placeholder, values));
+    return count;
+}
+
+/// The `number`-th combination of a name's placeholders; the last one counts fastest.
+Placeholders combination(const NamePattern& name, const Values& values, std::uint64_t number) {
+    Placeholders at;
+    for (const std::string& placeholder : name.placeholders()) at.emplace_back(placeholder, 0);
+    for (std::size_t i = at.size(); i-- > 0;) {
+        const std::uint64_t count = count_of(at[i].first, values);
+        at[i].second = number % count;
+        number /= count;
+    }
+    return at;
+}
+
+class Check {
+public:
+    Check(const ModelRules& rules, const Values& values) : rules_(rules), values_(values) {}
+
+    Completeness run(std::span<const NamedShape> model) {
+        std::uint64_t expected = 0;
+        for (const TensorRule& rule : rules_.tensors)
+            expected = checked_add(expected, combinations(rule.name, values_));
+        if (expected > kMostTensors) {
+            throw Error("config.json: it makes a model of " + std::to_string(expected) + " tensors: at most " +
+                        std::to_string(kMostTensors) + " are sensible");
+        }
+        for (const NamedShape& tensor : model) note(tensor);
+        for (const TensorRule& rule : rules_.tensors) look_for(rule);
+        return std::move(result_);
+    }
+
+private:
+    void note(const NamedShape& tensor) {
+        const std::optional<NameMatch> match = match_name(rules_, tensor.name);
+        if (match && match->is_outside()) return;
+        const bool is_written_so = match && (match->tensor || match->fused->is_alternative);
+        if (!is_written_so || !is_in_model(rules_, *match, values_) || !mark(*match)) {
+            result_.unexpected.push_back(tensor.name);
+            return;
+        }
+        const Dims expected = match->tensor ? whole_tensor(*match->tensor, values_, match->at).shape
+                                            : whole_tensor(rules_, *match->fused, values_, match->at).shape;
+        if (!(tensor.shape == expected)) result_.wrong_shape.push_back({tensor.name, tensor.shape, expected});
+    }
+
+    /// Notes that what the match stands for is there; false when it was before.
+    bool mark(const NameMatch& match) {
+        if (match.tensor) return present_.insert(match.tensor->name.fill(match.at)).second;
+        bool is_new = true;
+        Placeholders at = match.at;
+        const std::uint64_t experts = match.fused->is_stacked ? count_of("expert", values_) : 1;
+        if (match.fused->is_stacked) at.emplace_back("expert", 0);
+        for (const std::size_t part : match.fused->parts) {
+            for (std::uint64_t expert = 0; expert < experts; ++expert) {
+                if (match.fused->is_stacked) at.back().second = expert;
+                is_new = present_.insert(rules_.tensors[part].name.fill(at)).second && is_new;
+            }
+        }
+        return is_new;
+    }
+
+    void look_for(const TensorRule& rule) {
+        const std::uint64_t count = combinations(rule.name, values_);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const Placeholders at = combination(rule.name, values_, i);
+            if (rule.when && rule.when->value(values_, at) == 0) continue;
+            if (rule.optional && rule.optional->value(values_, at) != 0) continue;
+            std::string name = rule.name.fill(at);
+            if (!present_.contains(name)) result_.missing.push_back(std::move(name));
+        }
+    }
+
+    const ModelRules& rules_;
+    const Values& values_;
+    std::set<std::string> present_;
+    Completeness result_;
+};
+
+}  // namespace
+
+Completeness check_completeness(const ModelRules& rules, const Values& values, std::span<const NamedShape> model) {
+    return Check(rules, values).run(model);
+}
+
+}  // namespace unshard

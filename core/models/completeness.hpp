@@ -1,0 +1,36 @@
+// Whether a model's tensors are all there: what is missing, unexpected or of a wrong shape.
+#pragma once
+
+#include "models/rules.hpp"
+#include "unshard/dims.hpp"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace unshard {
+
+struct NamedShape {
+    std::string name;
+    Dims shape;
+};
+
+struct WrongShape {
+    std::string name;
+    Dims found;
+    Dims expected;
+    friend bool operator==(const WrongShape&, const WrongShape&) = default;
+};
+
+struct Completeness {
+    std::vector<std::string> missing;     ///< in the rules' order, as the rules call them
+    std::vector<std::string> unexpected;  ///< in the model's order, likewise the next
+    std::vector<WrongShape> wrong_shape;
+    friend bool operator==(const Completeness&, const Completeness&) = default;
+};
+
+/// Compares a model that is about to be written with the rules. An alternative form stands for all its parts; a tensor
+/// in both forms is unexpected, and so is a fused one. Throws Error when the rules ask for an absurd number of tensors.
+Completeness check_completeness(const ModelRules& rules, const Values& values, std::span<const NamedShape> model);
+
+}  // namespace unshard

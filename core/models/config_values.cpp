@@ -1,0 +1,58 @@
+#include "models/rules.hpp"
+#include "unshard/error.hpp"
+
+namespace unshard {
+namespace {
+
+/// The first of the fields that is there and not null.
+const nlohmann::json* find_field(const nlohmann::json& config, const std::vector<std::string>& fields) {
+    for (const std::string& field : fields) {
+        const auto found = config.find(field);
+        if (found != config.end() && !found->is_null()) return &*found;
+    }
+    return nullptr;
+}
+
+[[noreturn]] void fail_type(const ConfigName& name, const nlohmann::json& value, const std::string& wanted) {
+    throw Error("config.json: '" + name.fields.front() + "' is " + value.dump() + ": it must be " + wanted);
+}
+
+std::int64_t number(const ConfigName& name, const nlohmann::json& value) {
+    if (value.is_boolean()) return value.get<bool>() ? 1 : 0;
+    const bool fits =
+        value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX);
+    if (!fits || value.get<std::int64_t>() < 0) fail_type(name, value, "a whole number");
+    return value.get<std::int64_t>();
+}
+
+std::vector<std::int64_t> numbers(const ConfigName& name, const nlohmann::json& value) {
+    if (!value.is_array()) fail_type(name, value, "a list of whole numbers");
+    std::vector<std::int64_t> result;
+    for (const nlohmann::json& item : value) result.push_back(number(name, item));
+    return result;
+}
+
+}  // namespace
+
+Values config_values(const ModelRules& rules, const nlohmann::json& config) {
+    if (!config.is_object()) throw Error("config.json: it is not a JSON object");
+    nlohmann::json fields = config;
+    const auto text_config = config.find("text_config");
+    if (text_config != config.end() && text_config->is_object()) fields.update(*text_config);
+    Values values;
+    for (const ConfigName& name : rules.config) {
+        const nlohmann::json* value = find_field(fields, name.fields);
+        if (name.is_list) {
+            values.lists[name.name] = value ? numbers(name, *value) : std::vector<std::int64_t>();
+        } else if (value) {
+            values.numbers[name.name] = number(name, *value);
+        } else if (name.fallback) {
+            values.numbers[name.name] = name.fallback->value(values);
+        } else {
+            throw Error("config.json: it has no '" + name.fields.front() + "': " + rules.file + " needs it");
+        }
+    }
+    return values;
+}
+
+}  // namespace unshard

@@ -1,0 +1,50 @@
+#include "models/rules.hpp"
+#include "unshard/error.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace unshard {
+namespace {
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
+
+std::vector<ModelRules> load_rules_directory(const std::string& directory) {
+    std::error_code error;
+    std::vector<std::string> files;
+    for (std::filesystem::directory_iterator i(directory, error), end; !error && i != end; i.increment(error)) {
+        if (i->path().extension() == ".toml") files.push_back(i->path().string());
+    }
+    if (error) throw UsageError(directory + ": cannot list the models in it: " + error.message());
+    std::sort(files.begin(), files.end());
+    std::vector<ModelRules> all;
+    for (const std::string& file : files) {
+        ModelRules rules = load_rules(file);
+        for (const ModelRules& other : all) {
+            for (const std::string& architecture : rules.architectures) {
+                if (!contains(other.architectures, architecture)) continue;
+                throw UsageError(file + ": architecture '" + architecture + "' is in " + other.file + " too");
+            }
+        }
+        all.push_back(std::move(rules));
+    }
+    return all;
+}
+
+const ModelRules* find_rules(const std::vector<ModelRules>& all, const nlohmann::json& config) {
+    if (!config.is_object()) return nullptr;
+    const auto architectures = config.find("architectures");
+    if (architectures == config.end() || !architectures->is_array()) return nullptr;
+    for (const ModelRules& rules : all) {
+        for (const nlohmann::json& name : *architectures) {
+            if (name.is_string() && contains(rules.architectures, name.get<std::string>())) return &rules;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace unshard

@@ -1,0 +1,80 @@
+#include "models/name_pattern.hpp"
+
+#include "unshard/error.hpp"
+
+#include <algorithm>
+
+namespace unshard {
+namespace {
+
+constexpr std::size_t kMostDigits = 9;
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/// Takes a number off the front of `rest`.
+std::optional<std::uint64_t> take_number(std::string_view& rest) {
+    std::size_t digits = 0;
+    std::uint64_t number = 0;
+    while (digits < rest.size() && is_digit(rest[digits]) && digits <= kMostDigits) {
+        number = number * 10 + static_cast<std::uint64_t>(rest[digits] - '0');
+        ++digits;
+    }
+    const bool has_leading_zero = digits > 1 && rest.front() == '0';
+    if (digits == 0 || digits > kMostDigits || has_leading_zero) return std::nullopt;
+    rest.remove_prefix(digits);
+    return number;
+}
+
+}  // namespace
+
+NamePattern::NamePattern(std::string_view text) : text_(text) {
+    const auto fail = [&](const std::string& what) { throw UsageError("name '" + text_ + "': " + what); };
+    if (text.empty()) fail("it is empty");
+    while (true) {
+        const std::size_t open = text.find_first_of("{}");
+        const std::string literal(text.substr(0, open));
+        // Without a separator it would not be clear where one number ends and what follows begins.
+        const bool is_ambiguous = literal.empty() ? open != text.npos : is_digit(literal.front());
+        if (!literals_.empty() && is_ambiguous) fail("a placeholder must be followed by something that is not a digit");
+        literals_.push_back(literal);
+        if (open == text.npos) return;
+        const std::size_t close = text.find('}', open);
+        if (text[open] == '}' || close == text.npos) fail("a brace has no partner");
+        const std::string placeholder(text.substr(open + 1, close - open - 1));
+        if (placeholder.empty() || placeholder.find('{') != placeholder.npos) fail("a placeholder has no proper name");
+        if (std::find(placeholders_.begin(), placeholders_.end(), placeholder) != placeholders_.end()) {
+            fail("'{" + placeholder + "}' stands in it twice");
+        }
+        placeholders_.push_back(placeholder);
+        text.remove_prefix(close + 1);
+    }
+}
+
+std::optional<Placeholders> NamePattern::match(std::string_view name) const {
+    Placeholders found;
+    for (std::size_t i = 0; i < literals_.size(); ++i) {
+        if (!name.starts_with(literals_[i])) return std::nullopt;
+        name.remove_prefix(literals_[i].size());
+        if (i == placeholders_.size()) break;
+        const std::optional<std::uint64_t> number = take_number(name);
+        if (!number) return std::nullopt;
+        found.emplace_back(placeholders_[i], *number);
+    }
+    if (!name.empty()) return std::nullopt;
+    return found;
+}
+
+std::string NamePattern::fill(const Placeholders& at) const {
+    std::string name = literals_.front();
+    for (std::size_t i = 0; i < placeholders_.size(); ++i) {
+        const auto number =
+            std::find_if(at.begin(), at.end(), [&](const auto& p) { return p.first == placeholders_[i]; });
+        if (number == at.end()) throw Error("name '" + text_ + "': no number for '{" + placeholders_[i] + "}'");
+        name += std::to_string(number->second) + literals_[i + 1];
+    }
+    return name;
+}
+
+}  // namespace unshard

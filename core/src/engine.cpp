@@ -1,0 +1,164 @@
+// The whole program in one read: index, plan, select, lay out, verify, copy.
+//
+// Readers index, mergers plan, writers lay out; none of them touches a tensor byte. What they said is verified before
+// any file exists, and files get their final names only when all of them are complete.
+
+#include "engine.hpp"
+
+#include "locate.hpp"
+#include "lower.hpp"
+#include "plugin_loader.hpp"
+#include "select.hpp"
+#include "staging.hpp"
+#include "unshard/json_file.hpp"
+#include "verify.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+namespace unshard {
+namespace {
+
+/// One [[output]] on its way through the passes.
+struct Output {
+    const Pipeline::Output* wanted = nullptr;
+    std::unique_ptr<Writer> writer;
+    Layout layout;
+    std::vector<Destination> destinations;
+};
+
+unsigned thread_count(const Pipeline::Engine& engine) {
+    return engine.threads != 0 ? engine.threads : std::max(1U, std::thread::hardware_concurrency());
+}
+
+nlohmann::json model_config(const std::string& assets) {
+    const std::filesystem::path file = std::filesystem::path(assets) / "config.json";
+    if (assets.empty() || !std::filesystem::exists(file)) return nullptr;
+    return read_json(file.string());
+}
+
+/// "auto" is placement: it works from what the checkpoint states, and refuses what states nothing.
+std::string merger_name(const Pipeline::Merge& merge) {
+    return merge.merger == "auto" ? "placement" : merge.merger;
+}
+
+Plan merge(const Pipeline::Merge& wanted, const CheckpointIndex& index, const Plugins& plugins, unsigned threads) {
+    Request request;
+    request.options = wanted.options;
+    if (!wanted.rules.empty()) request.options["rules"] = wanted.rules;
+    request.threads = threads;
+    return plugins.merger(merger_name(wanted))->plan(index, request);
+}
+
+Output lay_out(const Pipeline::Output& wanted, const Plan& plan, const std::string& assets, const Plugins& plugins,
+               unsigned threads) {
+    Request request;
+    request.output = wanted.path;
+    request.assets = assets;
+    request.options = wanted.options;
+    request.options["dtype"] = wanted.dtype;
+    if (!wanted.max_shard_size.empty()) request.options["max_shard_size"] = wanted.max_shard_size;
+    request.threads = threads;
+    Output output{&wanted, plugins.writer(wanted.writer), {}, {}};
+    output.layout = output.writer->layout(plan, request);
+    output.destinations = lower(plan, output.layout);
+    return output;
+}
+
+CopyReport copy_all(const CheckpointIndex& index, const Plan& plan, const std::vector<Output>& outputs,
+                    const Pipeline& pipeline, bool force, Observer& observer) {
+    std::vector<Stage> stages;
+    std::vector<CopyTask> tasks;
+    std::uint64_t total = 0;
+    stages.reserve(outputs.size());
+    for (const Output& o : outputs) {
+        stages.emplace_back(o.wanted->path, o.layout, force);
+        tasks.push_back({&o.layout, &o.destinations, &stages.back(), o.writer.get()});
+        for (const OutputFile& f : o.layout.files) total += f.bytes;
+    }
+    const CopySettings settings{thread_count(pipeline.engine), pipeline.engine.tile_mib << 20,
+                                pipeline.merge.verify_replicas};
+    CopyReport report = copy(index, plan, tasks, settings, [&](std::uint64_t done) { observer.progress(done, total); });
+    for (Stage& stage : stages) stage.commit();
+    return report;
+}
+
+void describe(RunReport& report, const CheckpointIndex& index, const Plan& plan) {
+    report.format = index.format;
+    report.ranks = index.ranks;
+    report.source_files = index.files.size();
+    for (const SourceFile& f : index.files) report.source_bytes += f.bytes;
+    report.tensors = plan.tensors.size();
+    for (const PlannedTensor& t : plan.tensors) report.parameters += t.shape.numel();
+    report.dropped = index.dropped;
+    report.dropped.insert(report.dropped.end(), plan.dropped.begin(), plan.dropped.end());
+}
+
+OutputReport describe(const Output& output) {
+    const Layout& layout = output.layout;
+    OutputReport report{output.wanted->path, output.wanted->writer, layout.files, 0, layout.placed.size(), {},
+                        layout.dropped};
+    for (const OutputFile& f : layout.files) report.bytes += f.bytes;
+    for (const Asset& a : layout.assets) report.assets.push_back(a.name);
+    return report;
+}
+
+/// Hands warnings to whoever watches, and keeps them for the report.
+void warn(RunReport& report, Observer& observer, const std::vector<std::string>& warnings) {
+    for (const std::string& text : warnings) {
+        observer.warning(text);
+        report.warnings.push_back(text);
+    }
+}
+
+}  // namespace
+
+RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& observer) {
+    const auto start = std::chrono::steady_clock::now();
+    const Plugins plugins(plugin_search_path({pipeline.engine.plugin_path.begin(), pipeline.engine.plugin_path.end()}));
+    const unsigned threads = thread_count(pipeline.engine);
+    RunReport report;
+    for (const Pipeline::Output& o : pipeline.outputs) check_output_path(o.path, pipeline.input.path, options.force);
+
+    observer.pass("index");
+    const LocatedInput input = locate_input(pipeline.input, plugins, threads);
+    const CheckpointIndex index = input.reader->index(input.request);
+    warn(report, observer, index.warnings);
+    verify_index(index);
+
+    observer.pass("plan");
+    Plan merged = merge(pipeline.merge, index, plugins, threads);
+    verify_plan(index, merged);
+
+    observer.pass("select");
+    const std::string assets = locate_assets(pipeline.input.assets, input.path);
+    const Plan plan = select(std::move(merged), pipeline.select, model_config(assets));
+    warn(report, observer, plan.warnings);
+
+    observer.pass("lay out");
+    std::vector<Output> outputs;
+    for (const Pipeline::Output& o : pipeline.outputs) outputs.push_back(lay_out(o, plan, assets, plugins, threads));
+
+    observer.pass("verify");
+    verify_plan(index, plan);
+    for (const Output& o : outputs) {
+        warn(report, observer, o.layout.warnings);
+        verify_layout(plan, o.layout, o.destinations);
+        report.outputs.push_back(describe(o));
+    }
+    report.input = input.path;
+    report.reader = input.reader_name;
+    report.merger = merger_name(pipeline.merge);
+    report.assets = assets;
+    describe(report, index, plan);
+
+    if (!options.dry_run) {
+        observer.pass("copy");
+        report.copied = copy_all(index, plan, outputs, pipeline, options.force, observer);
+    }
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return report;
+}
+
+}  // namespace unshard

@@ -1,0 +1,50 @@
+// The program: six passes from a pipeline to files.
+#pragma once
+
+#include "copy.hpp"
+#include "pipeline.hpp"
+
+#include <string>
+#include <vector>
+
+namespace unshard {
+
+/// How far along a conversion is; implemented by the command line.
+struct Observer {
+    virtual ~Observer() = default;
+    virtual void pass(std::string_view name) { (void)name; }
+    virtual void warning(std::string_view text) { (void)text; }
+    virtual void progress(std::uint64_t done, std::uint64_t total) { (void)done, (void)total; }
+};
+
+struct RunOptions {
+    bool dry_run = false;  ///< stop after verify: no file is made
+    bool force = false;    ///< replace existing outputs, once the new ones are complete
+};
+
+struct OutputReport {
+    std::string path;
+    std::string writer;
+    std::vector<OutputFile> files;  ///< without assets
+    std::uint64_t bytes = 0;  ///< of all files, without assets
+    std::uint64_t tensors = 0;
+    std::vector<std::string> assets;
+    std::vector<Dropped> dropped;  ///< by the writer
+};
+
+/// What a conversion did, or, for a dry run, would do.
+struct RunReport {
+    std::string input, format, reader, merger, assets;
+    std::uint64_t ranks = 0, source_files = 0, source_bytes = 0;
+    std::uint64_t tensors = 0, parameters = 0;
+    std::vector<Dropped> dropped;  ///< by the reader, merger and select
+    std::vector<std::string> warnings;
+    std::vector<OutputReport> outputs;
+    CopyReport copied;
+    double seconds = 0;
+};
+
+/// Throws Error or UsageError; no output is left then, and none that existed was touched.
+RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& observer);
+
+}  // namespace unshard

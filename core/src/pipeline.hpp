@@ -1,0 +1,79 @@
+// The pipeline file: what to read, how to merge, what to write. The command line makes the same values.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace unshard {
+
+/// The first match of `from` in a name is replaced by `to`; what it does not match stays.
+struct RenameRule {
+    std::string from;  ///< RE2; found anywhere unless ^ and $ say where
+    std::string to;    ///< with \1, \2, ... for groups
+};
+
+/// A pipeline with every default filled in. Paths are absolute or relative to the working directory.
+struct Pipeline {
+    struct Input {
+        std::string path;
+        std::string reader = "auto";
+        std::string assets = "auto";  ///< "auto", "none" or a directory
+        std::string root = "auto";
+        nlohmann::json options = nlohmann::json::object();
+    } input;
+    struct Merge {
+        std::string merger = "auto";
+        std::string rules;
+        bool verify_replicas = false;
+        nlohmann::json options = nlohmann::json::object();
+    } merge;
+    struct Select {
+        std::vector<std::string> strip = {"module.", "_orig_mod.", "_fsdp_wrapped_module.",
+                                          "_checkpoint_wrapped_module."};
+        std::vector<RenameRule> rename;  ///< each rule in turn
+        std::vector<std::string> keep;   ///< RE2: names that no rule drops, tied weights included
+        std::vector<std::string> drop;   ///< RE2
+    } select;
+    struct Output {
+        std::string path;
+        std::string writer;
+        std::string dtype = "keep";
+        std::string max_shard_size;  ///< empty: the writer's default
+        nlohmann::json options = nlohmann::json::object();
+    };
+    std::vector<Output> outputs;
+    struct Engine {
+        unsigned threads = 0;  ///< 0: all
+        std::uint64_t tile_mib = 4;
+        std::vector<std::string> plugin_path;
+    } engine;
+};
+
+/// A value from the command line, put over the file's before anything is checked.
+struct Setting {
+    std::string key;       ///< "input.root"; "output.dtype" is every output's, "output.1.dtype" the second's
+    std::string value;     ///< TOML; what is not TOML is a string
+    std::string option;    ///< as the user wrote it, for messages
+    bool is_text = false;  ///< never TOML: a string, whatever it looks like
+    bool prepend = false;  ///< an array that goes in front of the one that is there
+};
+
+/// Reads a pipeline file; relative paths in it are relative to the file. Throws UsageError with file:line:column for
+/// unknown keys (and the nearest known one), wrong types and values, and with the option for those of `settings`.
+Pipeline load_pipeline(const std::string& file, std::span<const Setting> settings);
+
+/// The pipeline that settings alone make, with one output.
+Pipeline pipeline_of(std::span<const Setting> settings);
+
+/// The pipeline as an annotated TOML file that load_pipeline reads back to the same values.
+std::string to_toml(const Pipeline& pipeline);
+
+/// A TOML string, quoted.
+std::string toml_string(const std::string& text);
+
+}  // namespace unshard

@@ -1,0 +1,35 @@
+// Everything that a verify pass finds wrong, told in one error.
+#pragma once
+
+#include "unshard/error.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace unshard {
+
+class Problems {
+public:
+    void add(std::string text);
+
+    /// Runs a check; an Error that it throws becomes a problem of `where`.
+    template <class Check>
+    void collect(std::string_view where, Check check) {
+        try {
+            check();
+        } catch (const Error& e) {
+            add(std::string(where) + ": " + e.what());
+        }
+    }
+
+    /// Throws Error with the first 20 problems, if there are any.
+    void raise() const;
+
+private:
+    std::vector<std::string> first_;
+    std::uint64_t count_ = 0;
+};
+
+}  // namespace unshard

@@ -1,0 +1,27 @@
+// The checkpoint's files, open for the copy pass.
+#pragma once
+
+#include "unshard/plan.hpp"
+#include "unshard/input_file.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace unshard {
+
+/// Lets the process open as many files as the system allows it: a checkpoint may have thousands.
+void raise_descriptor_limit();
+
+/// Open files by their number in the index; only those that a plan reads.
+class Sources {
+public:
+    /// Throws Error when a file cannot be opened, or has changed its size since it was indexed.
+    Sources(const CheckpointIndex& index, const Plan& plan);
+
+    const InputFile& operator[](std::uint32_t file) const { return *files_[file]; }
+
+private:
+    std::vector<std::unique_ptr<InputFile>> files_;
+};
+
+}  // namespace unshard

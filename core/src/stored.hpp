@@ -1,0 +1,23 @@
+// How a tensor is stored, in words.
+#pragma once
+
+#include "unshard/index.hpp"
+
+#include <optional>
+#include <string>
+
+namespace unshard {
+
+/// "Shard(0) x4 on ('fsdp')", "whole on 4 ranks", "3 boxes"; "whole" for one shard.
+std::string stored_text(const SourceTensor& tensor, const CheckpointIndex& index);
+
+/// As PyTorch prints it: "Shard(0)", "Replicate()".
+std::string to_string(const Placement& placement);
+
+/// The whole tensor's shape: as stated, or that of all shards when they agree and nothing says that they are parts.
+std::optional<Dims> known_shape(const SourceTensor& tensor);
+
+/// Of all shards, replicas included.
+std::uint64_t stored_bytes(const SourceTensor& tensor);
+
+}  // namespace unshard
