@@ -1,0 +1,17 @@
+// Standard output for results, standard error for everything else.
+#pragma once
+
+#include <string_view>
+
+namespace unshard::cli {
+
+/// Writes a result. When nobody reads it any more the process ends as by SIGPIPE; other failures throw Error.
+void print(std::string_view text);
+
+/// `unshard: <text>` in one line on standard error, whatever the text holds.
+void print_error(std::string_view text);
+
+/// `unshard: warning: <text>`.
+void print_warning(std::string_view text);
+
+}  // namespace unshard::cli

@@ -1,0 +1,22 @@
+#include "command.hpp"
+#include "conversion.hpp"
+#include "unshard/error.hpp"
+
+namespace unshard::cli {
+
+int convert(const Words& words) {
+    CLI::App app("Converts a sharded training checkpoint into a model that can be loaded.", "unshard convert");
+    Conversion conversion;
+    app.add_option("INPUT", conversion.source, "the checkpoint, or a directory with exactly one in it")->type_name("");
+    add_options(app, conversion);
+    set_help(app, "INPUT -o OUTPUT [OPTIONS]",
+             "Examples:\n"
+             "  unshard convert global_step_186/actor -o out/hf\n"
+             "  unshard convert global_step_186/actor -o out/hf --dtype bf16 --max-shard-size 2GB\n"
+             "  unshard convert global_step_186/actor -o out/hf --print-pipeline > my.toml");
+    if (!parse(app, words)) return 0;
+    if (conversion.source.empty()) throw UsageError("INPUT is missing: unshard convert INPUT -o OUTPUT");
+    return execute(pipeline_from_options(conversion), conversion, false);
+}
+
+}  // namespace unshard::cli

@@ -1,0 +1,57 @@
+#include "arguments.hpp"
+#include "console.hpp"
+#include "inspect.hpp"
+#include "locate.hpp"
+#include "printable.hpp"
+#include "quantity.hpp"
+#include "stored.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace unshard::cli {
+namespace {
+
+/// What was found, as comments.
+std::string findings(const Inspection& found, const std::string& assets) {
+    std::uint64_t bytes = 0;
+    for (const SourceTensor& tensor : found.index.tensors) bytes = checked_add(bytes, stored_bytes(tensor));
+    std::string text = fmt::format("# {}: {}, {}, {} of shards\n", printable(found.path), found.index.format,
+                                   count_of(found.index.tensors.size(), "tensor"), size_text(bytes));
+    text += assets.empty() ? "# No config.json was found; set 'assets' when there is one.\n"
+                           : fmt::format("# config.json is in {}\n", printable(assets));
+    return text;
+}
+
+}  // namespace
+
+int init(const Words& words) {
+    CLI::App app("Prints an annotated pipeline for a checkpoint, to be changed and run.", "unshard init");
+    Pipeline pipeline;
+    std::vector<std::string> plugin_path;
+    app.add_option("INPUT", pipeline.input.path, "the checkpoint, or a directory with exactly one in it")
+        ->type_name("");
+    app.add_option("--reader", pipeline.input.reader, "the format; found by itself by default")->type_name("R");
+    add_list(app, "--plugin-path", plugin_path, "look for plugins here first (repeatable)")->type_name("DIR");
+    set_help(app, "INPUT [OPTIONS]",
+             "Example:\n"
+             "  unshard init global_step_186/actor > pipeline.toml && unshard run pipeline.toml");
+    if (!parse(app, words)) return 0;
+    if (pipeline.input.path.empty()) throw UsageError("INPUT is missing: unshard init INPUT");
+    const Plugins plugins(plugin_search_path({plugin_path.begin(), plugin_path.end()}));
+    LocatedInput located = locate_input(pipeline.input, plugins, std::max(1U, std::thread::hardware_concurrency()));
+    const Inspection found{located.path, located.reader_name, located.reader->index(located.request)};
+    pipeline.input.path = found.path;
+    pipeline.input.reader = found.reader;
+    pipeline.engine.plugin_path = plugin_path;
+    Pipeline::Output output;
+    output.path = "out/hf";
+    output.writer = "safetensors";
+    pipeline.outputs = {output};
+    print(findings(found, locate_assets("auto", found.path)) + to_toml(pipeline));
+    return 0;
+}
+
+}  // namespace unshard::cli

@@ -1,0 +1,101 @@
+// The program: one sub-command, one exit code. 0 done, 1 failed, 2 wrong usage or configuration.
+
+#include "command.hpp"
+#include "console.hpp"
+#include "staging.hpp"
+#include "suggest.hpp"
+#include "unshard/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+namespace unshard::cli {
+namespace {
+
+struct Command {
+    std::string_view name;
+    int (*run)(const Words&);
+    std::string_view summary;
+};
+
+constexpr std::array kCommands = {
+    Command{"convert", convert, "convert a checkpoint: unshard convert INPUT -o OUTPUT"},
+    Command{"run", run, "run a pipeline file: unshard run PIPELINE.toml"},
+    Command{"plan", plan, "what convert or run would do, without writing anything"},
+    Command{"inspect", inspect, "what is in a checkpoint or a safetensors directory"},
+    Command{"plugins", plugins, "the readers, mergers and writers that are found"},
+    Command{"init", init, "an annotated pipeline for a checkpoint"},
+};
+
+std::string help() {
+    std::string text =
+        "unshard turns a sharded training checkpoint into a model that can be loaded.\n\n"
+        "Usage: unshard COMMAND ...\n\n";
+    for (const Command& command : kCommands) text += fmt::format("  {:<10} {}\n", command.name, command.summary);
+    return text +
+           "\n"
+           "  --help     this text; 'unshard COMMAND --help' explains a command\n"
+           "  --version  the program's version\n\n"
+           "Example: unshard convert global_step_186/actor -o out/hf\n";
+}
+
+const Command& find_command(const std::string& name) {
+    const auto* found =
+        std::find_if(kCommands.begin(), kCommands.end(), [&](const Command& c) { return c.name == name; });
+    if (found != kCommands.end()) return *found;
+    if (name.starts_with("-")) throw UsageError(fmt::format("unknown option '{}': see 'unshard --help'", name));
+    std::vector<std::string> names;
+    for (const Command& command : kCommands) names.emplace_back(command.name);
+    throw UsageError(fmt::format("unknown command '{}': {}", name, suggestion(name, names)));
+}
+
+int dispatch(Words words) {
+    if (words.empty()) {
+        fmt::print(stderr, "{}", help());
+        return 2;
+    }
+    const std::string name = words.front();
+    words.erase(words.begin());
+    if (name == "--version") {
+        print("unshard " UNSHARD_VERSION "\n");
+        return 0;
+    }
+    const bool is_help = name == "--help" || name == "-h" || name == "help";
+    if (is_help && !words.empty()) return find_command(words.front()).run({"--help"});
+    if (is_help) {
+        print(help());
+        return 0;
+    }
+    return find_command(name).run(words);
+}
+
+int guarded(const Words& words) {
+    try {
+        return dispatch(words);
+    } catch (const UsageError& e) {
+        print_error(e.what());
+        return 2;
+    } catch (const Error& e) {
+        print_error(e.what());
+    } catch (const std::bad_alloc&) {
+        print_error("out of memory");
+    } catch (const std::exception& e) {
+        print_error(fmt::format("internal error: {}", e.what()));
+    }
+    return 1;
+}
+
+}  // namespace
+}  // namespace unshard::cli
+
+int main(int count, char** values) {
+    // A reader of our output that goes away must not end us before the stages are removed.
+    std::signal(SIGPIPE, SIG_IGN);
+    unshard::remove_stages_on_signal();
+    return unshard::cli::guarded(unshard::cli::Words(values + 1, values + count));
+}
