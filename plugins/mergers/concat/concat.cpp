@@ -1,0 +1,82 @@
+// Concatenates along dimension 0 in rank order: what the common merge scripts do. Right only for tensors that were
+// split so and do not say how; it is therefore never chosen by itself, and refuses tensors that state another split.
+
+#include "unshard/plugin.hpp"
+
+namespace unshard {
+namespace {
+
+/// A shard that states its place must have been split along dimension 0 alone.
+void check_split(const SourceTensor& tensor, const Shard& shard) {
+    bool agrees = is_plain(shard);
+    if (shard.mesh) agrees = shard.placements == std::vector{Placement{PlacementKind::shard, 0, 1}};
+    if (agrees) return;
+    throw Error(
+        "'" + tensor.name + "': rank " + std::to_string(shard.rank) +
+        " states a place other than a share of dimension 0, concatenating would scramble it: use merger 'placement'");
+}
+
+void check_rest(const SourceTensor& tensor, const Shard& shard) {
+    const Dims& first = tensor.shards.front().shape;
+    bool same = shard.shape.rank() == first.rank();
+    for (std::size_t i = 1; same && i < first.rank(); ++i) same = shard.shape[i] == first[i];
+    if (same) return;
+    throw Error("'" + tensor.name + "': rank " + std::to_string(tensor.shards.front().rank) + " holds " +
+                to_string(first) + ", rank " + std::to_string(shard.rank) + " holds " + to_string(shard.shape) +
+                ": they differ in more than dimension 0 and cannot be concatenated");
+}
+
+class ConcatMerger : public Merger {
+public:
+    Plan plan(const CheckpointIndex& index, const Request& request) override {
+        Options(request.options).finish();
+        Plan plan;
+        for (std::uint32_t i = 0; i < index.tensors.size(); ++i) plan.tensors.push_back(concatenated(index, i));
+        return plan;
+    }
+
+private:
+    static PlannedTensor concatenated(const CheckpointIndex& index, std::uint32_t number) {
+        const SourceTensor& tensor = index.tensors[number];
+        if (tensor.shards.size() != index.ranks) {
+            throw Error("'" + tensor.name + "': is on " + std::to_string(tensor.shards.size()) + " of " +
+                        std::to_string(index.ranks) + " ranks: nothing says where it belongs");
+        }
+        PlannedTensor planned{tensor.name, tensor.dtype, tensor.shards.front().shape, {}, {}, {}, true};
+        if (planned.shape.empty()) return scalar(planned, tensor, number);
+        std::uint64_t rows = 0;
+        for (std::uint32_t i = 0; i < tensor.shards.size(); ++i) {
+            const Shard& s = tensor.shards[i];
+            check_split(tensor, s);
+            check_rest(tensor, s);
+            Box box = Box::whole(s.shape);
+            box.origin[0] = rows;
+            if (box.extent.numel() != 0)
+                planned.copies.push_back({number, i, s.first, s.stride, box, CopyMode::set, 1});
+            rows = checked_add(rows, s.shape[0]);
+        }
+        planned.shape[0] = rows;
+        planned.view = planned.shape;
+        if (tensor.shape && *tensor.shape != planned.shape) {
+            throw Error("'" + tensor.name + "': the shards make " + to_string(planned.shape) +
+                        ", the checkpoint states " + to_string(*tensor.shape) + ": use merger 'placement'");
+        }
+        return planned;
+    }
+
+    /// A scalar cannot be split: every rank holds it, and all must hold the same.
+    static PlannedTensor scalar(PlannedTensor planned, const SourceTensor& tensor, std::uint32_t number) {
+        planned.replicas_stated = false;
+        for (std::uint32_t i = 0; i < tensor.shards.size(); ++i) {
+            const Shard& s = tensor.shards[i];
+            if (!s.shape.empty()) check_rest(tensor, s);
+            (i == 0 ? planned.copies : planned.replicas).push_back({number, i, s.first, {}, {}, CopyMode::set, 1});
+        }
+        return planned;
+    }
+};
+
+}  // namespace
+}  // namespace unshard
+
+UNSHARD_PLUGIN(unshard::ConcatMerger, "concat", UNSHARD_VERSION, "along dimension 0 in rank order; only when asked for")

@@ -1,0 +1,191 @@
+// What must agree between the ranks of one run: the names of tensors, each one's dtype and whole shape, and, among the
+// ranks of one mesh, that mesh and the placements on it. A tensor need not be on all ranks: with pipeline parallelism,
+// or where only part of the model is tensor parallel, it is on those of its mesh. So a rank lacks a tensor wrongly when
+// a mesh of the tensor includes that rank, or when no mesh says where the tensor is.
+
+#include "combine.hpp"
+
+#include "rank_files.hpp"
+#include "unshard/error.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+namespace unshard::fsdp {
+namespace {
+
+using torch::StateDict;
+
+/// Meshes by value, each kept once.
+class MeshTable {
+public:
+    std::uint32_t add(const Mesh& mesh) {
+        std::vector<std::uint64_t> key(mesh.shape.begin(), mesh.shape.end());
+        key.insert(key.end(), mesh.ranks.begin(), mesh.ranks.end());
+        const auto number = static_cast<std::uint32_t>(meshes_.size());
+        const auto [entry, is_new] = numbers_.try_emplace({mesh.dim_names, std::move(key)}, number);
+        if (is_new) meshes_.push_back(mesh);
+        return entry->second;
+    }
+    std::vector<Mesh> take() { return std::move(meshes_); }
+
+private:
+    std::map<std::pair<std::vector<std::string>, std::vector<std::uint64_t>>, std::uint32_t> numbers_;
+    std::vector<Mesh> meshes_;
+};
+
+/// A tensor and which ranks have it, in rank order.
+struct Gathered {
+    SourceTensor tensor;
+    std::vector<std::uint64_t> ranks;
+};
+
+[[noreturn]] void disagree(const Gathered& known, std::uint64_t rank, const std::string& what,
+                           const std::string& theirs, const std::string& ours) {
+    throw Error("'" + known.tensor.name + "': " + what + " is " + theirs + " on rank " +
+                std::to_string(known.ranks.front()) + " and " + ours + " on rank " + std::to_string(rank) +
+                ": rank files of different runs are mixed");
+}
+
+std::string to_text(const std::optional<Dims>& shape) {
+    return shape ? to_string(*shape) : "not stated";
+}
+
+void add_rank(Gathered& known, SourceTensor tensor, std::uint64_t rank) {
+    if (known.tensor.dtype != tensor.dtype) {
+        disagree(known, rank, "the dtype", to_string(known.tensor.dtype), to_string(tensor.dtype));
+    }
+    if (known.tensor.shape != tensor.shape) {
+        disagree(known, rank, "the whole shape", to_text(known.tensor.shape), to_text(tensor.shape));
+    }
+    known.ranks.push_back(rank);
+    std::ranges::move(tensor.shards, std::back_inserter(known.tensor.shards));
+}
+
+/// All tensors, in the order of the first rank that has them.
+std::vector<Gathered> gather(std::vector<StateDict>& ranks, MeshTable& meshes) {
+    std::vector<Gathered> gathered;
+    std::unordered_map<std::string, std::size_t> known;
+    for (std::uint64_t rank = 0; rank < ranks.size(); ++rank) {
+        std::vector<std::uint32_t> mesh_numbers;
+        for (const Mesh& mesh : ranks[rank].meshes) mesh_numbers.push_back(meshes.add(mesh));
+        for (SourceTensor& tensor : ranks[rank].tensors) {
+            for (Shard& shard : tensor.shards) {
+                shard.file = static_cast<std::uint32_t>(rank);
+                if (shard.mesh) shard.mesh = mesh_numbers[*shard.mesh];
+            }
+            const auto [entry, is_new] = known.try_emplace(tensor.name, gathered.size());
+            if (is_new) {
+                gathered.push_back({std::move(tensor), {rank}});
+            } else {
+                add_rank(gathered[entry->second], std::move(tensor), rank);
+            }
+        }
+        ranks[rank] = {.tensors = {}, .meshes = {}, .dropped = std::move(ranks[rank].dropped)};
+    }
+    return gathered;
+}
+
+[[noreturn]] void refuse_missing(const Gathered& tensor, const std::vector<std::uint64_t>& missing) {
+    throw Error("'" + tensor.tensor.name + "': missing in the file of " + list_ranks(missing) +
+                ", present in that of " + list_ranks(tensor.ranks) +
+                ": rank files of different runs are mixed, or one is incomplete");
+}
+
+/// A tensor that says nothing of its mesh must be on all ranks.
+void check_on_all(const Gathered& tensor, std::uint64_t world_size) {
+    std::vector<std::uint64_t> missing;
+    auto present = tensor.ranks.begin();
+    for (std::uint64_t rank = 0; rank < world_size; ++rank) {
+        if (present != tensor.ranks.end() && *present == rank) {
+            ++present;
+        } else {
+            missing.push_back(rank);
+        }
+    }
+    if (!missing.empty()) refuse_missing(tensor, missing);
+}
+
+/// The shards of a tensor that has placements, by rank.
+class ShardsByRank {
+public:
+    ShardsByRank(const Gathered& tensor, std::uint64_t world_size) : tensor_(tensor), by_rank_(world_size, nullptr) {
+        for (const Shard& shard : tensor.tensor.shards) by_rank_[shard.rank] = &shard;
+    }
+
+    /// Each rank of a mesh must hold a shard, on that same mesh, split in the same way.
+    void check(const Shard& first, const Mesh& mesh) const {
+        std::vector<std::uint64_t> missing;
+        for (const std::uint64_t rank : mesh.ranks) {
+            if (rank >= by_rank_.size()) {
+                throw Error("'" + tensor_.tensor.name + "': its mesh has rank " + std::to_string(rank) +
+                            ", there are " + std::to_string(by_rank_.size()) +
+                            " ranks: rank files of different runs are mixed");
+            }
+            const Shard* shard = by_rank_[rank];
+            if (shard == nullptr) {
+                missing.push_back(rank);
+            } else if (shard->mesh != first.mesh) {
+                differ("mesh", first, *shard);
+            } else if (shard->placements != first.placements) {
+                differ("placements", first, *shard);
+            }
+        }
+        if (!missing.empty()) refuse_missing(tensor_, missing);
+    }
+
+private:
+    [[noreturn]] void differ(const std::string& what, const Shard& a, const Shard& b) const {
+        throw Error("'" + tensor_.tensor.name + "': ranks " + std::to_string(a.rank) + " and " +
+                    std::to_string(b.rank) + " disagree on its " + what + ": rank files of different runs are mixed");
+    }
+
+    const Gathered& tensor_;
+    std::vector<const Shard*> by_rank_;
+};
+
+void check_ranks(const Gathered& tensor, const std::vector<Mesh>& meshes, std::uint64_t world_size) {
+    const auto& shards = tensor.tensor.shards;
+    const auto has_mesh = [](const Shard& shard) { return shard.mesh.has_value(); };
+    if (shards.empty() || !std::ranges::all_of(shards, has_mesh)) return check_on_all(tensor, world_size);
+    const ShardsByRank by_rank(tensor, world_size);
+    std::set<std::uint32_t> seen;
+    for (const Shard& shard : shards) {
+        if (seen.insert(*shard.mesh).second) by_rank.check(shard, meshes[*shard.mesh]);
+    }
+}
+
+/// What was left out, named once however many ranks had it.
+std::vector<Dropped> unite_dropped(const std::vector<StateDict>& ranks) {
+    std::vector<Dropped> dropped;
+    std::set<std::string> seen;
+    for (const StateDict& rank : ranks) {
+        for (const Dropped& item : rank.dropped) {
+            if (seen.insert(item.name).second) dropped.push_back(item);
+        }
+    }
+    return dropped;
+}
+
+}  // namespace
+
+CheckpointIndex combine(std::vector<StateDict> ranks) {
+    CheckpointIndex index;
+    index.ranks = ranks.size();
+    MeshTable meshes;
+    std::vector<Gathered> gathered = gather(ranks, meshes);
+    index.meshes = meshes.take();
+    for (Gathered& tensor : gathered) {
+        check_ranks(tensor, index.meshes, index.ranks);
+        index.tensors.push_back(std::move(tensor.tensor));
+    }
+    index.dropped = unite_dropped(ranks);
+    return index;
+}
+
+}  // namespace unshard::fsdp

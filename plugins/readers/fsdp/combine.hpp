@@ -1,0 +1,16 @@
+// Many ranks' state dicts become one index.
+#pragma once
+
+#include "torch/state_dict.hpp"
+#include "unshard/index.hpp"
+
+#include <vector>
+
+namespace unshard::fsdp {
+
+/// Gathers each tensor's shards from all ranks, in rank order; `ranks[r]` is what rank r saved. Fills tensors, meshes
+/// and what was dropped. Throws Error that names tensor and ranks where the ranks disagree, or one lacks a tensor it
+/// should have.
+CheckpointIndex combine(std::vector<torch::StateDict> ranks);
+
+}  // namespace unshard::fsdp

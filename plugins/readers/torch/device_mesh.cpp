@@ -1,0 +1,214 @@
+// torch.distributed.device_mesh.DeviceMesh is pickled as its __dict__, which changed over the releases:
+//     2.1 to 2.9    mesh: an integer tensor of the mesh's shape that holds global ranks; mesh_dim_names
+//     2.10 to 2.13  _rank_map: a 1-D tensor of the ranks of the whole run; _layout: sizes and strides into it, of this
+//     mesh
+//                   alone; _mesh_dim_names; _rank: the rank that saved it
+//     all           _coordinate_on_dim: where the saving rank stands in the mesh, or None
+// _layout is a _MeshLayout with `axes`, a tuple of _FlatLayout{shape, stride} (2.13), or with `shape` and `stride`,
+// nested tuples with one item for each axis (before). An axis may have several sizes and strides (flattened
+// dimensions), or none (of size 1).
+//
+// A mesh that is a slice of a larger one, e.g. mesh["fsdp"] of ("fsdp", "tp"), has one _layout for all its copies;
+// which of them is meant follows from the rank (DeviceMesh._get_mesh_tensor_from_full_mesh): the one that the rank is
+// in.
+
+#include "torch/device_mesh.hpp"
+
+#include "torch/tensor.hpp"
+#include "unshard/checked.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace unshard::torch {
+namespace {
+
+/// `size` positions in the rank map, `stride` apart.
+struct Step {
+    std::uint64_t size = 1;
+    std::uint64_t stride = 0;
+};
+
+/// The layout of a mesh: its shape, and what each axis consists of, one behind the other.
+struct Layout {
+    Dims shape;
+    std::vector<Step> steps;
+};
+
+/// The numbers of a nested tuple, or of a single number, from left to right.
+std::vector<std::uint64_t> flattened(const Values& values, Ref nested) {
+    constexpr std::size_t kMaxNumbers = 64;
+    std::vector<std::uint64_t> numbers;
+    std::vector<Ref> pending{nested};
+    for (std::size_t visited = 0; !pending.empty(); ++visited) {
+        if (visited == kMaxNumbers) throw Error("the layout of its mesh has more than 64 parts");
+        const Ref next = pending.back();
+        pending.pop_back();
+        if (values.get_if<Tuple>(next) == nullptr) {
+            numbers.push_back(values.count(next, "the layout of its mesh"));
+            continue;
+        }
+        const std::span<const Ref> items = values.sequence(next, "the layout of its mesh");
+        if (items.size() > kMaxNumbers) throw Error("the layout of its mesh has more than 64 parts");
+        pending.insert(pending.end(), items.rbegin(), items.rend());
+    }
+    return numbers;
+}
+
+void add_axis(Layout& layout, const Values& values, Ref shape, Ref stride) {
+    const std::vector<std::uint64_t> sizes = flattened(values, shape);
+    const std::vector<std::uint64_t> strides = flattened(values, stride);
+    if (sizes.size() != strides.size()) throw Error("the layout of its mesh has sizes and strides of different length");
+    std::uint64_t size = 1;
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+        size = checked_mul(size, sizes[i]);
+        layout.steps.push_back({sizes[i], strides[i]});
+    }
+    layout.shape.push_back(size);
+}
+
+Layout read_layout(const Values& values, Ref ref) {
+    Layout layout;
+    if (const std::optional<Ref> axes = values.attribute(ref, "axes")) {
+        for (const Ref axis : values.sequence(*axes, "the layout of its mesh")) {
+            add_axis(layout, values, values.required(axis, "shape"), values.required(axis, "stride"));
+        }
+        return layout;
+    }
+    const Ref shape = values.required(ref, "shape");
+    const Ref stride = values.required(ref, "stride");
+    if (values.get_if<Tuple>(shape) == nullptr) {
+        add_axis(layout, values, shape, stride);
+        return layout;
+    }
+    const std::span<const Ref> sizes = values.sequence(shape, "the layout of its mesh");
+    const std::span<const Ref> strides = values.sequence(stride, "the layout of its mesh");
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+        add_axis(layout, values, sizes[i], values.item(strides, i, "the layout of its mesh"));
+    }
+    return layout;
+}
+
+/// Where in the rank map the copy of the mesh begins that `position` is in: its position less its steps along the
+/// layout. PyTorch makes only layouts in which each stride is a multiple of the next smaller one times that one's size.
+std::uint64_t copy_begin(std::vector<Step> steps, std::uint64_t position, std::uint64_t ranks) {
+    std::erase_if(steps, [](const Step& step) { return step.size == 1; });
+    std::ranges::sort(steps, {}, &Step::stride);
+    std::uint64_t span = 1;
+    std::uint64_t begin = position;
+    for (const Step& step : steps) {
+        if (step.stride == 0 || step.stride % span != 0) throw Error("the layout of its mesh overlaps itself");
+        begin -= position / step.stride % step.size * step.stride;
+        span = checked_mul(step.stride, step.size);
+    }
+    if (span > ranks) throw Error("the layout of its mesh points outside the run's ranks");
+    return begin;
+}
+
+/// The ranks that a layout picks from the rank map, in row-major order, from position `begin` on.
+std::vector<std::uint64_t> pick(const Layout& layout, const std::vector<std::uint64_t>& rank_map, std::uint64_t begin) {
+    std::vector<std::uint64_t> positions{begin};
+    for (const Step& step : layout.steps) {
+        std::vector<std::uint64_t> next;
+        for (const std::uint64_t position : positions) {
+            for (std::uint64_t i = 0; i < step.size; ++i) next.push_back(position + i * step.stride);
+        }
+        positions = std::move(next);
+    }
+    for (std::uint64_t& position : positions) {
+        position = rank_map.at(position);
+    }
+    return positions;
+}
+
+Mesh mesh_of_layout(const SavedFile& file, Ref mesh, std::uint64_t rank) {
+    const Layout layout = read_layout(file.values(), file.values().required(mesh, "_layout"));
+    const std::vector<std::uint64_t> rank_map =
+        read_integers(file, read_strided(file, file.values().required(mesh, "_rank_map")));
+    const std::uint64_t size = layout.shape.numel();
+    if (size == 0 || size > rank_map.size()) {
+        throw Error("the layout of its mesh has " + std::to_string(size) + " ranks of a run of " +
+                    std::to_string(rank_map.size()));
+    }
+    const auto found = std::ranges::find(rank_map, rank);
+    if (found == rank_map.end()) throw Error("its mesh is of a run without rank " + std::to_string(rank));
+    const auto position = static_cast<std::uint64_t>(found - rank_map.begin());
+    return {layout.shape, {}, pick(layout, rank_map, copy_begin(layout.steps, position, rank_map.size()))};
+}
+
+Mesh mesh_of_tensor(const SavedFile& file, Ref tensor) {
+    const StridedTensor ranks = read_strided(file, tensor);
+    return {ranks.shard.shape, {}, read_integers(file, ranks)};
+}
+
+std::optional<Ref> first_attribute(const Values& values, Ref object, std::string_view name, std::string_view old_name) {
+    const std::optional<Ref> found = values.attribute(object, name);
+    return found ? found : values.attribute(object, old_name);
+}
+
+std::vector<std::string> read_dim_names(const Values& values, Ref mesh) {
+    std::vector<std::string> names;
+    const std::optional<Ref> found = first_attribute(values, mesh, "_mesh_dim_names", "mesh_dim_names");
+    if (!found || *found == kNone) return names;
+    for (const Ref name : values.sequence(*found, "the names of its mesh")) {
+        if (names.size() == kMaxDims) throw Error("its mesh has too many names");
+        names.push_back(values.text(name, "a name of its mesh"));
+    }
+    return names;
+}
+
+std::optional<Dims> coordinate_of(const Mesh& mesh, std::uint64_t rank) {
+    const auto found = std::ranges::find(mesh.ranks, rank);
+    if (found == mesh.ranks.end()) return std::nullopt;
+    auto position = static_cast<std::uint64_t>(found - mesh.ranks.begin());
+    Dims coordinate = Dims::filled(mesh.shape.rank(), 0);
+    for (std::size_t i = mesh.shape.rank(); i-- > 0; position /= mesh.shape[i])
+        coordinate[i] = position % mesh.shape[i];
+    return coordinate;
+}
+
+/// A file under another rank's name would put its shards in that rank's place.
+void check_saved_by(const Values& values, Ref ref, const Mesh& mesh, std::uint64_t rank) {
+    constexpr const char* kCure = ": rank files were swapped or copied: give each the name it was saved under";
+    const std::optional<Ref> saver = values.attribute(ref, "_rank");
+    if (saver && *saver != kNone && values.count(*saver, "the rank of its mesh") != rank) {
+        throw Error("it was saved by rank " + std::to_string(values.count(*saver, "the rank of its mesh")) +
+                    ", the file's name says rank " + std::to_string(rank) + kCure);
+    }
+    const std::optional<Ref> stated = values.attribute(ref, "_coordinate_on_dim");
+    if (!stated || *stated == kNone) return;
+    const Dims coordinate = values.dims(*stated, "the coordinate of its mesh");
+    const std::optional<Dims> expected = coordinate_of(mesh, rank);
+    if (expected == coordinate) return;
+    throw Error("it is the shard of mesh coordinate " + to_string(coordinate) + ", the file's name says rank " +
+                std::to_string(rank) + ", which is " + (expected ? "at " + to_string(*expected) : "not in the mesh") +
+                kCure);
+}
+
+Mesh read_mesh(const SavedFile& file, Ref ref, std::uint64_t rank) {
+    const Values& values = file.values();
+    if (values.get_if<Made>(ref) == nullptr || values.symbol(ref) != Symbol::device_mesh) {
+        throw Error("its mesh is " + values.describe(ref) + ", not a DeviceMesh");
+    }
+    const std::optional<Ref> tensor = values.attribute(ref, "mesh");
+    Mesh mesh = tensor && *tensor != kNone ? mesh_of_tensor(file, *tensor) : mesh_of_layout(file, ref, rank);
+    mesh.dim_names = read_dim_names(values, ref);
+    if (!mesh.dim_names.empty() && mesh.dim_names.size() != mesh.shape.rank()) {
+        throw Error("its mesh " + to_string(mesh.shape) + " has " + std::to_string(mesh.dim_names.size()) + " names");
+    }
+    check_saved_by(values, ref, mesh, rank);
+    return mesh;
+}
+
+}  // namespace
+
+std::uint32_t MeshReader::read(Ref mesh) {
+    if (const auto known = known_.find(mesh); known != known_.end()) return known->second;
+    Mesh read = read_mesh(file_, mesh, rank_);
+    auto number = static_cast<std::uint32_t>(std::ranges::find(meshes_, read) - meshes_.begin());
+    if (number == meshes_.size()) meshes_.push_back(std::move(read));
+    known_.emplace(mesh, number);
+    return number;
+}
+
+}  // namespace unshard::torch

@@ -1,0 +1,33 @@
+// Device meshes as DTensors carry them, of every PyTorch release since 2.1.
+#pragma once
+
+#include "torch/saved_file.hpp"
+#include "unshard/index.hpp"
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+namespace unshard::torch {
+
+/// The meshes of one rank's file, each read once however many tensors lie on it.
+class MeshReader {
+public:
+    /// `rank`: which rank's file this is said to be.
+    MeshReader(const SavedFile& file, std::uint64_t rank) : file_(file), rank_(rank) {}
+
+    /// The number of the mesh in `meshes()`. Throws Error for a mesh that is not sound, and when the mesh says that
+    /// another rank saved it.
+    std::uint32_t read(Ref mesh);
+
+    const std::vector<Mesh>& meshes() const { return meshes_; }
+    std::uint64_t rank() const { return rank_; }
+
+private:
+    const SavedFile& file_;
+    std::uint64_t rank_;
+    std::vector<Mesh> meshes_;
+    std::unordered_map<Ref, std::uint32_t> known_;
+};
+
+}  // namespace unshard::torch

@@ -1,0 +1,182 @@
+// torch.distributed.tensor.DTensor is pickled as
+//     _rebuild_from_type_v2(_rebuild_wrapper_subclass, DTensor,
+//                           (DTensor, dtype, size, stride, first, layout, device, requires_grad),
+//                           {"_local_tensor": tensor, "_spec": DTensorSpec})
+// where size is that of the whole tensor, and the spec holds mesh, placements (one for each mesh dimension),
+// tensor_meta (the whole shape again) and, since 2.9 or so, shard_order: for each tensor dimension that is split, the
+// mesh dimensions that split it, in the order in which they were applied.
+//
+// The order is left to right unless shard_order says otherwise; PyTorch writes another order either as _StridedShard
+// placements or, with plain Shards, in shard_order alone. The second is turned into the first here, by the rule of
+// DTensorSpec._convert_shard_order_to_StridedShard.
+
+#include "torch/dtensor.hpp"
+
+#include "unshard/checked.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace unshard::torch {
+namespace {
+
+/// A tensor dimension; negative ones count from the back.
+std::uint32_t read_dim(const Values& values, Ref ref, std::size_t rank) {
+    const auto* dim = values.get_if<std::int64_t>(ref);
+    if (dim == nullptr) throw Error("a placement's dimension is " + values.describe(ref) + ", not an integer");
+    const auto count = static_cast<std::int64_t>(rank);
+    if (*dim < -count || *dim >= count) {
+        throw Error("a placement splits dimension " + std::to_string(*dim) + " of a tensor with " +
+                    std::to_string(rank));
+    }
+    return static_cast<std::uint32_t>(*dim < 0 ? *dim + count : *dim);
+}
+
+Placement read_partial(const Values& values, Ref ref) {
+    const Ref operation = values.required(ref, "reduce_op");
+    const std::string name =
+        values.get_if<Text>(operation) == nullptr ? values.describe(operation) : values.text(operation, "reduce_op");
+    if (name == "sum") return {.kind = PlacementKind::partial_sum};
+    if (name == "avg") return {.kind = PlacementKind::partial_avg};
+    throw Error("it is Partial(" + name + "): only sum and avg are supported");
+}
+
+Placement read_placement(const Values& values, Ref ref, std::size_t rank) {
+    switch (values.get_if<Made>(ref) == nullptr ? Symbol::other : values.symbol(ref)) {
+        case Symbol::replicate:
+            return {};
+        case Symbol::partial:
+            return read_partial(values, ref);
+        case Symbol::shard:
+            return {.kind = PlacementKind::shard, .dim = read_dim(values, values.required(ref, "dim"), rank)};
+        case Symbol::strided_shard:
+            return {.kind = PlacementKind::strided_shard,
+                    .dim = read_dim(values, values.required(ref, "dim"), rank),
+                    .split_factor = values.count(values.required(ref, "split_factor"), "a split factor")};
+        default:
+            throw Error("its placement is " + values.describe(ref) + ", which is not known");
+    }
+}
+
+/// The mesh dimensions of one entry of shard_order, checked against the placements that they order.
+std::vector<std::size_t> read_order(const Values& values, Ref entry, const std::vector<Placement>& placements) {
+    const std::span<const Ref> fields = values.args(entry);
+    const std::uint64_t dim = values.count(values.item(fields, 0, "shard_order"), "shard_order");
+    std::vector<std::size_t> order;
+    for (const Ref mesh_dim : values.sequence(values.item(fields, 1, "shard_order"), "shard_order")) {
+        const std::uint64_t m = values.count(mesh_dim, "shard_order");
+        if (m >= placements.size() || placements[m].kind != PlacementKind::shard || placements[m].dim != dim ||
+            std::ranges::find(order, m) != order.end()) {
+            throw Error("its shard_order contradicts its placements");
+        }
+        order.push_back(m);
+    }
+    return order;
+}
+
+void apply_shard_order(const Values& values, Ref spec, const Dims& mesh, std::vector<Placement>& placements) {
+    const std::optional<Ref> shard_order = values.attribute(spec, "shard_order");
+    const bool strided =
+        std::ranges::find(placements, PlacementKind::strided_shard, &Placement::kind) != placements.end();
+    if (!shard_order || *shard_order == kNone || strided) return;
+    std::vector<Placement> ordered = placements;
+    for (const Ref entry : values.sequence(*shard_order, "shard_order")) {
+        const std::vector<std::size_t> order = read_order(values, entry, placements);
+        for (std::size_t i = 0; i < order.size(); ++i) {
+            std::uint64_t factor = 1;
+            for (std::size_t before = 0; before < i; ++before) {
+                if (order[before] > order[i]) factor = checked_mul(factor, mesh[order[before]]);
+            }
+            if (factor == 1) continue;
+            ordered[order[i]].kind = PlacementKind::strided_shard;
+            ordered[order[i]].split_factor = factor;
+        }
+    }
+    placements = std::move(ordered);
+}
+
+std::vector<Placement> read_placements(const Values& values, Ref spec, const Mesh& mesh, std::size_t rank) {
+    std::vector<Placement> placements;
+    const std::span<const Ref> items = values.sequence(values.required(spec, "placements"), "its placements");
+    if (items.size() != mesh.shape.rank()) {
+        throw Error("it has " + std::to_string(items.size()) + " placements on a mesh " + to_string(mesh.shape));
+    }
+    for (const Ref item : items) placements.push_back(read_placement(values, item, rank));
+    apply_shard_order(values, spec, mesh.shape, placements);
+    return placements;
+}
+
+/// The whole shape stands in the spec too.
+void check_tensor_meta(const Values& values, Ref spec, const Dims& shape) {
+    const std::optional<Ref> meta = values.attribute(spec, "tensor_meta");
+    if (!meta || *meta == kNone) return;
+    const Dims stated = values.dims(values.item(values.args(*meta), 0, "tensor_meta"), "a shape");
+    if (stated == shape) return;
+    throw Error("its whole shape is " + to_string(shape) + ", its tensor_meta says " + to_string(stated));
+}
+
+Ref required_in(const Values& values, const Rebuild& rebuild, std::string_view name) {
+    if (const std::optional<Ref> found = values.in_state(rebuild.state, name)) return *found;
+    throw Error("it has no '" + std::string(name) + "': it is of a PyTorch release that is not known yet");
+}
+
+/// What _rebuild_wrapper_subclass is called with says dtype and shape of the whole.
+SourceTensor read_wrapper(const Values& values, const Rebuild& rebuild) {
+    if (rebuild.function != Symbol::rebuild_wrapper) throw Error("it is rebuilt in a way that is not known");
+    SourceTensor tensor;
+    tensor.dtype = read_dtype(values, values.item(rebuild.args, 1, "a wrapper"));
+    tensor.shape = values.dims(values.item(rebuild.args, 2, "a wrapper"), "a shape");
+    return tensor;
+}
+
+void check_local(const SourceTensor& whole, const StridedTensor& local) {
+    if (local.dtype != whole.dtype) {
+        throw Error("its dtype is " + to_string(whole.dtype) + ", its local tensor's " + to_string(local.dtype));
+    }
+    if (local.shard.shape.rank() != whole.shape->rank()) {
+        throw Error("its shape is " + to_string(*whole.shape) + ", its local tensor's " + to_string(local.shard.shape));
+    }
+}
+
+}  // namespace
+
+SourceTensor read_plain(const SavedFile& file, const Rebuild& rebuild) {
+    StridedTensor tensor = read_strided(file, rebuild);
+    return {.name = {}, .dtype = tensor.dtype, .shape = std::nullopt, .shards = {std::move(tensor.shard)}};
+}
+
+SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshReader& meshes) {
+    const Values& values = file.values();
+    SourceTensor tensor = read_wrapper(values, rebuild);
+    StridedTensor local = read_strided(file, required_in(values, rebuild, "_local_tensor"));
+    const Ref spec = required_in(values, rebuild, "_spec");
+    check_tensor_meta(values, spec, *tensor.shape);
+    local.shard.mesh = meshes.read(values.required(spec, "mesh"));
+    const Mesh& mesh = meshes.meshes()[*local.shard.mesh];
+    local.shard.placements = read_placements(values, spec, mesh, tensor.shape->rank());
+    const bool in_mesh = std::ranges::find(mesh.ranks, meshes.rank()) != mesh.ranks.end();
+    if (!in_mesh && local.shard.shape.numel() == 0) return tensor;  // PyTorch puts an empty tensor in such a rank
+    check_local(tensor, local);
+    tensor.shards.push_back(std::move(local.shard));
+    return tensor;
+}
+
+SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild) {
+    const Values& values = file.values();
+    SourceTensor tensor = read_wrapper(values, rebuild);
+    const std::span<const Ref> state = values.sequence(rebuild.state, "the state of a ShardedTensor");
+    for (const Ref ref : values.sequence(values.item(state, 0, "the state of a ShardedTensor"), "its local shards")) {
+        const Ref metadata = values.required(ref, "metadata");
+        StridedTensor local = read_strided(file, values.required(ref, "tensor"));
+        check_local(tensor, local);
+        const Dims sizes = values.dims(values.required(metadata, "shard_sizes"), "the sizes of a shard");
+        if (sizes != local.shard.shape) {
+            throw Error("its shard is " + to_string(local.shard.shape) + ", its metadata says " + to_string(sizes));
+        }
+        local.shard.origin = values.dims(values.required(metadata, "shard_offsets"), "the offsets of a shard");
+        tensor.shards.push_back(std::move(local.shard));
+    }
+    return tensor;
+}
+
+}  // namespace unshard::torch

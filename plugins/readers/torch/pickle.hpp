@@ -1,0 +1,72 @@
+// A pickle as data: the values it would build, with nothing imported and nothing run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace unshard::torch {
+
+/// A value of a pickle, by its place in `Pickle::values`. Values are shared and may even contain themselves.
+using Ref = std::uint32_t;
+inline constexpr Ref kNone = 0;  ///< where every Pickle has None
+
+struct None {};
+/// An integer beyond 64 bits; nothing that is read here is one.
+struct BigInteger {};
+struct Text {
+    std::string_view value;  ///< UTF-8 as far as the writer was honest
+};
+struct Bytes {
+    std::string_view value;
+};
+struct Tuple {
+    std::vector<Ref> items;
+};
+struct List {
+    std::vector<Ref> items;
+};
+struct Set {
+    std::vector<Ref> items;
+};
+struct Dict {
+    std::vector<std::pair<Ref, Ref>> items;  ///< as written: keys may repeat
+};
+/// A class or function, named and not looked up.
+struct Global {
+    Ref module = kNone;  ///< Text
+    Ref name = kNone;    ///< Text
+};
+/// What calling a function, or making an object of a class, would give.
+struct Made {
+    Ref callee = kNone;
+    Ref args = kNone;
+    Ref kwargs = kNone;
+    Ref state = kNone;     ///< what BUILD passed to it
+    Ref contents = kNone;  ///< a Dict or List of what was put in, e.g. for an OrderedDict
+    bool is_object = false;
+};
+/// A value kept outside the pickle, e.g. a storage of a tensor.
+struct Persistent {
+    Ref id = kNone;
+};
+
+using Value = std::variant<None, bool, std::int64_t, BigInteger, double, Text, Bytes, Tuple, List, Set, Dict, Global,
+                           Made, Persistent>;
+
+struct Pickle {
+    std::unique_ptr<const std::string>
+        bytes;  ///< what texts refer to; behind a pointer, so that a move keeps them valid
+    std::vector<Value> values;
+    Ref root = kNone;
+};
+
+/// Runs the machine of pickle protocols 2 to 5 over `bytes`. Takes time and memory linear in their number. Throws
+/// Error.
+Pickle parse_pickle(std::string bytes);
+
+}  // namespace unshard::torch

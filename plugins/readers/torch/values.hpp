@@ -1,0 +1,62 @@
+// Typed access to the values of a checked pickle. Whatever is not as expected throws an Error that says what it is.
+#pragma once
+
+#include "torch/allow_list.hpp"
+#include "torch/pickle.hpp"
+#include "unshard/dims.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace unshard::torch {
+
+class Values {
+public:
+    Values(Pickle pickle, std::vector<Symbol> symbols) : pickle_(std::move(pickle)), symbols_(std::move(symbols)) {}
+
+    Ref root() const { return pickle_.root; }
+    Symbol symbol(Ref ref) const { return symbols_[ref]; }
+    std::string name(Ref ref) const { return name_of(pickle_, ref); }
+
+    template <class T>
+    const T* get_if(Ref ref) const {
+        return std::get_if<T>(&pickle_.values[ref]);
+    }
+
+    /// For messages: "an integer", "a list", "an object of class 'x.Y'".
+    std::string describe(Ref ref) const;
+
+    /// `what` names the value in the Error when it is of another type.
+    std::string text(Ref ref, std::string_view what) const;
+    std::uint64_t count(Ref ref, std::string_view what) const;
+    /// Of a tuple, list or torch.Size.
+    std::span<const Ref> sequence(Ref ref, std::string_view what) const;
+    /// One item of a sequence.
+    Ref item(std::span<const Ref> items, std::size_t index, std::string_view what) const;
+    /// A shape or stride: a sequence of counts.
+    Dims dims(Ref ref, std::string_view what) const;
+    /// The items of a dict or OrderedDict; nothing when it is neither.
+    std::optional<std::span<const std::pair<Ref, Ref>>> mapping(Ref ref) const;
+    /// The "module" and "name" of a class or function; empty when it is none.
+    std::pair<std::string_view, std::string_view> global(Ref ref) const;
+
+    /// The arguments that an object was made with, or a function called with.
+    std::span<const Ref> args(Ref made) const;
+    /// An attribute in an object's state; nothing when it has none of this name.
+    std::optional<Ref> attribute(Ref object, std::string_view name) const;
+    /// The same in a state: a dict, or a tuple of a dict and a dict of slots, either of which may be None.
+    std::optional<Ref> in_state(Ref state, std::string_view name) const;
+    /// An attribute that must be there.
+    Ref required(Ref object, std::string_view name) const;
+
+private:
+    Pickle pickle_;
+    std::vector<Symbol> symbols_;
+};
+
+}  // namespace unshard::torch

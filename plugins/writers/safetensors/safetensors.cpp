@@ -1,0 +1,138 @@
+// Writes a Hugging Face model directory: model.safetensors, or numbered parts with an index, and what stands beside
+// them. Names of the parts and of the index's keys: transformers' save_pretrained.
+
+#include "assets.hpp"
+#include "header.hpp"
+#include "options.hpp"
+#include "unshard/plugin.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+namespace unshard {
+namespace {
+
+using safetensors::Entry;
+
+std::vector<Entry> entries_of(const Plan& plan, std::optional<DType> dtype) {
+    std::vector<Entry> entries;
+    for (std::uint32_t i = 0; i < plan.tensors.size(); ++i) {
+        const PlannedTensor& t = plan.tensors[i];
+        const DType stored = dtype ? cast_result(t.dtype, *dtype) : t.dtype;
+        entries.push_back({t.name, stored, t.shape, i, checked_mul(t.shape.numel(), size_of(stored))});
+    }
+    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+    return entries;
+}
+
+/// Parts in name order; a new one begins where the next tensor would exceed the limit.
+std::vector<std::vector<Entry>> parts_of(const std::vector<Entry>& entries, std::uint64_t limit) {
+    std::vector<std::vector<Entry>> parts(1);
+    std::uint64_t bytes = 0;
+    for (const Entry& e : entries) {
+        if (!parts.back().empty() && checked_add(bytes, e.bytes) > limit) {
+            parts.emplace_back();
+            bytes = 0;
+        }
+        bytes = checked_add(bytes, e.bytes);
+        parts.back().push_back(e);
+    }
+    return parts;
+}
+
+std::string part_name(std::size_t part, std::size_t parts) {
+    if (parts == 1) return "model.safetensors";
+    char name[64];
+    std::snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", part + 1, parts);
+    return name;
+}
+
+void add_text_file(Layout& layout, const std::string& name, std::string text) {
+    const auto file = static_cast<std::uint32_t>(layout.files.size());
+    layout.files.push_back({name, text.size()});
+    layout.literals.push_back({file, 0, std::move(text)});
+}
+
+std::uint32_t encoding_number(Layout& layout, DType dtype) {
+    const std::string name = to_string(dtype);
+    const auto same = [&](const Encoding& e) { return e.name == name; };
+    const auto found = std::find_if(layout.encodings.begin(), layout.encodings.end(), same);
+    const auto number = static_cast<std::uint32_t>(found - layout.encodings.begin());
+    if (found == layout.encodings.end()) layout.encodings.push_back(encoding_of(dtype));
+    return number;
+}
+
+void add_part(Layout& layout, const std::string& name, std::vector<Entry> entries) {
+    safetensors::sort_as_stored(entries);
+    const auto file = static_cast<std::uint32_t>(layout.files.size());
+    std::string header = safetensors::header_of(entries);
+    std::uint64_t offset = header.size();
+    for (const Entry& e : entries) {
+        Placed placed;
+        placed.tensor = e.tensor;
+        placed.view = e.shape;
+        placed.box = Box::whole(e.shape);
+        placed.file = file;
+        placed.offset = offset;
+        placed.encoding = encoding_number(layout, e.dtype);
+        layout.placed.push_back(placed);
+        offset = checked_add(offset, e.bytes);
+    }
+    layout.files.push_back({name, offset});
+    layout.literals.push_back({file, 0, std::move(header)});
+}
+
+std::string index_json(const std::vector<std::vector<Entry>>& parts) {
+    std::uint64_t total = 0;
+    nlohmann::json map = nlohmann::json::object();
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        for (const Entry& e : parts[i]) {
+            total = checked_add(total, e.bytes);
+            map[e.name] = part_name(i, parts.size());
+        }
+    }
+    return nlohmann::json{{"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}}.dump(2) + "\n";
+}
+
+/// The one type of all floating-point tensors, if there is one.
+std::optional<DType> common_dtype(const std::vector<Entry>& entries) {
+    std::optional<DType> common;
+    for (const Entry& e : entries) {
+        if (!info(e.dtype).is_float) continue;
+        if (common && *common != e.dtype) return std::nullopt;
+        common = e.dtype;
+    }
+    return common;
+}
+
+class SafetensorsWriter : public Writer {
+public:
+    Layout layout(const Plan& plan, const Request& request) override {
+        const safetensors::WriterOptions options = safetensors::read_options(request);
+        const std::vector<Entry> entries = entries_of(plan, options.dtype);
+        const auto parts = parts_of(entries, options.max_shard_size);
+        Layout layout;
+        for (std::size_t i = 0; i < parts.size(); ++i) add_part(layout, part_name(i, parts.size()), parts[i]);
+        if (parts.size() > 1) add_text_file(layout, "model.safetensors.index.json", index_json(parts));
+        add_assets(layout, request.assets, common_dtype(entries));
+        return layout;
+    }
+
+private:
+    static void add_assets(Layout& layout, const std::string& directory, std::optional<DType> dtype) {
+        layout.assets = safetensors::find_assets(directory);
+        const std::filesystem::path config = std::filesystem::path(directory) / "config.json";
+        if (!directory.empty() && std::filesystem::exists(config)) {
+            add_text_file(layout, "config.json", safetensors::config_with_dtype(config.string(), dtype));
+        } else {
+            layout.warnings.push_back(
+                "no config.json was found: only the weights are written; pass --assets DIR to add it");
+        }
+    }
+};
+
+}  // namespace
+}  // namespace unshard
+
+UNSHARD_PLUGIN(unshard::SafetensorsWriter, "safetensors", UNSHARD_VERSION, "a Hugging Face model directory")
