@@ -1,0 +1,3 @@
+/* A shared object, but no plugin. */
+extern int unshard_test_answer;
+int unshard_test_answer = 42;

@@ -1,0 +1,58 @@
+#include "cli/checkpoints.hpp"
+#include "support/catch.hpp"
+#include "support/process.hpp"
+#include "unit/engine/temp_dir.hpp"
+
+#include <nlohmann/json.hpp>
+
+using namespace unshard::test;
+
+TEST_CASE("inspect shows a checkpoint with its layers in one line") {
+    const ProcessResult result = unshard_process({"inspect", qwen3()});
+    CHECK(result.exit_code == 0);
+    CHECK(result.err.empty());
+    CHECK(result.out.starts_with(qwen3() + ": FSDP, 4 ranks (reader fsdp)\n  4 files, "));
+    CHECK(result.out.find("  mesh (4) ('fsdp'): ranks 0-3\n") != std::string::npos);
+    CHECK(result.out.find("  model.layers.{0,1}.mlp.up_proj.weight               bf16  (48, 32)   "
+                          "Shard(0) x4 on ('fsdp')  x2   6.00 KiB\n") != std::string::npos);
+    const ProcessResult all = unshard_process({"inspect", qwen3(), "--all"});
+    CHECK(all.out.find("  model.layers.1.mlp.up_proj.weight ") != std::string::npos);
+}
+
+TEST_CASE("inspect as JSON has every shard of every tensor") {
+    const auto json = nlohmann::json::parse(unshard_process({"inspect", qwen3(), "--json"}).out);
+    CHECK(json["reader"] == "fsdp");
+    CHECK(json["ranks"] == 4);
+    CHECK(json["files"].size() == 4);
+    CHECK(json["meshes"] == nlohmann::json::parse(R"([{"shape": [4], "dim_names": ["fsdp"], "ranks": [0, 1, 2, 3]}])"));
+    for (const auto& tensor : json["tensors"]) {
+        if (tensor["name"] != "model.norm.weight") continue;
+        CHECK(tensor["shape"] == nlohmann::json{32});
+        CHECK(tensor["shards"].size() == 4);
+        CHECK(tensor["shards"][3]["rank"] == 3);
+        CHECK(tensor["shards"][3]["placements"] == nlohmann::json{"Shard(0)"});
+    }
+}
+
+TEST_CASE("inspect reads safetensors") {
+    const ProcessResult result = unshard_process({"inspect", golden("fsdp-llama-1rank/truth.safetensors")});
+    CHECK(result.exit_code == 0);
+    CHECK(result.out.find(": safetensors\n  1 file, ") != std::string::npos);
+    CHECK(result.out.find("  model.norm.weight ") != std::string::npos);
+}
+
+TEST_CASE("a directory with several checkpoints lists them") {
+    const ProcessResult result = unshard_process({"inspect", golden("")});
+    CHECK(result.exit_code == 1);
+    CHECK(result.err.find(" checkpoints: name one of '") != std::string::npos);
+    CHECK(result.err.find("fsdp-qwen3-4ranks/ckpt'") != std::string::npos);
+}
+
+TEST_CASE("a directory without a checkpoint says what was looked for") {
+    const TempDir directory;
+    const ProcessResult result = unshard_process({"inspect", directory.path()});
+    CHECK(result.exit_code == 1);
+    CHECK(result.err.starts_with("unshard: " + directory.path() +
+                                 ": no checkpoint here or two levels below. Looked for: fsdp (FSDP rank files, "
+                                 "model_world_size_W_rank_R.pt)"));
+}

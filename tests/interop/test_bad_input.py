@@ -1,0 +1,192 @@
+"""Damaged, contradictory and hostile checkpoints: one line that names the culprit, exit code 1, no output."""
+import argparse
+import io
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import convert, unshard
+from tensors import read_tensors
+
+
+def rank_file(checkpoint: Path, rank: int, world: int = 4) -> Path:
+    return checkpoint / f"model_world_size_{world}_rank_{rank}.pt"
+
+
+def rewrite(file: Path, edit: Callable[[str, bytes], bytes] = lambda name, data: data,
+            compression: int = zipfile.ZIP_STORED) -> None:
+    """The same archive again, every entry passed through edit; entries are named without their folder."""
+    with zipfile.ZipFile(file) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, edit(name.partition("/")[2], data))
+
+
+def only_rank(folder: Path, state) -> Path:
+    folder.mkdir()
+    torch.save(state, rank_file(folder, 0, world=1))
+    return folder
+
+
+# --- files
+
+
+@pytest.mark.parametrize("kept", [0, 100, 20_000, -1])
+def test_a_truncated_rank_file_is_named(kept, demo, refusal):
+    file = rank_file(demo, 2)
+    file.write_bytes(file.read_bytes()[:kept])
+    assert file.name in refusal(demo)
+
+
+def test_a_rank_file_that_is_no_zip_is_named(demo, refusal):
+    rank_file(demo, 1).write_bytes(b"version https://git-lfs.github.com/spec/v1\n" * 100)
+    assert rank_file(demo, 1).name in refusal(demo)
+
+
+def test_compressed_entries_are_refused(demo, refusal):
+    rewrite(rank_file(demo, 1), compression=zipfile.ZIP_DEFLATED)
+    said = refusal(demo)
+    assert rank_file(demo, 1).name in said and "compressed" in said
+
+
+def test_rewritten_but_stored_entries_are_read(demo, converted, tmp_path):
+    rewrite(rank_file(demo, 1))
+    output = convert(demo, tmp_path / "out")
+    original = converted("fsdp-qwen3-4ranks") / "model.safetensors"
+    assert (output / "model.safetensors").read_bytes() == original.read_bytes()
+
+
+def test_a_storage_shorter_than_its_tensor_is_refused(demo, refusal):
+    rewrite(rank_file(demo, 3), lambda name, data: data[:-2] if name == "data/0" else data)
+    said = refusal(demo)
+    assert rank_file(demo, 3).name in said and "data/0" in said
+
+
+def test_a_big_endian_file_is_refused(demo, refusal):
+    rewrite(rank_file(demo, 0), lambda name, data: b"big" if name == "byteorder" else data)
+    assert "big" in refusal(demo)
+
+
+def test_a_missing_data_entry_is_refused(demo, refusal):
+    with zipfile.ZipFile(rank_file(demo, 0)) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/data/3")}
+    with zipfile.ZipFile(rank_file(demo, 0), "w") as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    assert rank_file(demo, 0).name in refusal(demo)
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path, refusal):
+    assert "nowhere" in refusal(tmp_path / "nowhere")
+
+
+def test_a_directory_without_a_checkpoint_is_refused(tmp_path, refusal):
+    (tmp_path / "empty").mkdir()
+    assert "empty" in refusal(tmp_path / "empty")
+
+
+# --- ranks
+
+
+def test_a_missing_rank_is_named(demo, refusal):
+    rank_file(demo, 2).unlink()
+    assert "2" in refusal(demo).replace("model_world_size_4", "")
+
+
+def test_an_extra_rank_is_named(demo, refusal):
+    shutil.copy(rank_file(demo, 0), rank_file(demo, 4))
+    assert "4" in refusal(demo).replace("model_world_size_4", "")
+
+
+def test_two_world_sizes_in_one_directory_are_listed(demo, refusal):
+    shutil.copy(rank_file(demo, 0), rank_file(demo, 0, world=8))
+    said = refusal(demo)
+    assert "4" in said and "8" in said
+
+
+def test_swapped_rank_files_are_noticed(demo, refusal):
+    rank_file(demo, 1).rename(demo / "aside")
+    rank_file(demo, 2).rename(rank_file(demo, 1))
+    (demo / "aside").rename(rank_file(demo, 2))
+    assert rank_file(demo, 1).name in refusal(demo)
+
+
+def test_a_copied_rank_file_is_noticed(demo, refusal):
+    shutil.copy(rank_file(demo, 1), rank_file(demo, 3))
+    assert rank_file(demo, 3).name in refusal(demo)
+
+
+@pytest.mark.makes("fsdp2_4ranks_llama")
+@pytest.mark.parametrize("other", ["fsdp2_4ranks_llama_longer", "fsdp2_4ranks_llama_f32", "fsdp2_4ranks_llama_deeper",
+                                   "hsdp2_2x2_llama"])
+@pytest.mark.parametrize("rank", [0, 3])
+def test_a_rank_of_a_run_with_other_shapes_dtypes_keys_or_mesh_is_noticed(other, rank, checkpoint_dir, tmp_path,
+                                                                          refusal):
+    mixed = Path(shutil.copytree(checkpoint_dir("fsdp2_4ranks_llama") / "ckpt", tmp_path / "mixed"))
+    shutil.copy(rank_file(checkpoint_dir(other) / "ckpt", rank), rank_file(mixed, rank))
+    said = refusal(mixed)
+    assert "model." in said and "rank" in said
+
+
+@pytest.mark.parametrize(("name", "tensor"), [("buffers_differ", "counts"), ("replicas_differ", "drifted")])
+def test_replicas_that_differ_are_named_with_their_ranks(name, tensor, checkpoint_dir, refusal):
+    said = refusal(checkpoint_dir(name) / "ckpt")
+    assert tensor in said and "rank" in said and "2" in said and "same" not in said
+
+
+# --- pickles
+
+
+def test_keys_that_are_no_strings_are_refused(tmp_path, refusal):
+    assert "rank_0" in refusal(only_rank(tmp_path / "ckpt", {0: torch.ones(3)}))
+
+
+def test_an_object_of_a_foreign_class_is_named_and_can_be_let_through(tmp_path, refusal):
+    state = {"weight": torch.ones(3), "arguments": argparse.Namespace(lr=0.1)}
+    checkpoint = only_rank(tmp_path / "ckpt", state)
+    said = refusal(checkpoint)
+    assert "argparse.Namespace" in said and "--opaque" in said
+    output = convert(checkpoint, tmp_path / "out", "--opaque", "argparse.Namespace")
+    assert list(read_tensors(output)) == ["weight"]
+
+
+class Command:
+    """Unpickles by running a shell command."""
+
+    def __init__(self, command: str):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+def test_a_pickle_that_calls_the_system_is_named_and_never_run(tmp_path, refusal):
+    marker = tmp_path / "marker"
+    state = {"weight": torch.ones(3), "payload": Command(f"touch {marker}")}
+    checkpoint = only_rank(tmp_path / "ckpt", state)
+    assert f"{os.system.__module__}.system" in refusal(checkpoint)
+    unshard("convert", checkpoint, "-o", tmp_path / "out", "--opaque", f"{os.system.__module__}.system")
+    assert not marker.exists()
+
+
+def test_a_pickle_cut_short_inside_a_whole_archive_is_refused(demo, refusal):
+    rewrite(rank_file(demo, 0), lambda name, data: data[:-200] if name == "data.pkl" else data)
+    assert rank_file(demo, 0).name in refusal(demo)
+
+
+def test_a_tensor_of_an_unknown_placement_is_refused(demo, refusal):
+    rewrite(rank_file(demo, 0), lambda name, data: data.replace(b"_types\nShard\n", b"_types\nShare\n"))
+    assert "Share" in refusal(demo)
+
+
+def test_a_file_in_the_legacy_format_is_refused(tmp_path, refusal):
+    buffer = io.BytesIO()
+    torch.save({"weight": torch.ones(3)}, buffer, _use_new_zipfile_serialization=False)
+    checkpoint = only_rank(tmp_path / "ckpt", {})
+    rank_file(checkpoint, 0, world=1).write_bytes(buffer.getvalue())
+    assert rank_file(checkpoint, 0, world=1).name in refusal(checkpoint)

@@ -1,0 +1,47 @@
+"""--dtype gives what tensor.to(dtype) gives in PyTorch."""
+import json
+
+import pytest
+import torch
+from conftest import GOLDEN, convert
+from tensors import assert_same_tensors, assert_same_values, read_tensors
+
+TYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+
+
+@pytest.mark.makes("float_values")
+@pytest.mark.parametrize("option", TYPES)
+def test_every_kind_of_value_is_cast_as_pytorch_does_and_integers_are_not(option, checkpoint_dir, tmp_path):
+    folder = checkpoint_dir("float_values")
+    truth = read_tensors(folder / "truth.safetensors")
+    expected = {name: tensor.to(TYPES[option]) if tensor.dtype.is_floating_point else tensor
+                for name, tensor in truth.items()}
+    assert_same_values(read_tensors(convert(folder / "ckpt", tmp_path / "out", "--dtype", option)), expected)
+
+
+@pytest.mark.parametrize("option", TYPES)
+def test_strided_shared_and_empty_tensors_are_cast_too(option, tmp_path):
+    golden = GOLDEN / "dtypes-and-views-3ranks"
+    expected = {name: tensor.to(TYPES[option]) if tensor.dtype.is_floating_point else tensor
+                for name, tensor in read_tensors(golden / "truth.safetensors").items()}
+    assert_same_values(read_tensors(convert(golden / "ckpt", tmp_path / "out", "--dtype", option)), expected)
+
+
+@pytest.mark.parametrize(("option", "stated"), [("f32", "float32"), ("f16", "float16")])
+def test_the_config_states_the_dtype_of_the_weights_and_is_otherwise_the_same(option, stated, tmp_path):
+    golden = GOLDEN / "fsdp-qwen3-4ranks"
+    output = convert(golden / "ckpt", tmp_path / "out", "--dtype", option)
+    config = json.loads((golden / "ckpt/huggingface/config.json").read_text())
+    assert json.loads((output / "config.json").read_text()) == config | {"dtype": stated}
+
+
+def test_an_older_config_states_it_as_torch_dtype(tmp_path):
+    output = convert(GOLDEN / "fsdp1-torch2.3/ckpt", tmp_path / "out", "--dtype", "f32")
+    assert json.loads((output / "config.json").read_text())["torch_dtype"] == "float32"
+
+
+def test_casting_to_the_dtype_that_is_there_changes_nothing(tmp_path):
+    golden = GOLDEN / "fsdp-qwen3-4ranks"
+    output = convert(golden / "ckpt", tmp_path / "out", "--dtype", "bf16")
+    assert_same_tensors(read_tensors(output), read_tensors(golden / "truth.safetensors"))
+    assert (output / "config.json").read_bytes() == (golden / "ckpt/huggingface/config.json").read_bytes()

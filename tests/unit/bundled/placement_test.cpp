@@ -1,0 +1,248 @@
+// The placement merger against an oracle that splits lists of indices, as torch.chunk does, without any thought of
+// boxes.
+
+#include "support/bundled_plugins.hpp"
+#include "support/catch.hpp"
+#include "support/index_builder.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+using namespace unshard;
+using unshard::test::IndexBuilder;
+
+namespace {
+
+const Placement kReplicate{PlacementKind::replicate, 0, 1};
+Placement split(std::uint32_t dim) {
+    return {PlacementKind::shard, dim, 1};
+}
+Placement strided(std::uint32_t dim, std::uint64_t factor) {
+    return {PlacementKind::strided_shard, dim, factor};
+}
+Placement partial(PlacementKind kind) {
+    return {kind, 0, 1};
+}
+
+Plan plan_of(const CheckpointIndex& index) {
+    return test::bundled_plugins().merger("placement")->plan(index, {});
+}
+
+std::string error_of(const CheckpointIndex& index) {
+    try {
+        plan_of(index);
+    } catch (const Error& e) {
+        return e.what();
+    }
+    return "no error";
+}
+
+using Indices = std::vector<std::uint64_t>;
+
+/// torch.chunk of a list: parts of ceil(n / k), the last shorter, further ones empty.
+Indices chunk_of(const Indices& all, std::uint64_t parts, std::uint64_t part) {
+    const std::uint64_t each = (all.size() + parts - 1) / parts;
+    const std::uint64_t begin = std::min<std::uint64_t>(each * part, all.size());
+    const std::uint64_t end = std::min<std::uint64_t>(begin + each, all.size());
+    return {all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end)};
+}
+
+struct Layout1 {
+    Dims shape, mesh;
+    std::vector<Placement> placements;
+};
+
+/// The indices of each tensor dimension that the rank at `at` holds: right to left for strided shards, left to right
+/// else.
+std::vector<Indices> held(const Layout1& layout, const Dims& at) {
+    std::vector<Indices> dims(layout.shape.rank());
+    for (std::size_t d = 0; d < dims.size(); ++d) {
+        dims[d].resize(layout.shape[d]);
+        std::iota(dims[d].begin(), dims[d].end(), 0);
+        std::vector<std::size_t> deferred;
+        for (std::size_t m = 0; m < layout.placements.size(); ++m) {
+            const Placement& p = layout.placements[m];
+            if (p.kind == PlacementKind::replicate || p.dim != d) continue;
+            if (p.kind == PlacementKind::strided_shard)
+                deferred.push_back(m);
+            else
+                dims[d] = chunk_of(dims[d], layout.mesh[m], at[m]);
+        }
+        for (auto m = deferred.rbegin(); m != deferred.rend(); ++m)
+            dims[d] = chunk_of(dims[d], layout.mesh[*m], at[*m]);
+    }
+    return dims;
+}
+
+Layout1 random_layout(std::mt19937& random) {
+    const auto pick = [&](std::uint64_t from, std::uint64_t to) {
+        return std::uniform_int_distribution<std::uint64_t>(from, to)(random);
+    };
+    Layout1 layout;
+    for (std::uint64_t i = pick(1, 3); i > 0; --i) layout.shape.push_back(pick(0, 13));
+    for (std::uint64_t i = pick(1, 3); i > 0; --i) layout.mesh.push_back(pick(1, 4));
+    layout.placements.assign(layout.mesh.rank(), kReplicate);
+    for (std::size_t m = layout.mesh.rank(); m-- > 0;) {
+        if (pick(0, 3) == 0) continue;
+        const auto dim = static_cast<std::uint32_t>(pick(0, layout.shape.rank() - 1));
+        std::uint64_t behind = 1;
+        for (std::size_t later = m + 1; later < layout.mesh.rank(); ++later) {
+            const Placement& p = layout.placements[later];
+            if (p.kind != PlacementKind::replicate && p.dim == dim) behind *= layout.mesh[later];
+        }
+        layout.placements[m] = pick(0, 1) == 0 ? strided(dim, behind) : split(dim);
+    }
+    return layout;
+}
+
+Dims coordinate(const Dims& mesh, std::uint64_t position) {
+    Dims at = Dims::filled(mesh.rank(), 0);
+    for (std::size_t i = mesh.rank(); i-- > 0; position /= mesh[i]) at[i] = position % mesh[i];
+    return at;
+}
+
+/// Every element of every rank's box, by the plan's copies and replicas, against what the oracle says that the rank
+/// holds.
+void check_against_oracle(const Layout1& layout, const std::vector<std::uint64_t>& ranks) {
+    IndexBuilder b(static_cast<std::uint32_t>(ranks.size()));
+    const std::uint32_t mesh = b.mesh(layout.mesh, ranks);
+    b.tensor("w", layout.shape);
+    std::vector<std::vector<Indices>> expected(ranks.size());
+    for (std::size_t position = 0; position < ranks.size(); ++position) {
+        expected[ranks[position]] = held(layout, coordinate(layout.mesh, position));
+    }
+    for (std::uint32_t rank = 0; rank < ranks.size(); ++rank) {
+        Dims local;
+        for (const Indices& i : expected[rank]) local.push_back(i.size());
+        b.placed(rank, local, mesh, layout.placements);
+    }
+    const Plan plan = plan_of(b.index());
+    const PlannedTensor& planned = plan.tensors.at(0);
+    REQUIRE(planned.shape == layout.shape);
+    std::vector<int> written(layout.shape.numel(), 0);
+    std::vector<Copy> all = planned.copies;
+    all.insert(all.end(), planned.replicas.begin(), planned.replicas.end());
+    for (const Copy& c : all) {
+        const std::vector<Indices>& want = expected[c.shard];
+        for (std::size_t d = 0; d < layout.shape.rank(); ++d) {
+            REQUIRE(c.box.extent[d] == want[d].size());
+            if (!want[d].empty())
+                REQUIRE((c.box.origin[d] == want[d].front() && want[d].back() - want[d].front() + 1 == want[d].size()));
+        }
+    }
+    for (const Copy& c : planned.copies) {
+        for (std::uint64_t i = 0; i < c.box.extent.numel(); ++i) {
+            const Dims inside = coordinate(c.box.extent, i);
+            std::uint64_t flat = 0;
+            for (std::size_t d = 0; d < layout.shape.rank(); ++d)
+                flat = flat * layout.shape[d] + c.box.origin[d] + inside[d];
+            ++written[flat];
+        }
+    }
+    CHECK(std::all_of(written.begin(), written.end(), [](int n) { return n == 1; }));
+}
+
+}  // namespace
+
+TEST_CASE("random shapes, meshes and placements are put together as torch.chunk took them apart") {
+    std::mt19937 random(20261);
+    for (int i = 0; i < 3000; ++i) {
+        const Layout1 layout = random_layout(random);
+        std::vector<std::uint64_t> ranks(layout.mesh.numel());
+        std::iota(ranks.begin(), ranks.end(), 0);
+        std::shuffle(ranks.begin(), ranks.end(), random);
+        check_against_oracle(layout, ranks);
+    }
+}
+
+TEST_CASE("FSDP of FSDP2 with tensor parallelism takes the tensor-parallel chunk first") {
+    check_against_oracle({{7}, {2, 2}, {strided(0, 2), split(0)}}, {0, 1, 2, 3});
+    check_against_oracle({{16, 3}, {3, 2}, {strided(0, 2), split(0)}}, {0, 1, 2, 3, 4, 5});
+}
+
+TEST_CASE("replicas of HSDP are compared, not copied") {
+    IndexBuilder b(4);
+    const auto mesh = b.mesh({2, 2}, {0, 1, 2, 3});
+    b.tensor("w", Dims{4});
+    for (std::uint32_t r = 0; r < 4; ++r) b.placed(r, {2}, mesh, {kReplicate, split(0)});
+    const PlannedTensor w = plan_of(b.index()).tensors.at(0);
+    REQUIRE(w.copies.size() == 2);
+    REQUIRE(w.replicas.size() == 2);
+    CHECK((w.copies[0].shard == 0 && w.copies[1].shard == 1));
+    CHECK((w.replicas[0].shard == 2 && w.replicas[1].shard == 3));
+    CHECK(w.replicas[1].box == Box{{2}, {2}});
+    CHECK(w.replicas_stated);
+}
+
+TEST_CASE("plain tensors on all ranks are replicas that nothing states") {
+    IndexBuilder b(2);
+    b.tensor("buffer", {}, DType::i64).plain(0, {3}).plain(1, {3});
+    const PlannedTensor planned = plan_of(b.index()).tensors.at(0);
+    CHECK(planned.shape == Dims{3});
+    CHECK(planned.copies.size() == 1);
+    CHECK(planned.replicas.size() == 1);
+    CHECK_FALSE(planned.replicas_stated);
+}
+
+TEST_CASE("partial placements are added, averages with their factor") {
+    IndexBuilder b(2);
+    const auto mesh = b.mesh({2}, {0, 1});
+    b.tensor("w", Dims{3});
+    for (std::uint32_t r = 0; r < 2; ++r) b.placed(r, {3}, mesh, {partial(PlacementKind::partial_avg)});
+    const PlannedTensor w = plan_of(b.index()).tensors.at(0);
+    REQUIRE(w.copies.size() == 2);
+    CHECK((w.copies[1].mode == CopyMode::add && w.copies[1].factor == 0.5 && w.copies[1].box == Box::whole({3})));
+}
+
+TEST_CASE("stated origins need no placements") {
+    IndexBuilder b(2);
+    b.tensor("w", Dims{4, 2});
+    b.shard(0, {4, 1}).origin = Dims{0, 1};
+    b.shard(1, {4, 1}).origin = Dims{0, 0};
+    const PlannedTensor w = plan_of(b.index()).tensors.at(0);
+    REQUIRE(w.copies.size() == 2);
+    CHECK(w.copies[0].box == Box{{0, 1}, {4, 1}});
+}
+
+TEST_CASE("a local shape that its placements do not give is refused") {
+    IndexBuilder b(4);
+    const auto mesh = b.mesh({4}, {0, 1, 2, 3});
+    b.tensor("w", Dims{7, 6});
+    for (std::uint32_t r = 0; r < 4; ++r) b.placed(r, {2, 6}, mesh, {split(0)});
+    CHECK(error_of(b.index()) ==
+          "'w': rank 3 holds (2, 6), its placements on the mesh (4) give (1, 6) of (7, 6): the file is "
+          "damaged, or of a PyTorch version that split otherwise");
+}
+
+TEST_CASE("plain tensors of different shapes are not guessed about") {
+    IndexBuilder b(2);
+    b.tensor("w", {}).plain(0, {2, 3}).plain(1, {1, 3});
+    CHECK(error_of(b.index()) ==
+          "'w': plain tensors without placements, (2, 3) on rank 0 and (1, 3) on rank 1: nothing says "
+          "how they were split; merge them by rules");
+}
+
+TEST_CASE("a plain tensor that some ranks lack is refused") {
+    IndexBuilder b(3);
+    b.tensor("w", {}).plain(0, {2}).plain(2, {2});
+    CHECK(error_of(b.index()) == "'w': a plain tensor on 2 of 3 ranks: it must be on all");
+}
+
+TEST_CASE("a rank outside the mesh of its shard is refused") {
+    IndexBuilder b(2);
+    const auto mesh = b.mesh({1}, {0});
+    b.tensor("w", Dims{2}).placed(1, {2}, mesh, {split(0)});
+    CHECK(error_of(b.index()) ==
+          "'w': rank 1 saved a piece on a mesh (1) that it is not part of: rank files of different runs "
+          "are mixed");
+}
+
+TEST_CASE("a split factor that the mesh does not explain is refused") {
+    IndexBuilder b(2);
+    const auto mesh = b.mesh({2}, {0, 1});
+    b.tensor("w", Dims{4}).placed(0, {2}, mesh, {strided(0, 2)});
+    CHECK(error_of(b.index()) ==
+          "'w': _StridedShard has split factor 2, the mesh dimensions behind it make 1 parts: this "
+          "layout is not supported");
+}

@@ -1,0 +1,21 @@
+// The text of the error that a call throws, so that tests compare whole messages.
+#pragma once
+
+#include "unshard/error.hpp"
+
+#include <string>
+
+namespace unshard::test {
+
+/// "" when nothing is thrown.
+template <class Call>
+std::string error_of(Call call) {
+    try {
+        call();
+    } catch (const Error& e) {
+        return e.what();
+    }
+    return "";
+}
+
+}  // namespace unshard::test

@@ -1,0 +1,125 @@
+#include "inspect.hpp"
+#include "stored.hpp"
+#include "support/catch.hpp"
+#include "support/index_builder.hpp"
+#include "unit/engine/error_text.hpp"
+#include "unit/pipeline/marker_readers.hpp"
+
+using namespace unshard;
+using namespace unshard::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+Inspection inspect_path(const std::string& path) {
+    Pipeline::Input input;
+    input.path = path;
+    return inspect(input, marker_readers(), 1);
+}
+
+/// A safetensors file with one u8 tensor of `count` elements.
+std::string safetensors(const std::string& name, std::size_t count) {
+    const std::string n = std::to_string(count);
+    const std::string header =
+        R"({")" + name + R"(":{"dtype":"U8","shape":[)" + n + R"(],"data_offsets":[0,)" + n + "]}}";
+    return std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + std::string(count, 'x');
+}
+
+constexpr Placement kSharded{PlacementKind::shard, 0, 1};
+constexpr Placement kReplicated{PlacementKind::replicate, 0, 1};
+
+}  // namespace
+
+TEST_CASE("how a tensor is stored is said in words") {
+    IndexBuilder builder(4);
+    CheckpointIndex named = builder.index();
+    named.meshes = {{{4}, {"fsdp"}, {0, 1, 2, 3}}, {{2, 2}, {"ddp", "fsdp"}, {0, 1, 2, 3}}};
+    SourceTensor t{"w", DType::f32, Dims{8}, {Shard()}};
+    CHECK(stored_text(t, named) == "whole");
+    t.shards[0].mesh = 0;
+    t.shards[0].placements = {kSharded};
+    CHECK(stored_text(t, named) == "Shard(0) x4 on ('fsdp')");
+    t.shards[0].mesh = 1;
+    t.shards[0].placements = {kReplicated, {PlacementKind::strided_shard, 1, 2}};
+    CHECK(stored_text(t, named) == "Replicate() x2, _StridedShard(1, sf=2) x2 on ('ddp', 'fsdp')");
+    t.shards = {Shard(), Shard()};
+    CHECK(stored_text(t, named) == "same shape on 2 ranks");
+    t.shards[1].shape = {3};
+    CHECK(stored_text(t, named) == "plain parts on 2 ranks");
+    t.shards[0].origin = t.shards[1].origin = Dims{0};
+    CHECK(stored_text(t, named) == "2 boxes");
+}
+
+TEST_CASE("a checkpoint is listed with layers in one line, or each on its own") {
+    IndexBuilder builder(2);
+    const std::uint32_t mesh = builder.mesh({2}, {0, 1});
+    for (const char* name : {"layers.0.w", "layers.1.w"}) {
+        builder.tensor(name, Dims{4, 3}).placed(0, {2, 3}, mesh, {kSharded}).placed(1, {2, 3}, mesh, {kSharded});
+    }
+    builder.tensor("steps", std::nullopt, DType::i64).plain(0, {}).plain(1, {});
+    Inspection inspection{"ckpt", "fsdp", builder.index()};
+    inspection.index.format = "FSDP, 2 ranks";
+    inspection.index.dropped = {{"a._extra_state", "no tensor"}, {"b._extra_state", "no tensor"}};
+    CHECK(to_text(inspection, false) ==
+          "ckpt: FSDP, 2 ranks (reader fsdp)\n"
+          "  2 files, 112 bytes; 3 tensors, 25 parameters\n"
+          "  mesh (2): ranks 0-1\n"
+          "\n"
+          "  layers.{0,1}.w  f32  (4, 3)  Shard(0) x2            x2  96 bytes\n"
+          "  steps           i64  ()      same shape on 2 ranks      16 bytes\n"
+          "\n"
+          "not part of the model:\n"
+          "  a._extra_state, b._extra_state: no tensor\n");
+    const std::string all = to_text(inspection, true);
+    CHECK(all.find("  layers.0.w  f32") != std::string::npos);
+    CHECK(all.find("  layers.1.w  f32") != std::string::npos);
+}
+
+TEST_CASE("JSON has every shard") {
+    IndexBuilder builder(1);
+    builder.tensor("w", std::nullopt, DType::bf16).plain(0, {2});
+    const auto json = to_json(Inspection{"ckpt", "fsdp", builder.index()});
+    CHECK(json["tensors"] == nlohmann::ordered_json::parse(R"([{"name": "w", "dtype": "bf16", "shape": [2],
+        "stored": "whole", "bytes": 4,
+        "shards": [{"rank": 0, "file": 0, "offset": 0, "bytes": 4, "shape": [2]}]}])"));
+    CHECK(json["files"] == nlohmann::ordered_json::parse(R"([{"path": "rank_0", "bytes": 4}])"));
+}
+
+TEST_CASE("a checkpoint is read by its reader, wherever below it lies") {
+    const TempDir directory;
+    mark(directory / "run/actor", "alpha");
+    const Inspection found = inspect_path(directory.path());
+    CHECK(found.path == directory / "run/actor");
+    CHECK(found.reader == "alpha");
+    CHECK(found.index.format == "alpha checkpoint");
+}
+
+TEST_CASE("safetensors need no reader: a file, or all files of a directory") {
+    const TempDir directory;
+    write_file(directory / "a.safetensors", safetensors("x", 3));
+    write_file(directory / "b.safetensors", safetensors("y", 5));
+    const Inspection file = inspect_path(directory / "b.safetensors");
+    REQUIRE(file.index.tensors.size() == 1);
+    CHECK(file.index.tensors[0].name == "y");
+    const Inspection all = inspect_path(directory.path());
+    CHECK(all.index.format == "safetensors");
+    CHECK(all.index.tensors.size() == 2);
+    CHECK(all.index.files.size() == 2);
+    CHECK(all.index.warnings.empty());
+}
+
+TEST_CASE("an index that disagrees with its files, and doubled tensors, are warnings") {
+    const TempDir directory;
+    write_file(directory / "a.safetensors", safetensors("x", 3));
+    write_file(directory / "b.safetensors", safetensors("x", 3));
+    write_file(directory / "model.safetensors.index.json", R"({"weight_map": {"x": "a.safetensors", "y": "c"}})");
+    CHECK(inspect_path(directory.path()).index.warnings ==
+          std::vector<std::string>{(directory / "b.safetensors") + ": 'x' is in another file too",
+                                   (directory / "model.safetensors.index.json") +
+                                       ": names 2 tensors, 1 of them are missing; the files hold 1"});
+}
+
+TEST_CASE("what is nothing of all that is an error") {
+    const TempDir directory;
+    CHECK(error_of([&] { inspect_path(directory.path()); }).starts_with(directory.path() + ": no checkpoint here"));
+}

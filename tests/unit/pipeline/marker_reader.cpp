@@ -1,0 +1,35 @@
+// A reader for tests: a directory that holds a file of the reader's name is its checkpoint; one that holds the file
+// `both` is, as far as it can tell.
+
+#include "unshard/plugin.hpp"
+
+#include <filesystem>
+
+namespace unshard {
+
+class MarkerReader : public Reader {
+public:
+    int probe(const Request& request) override {
+        const std::filesystem::path directory(request.input);
+        if (std::filesystem::exists(directory / READER_NAME)) return 90;
+        return std::filesystem::exists(directory / "both") ? 50 : 0;
+    }
+
+    /// One tensor of two values, and the options as metadata.
+    CheckpointIndex index(const Request& request) override {
+        CheckpointIndex index;
+        index.format = READER_NAME " checkpoint";
+        index.files = {{request.input + "/" + READER_NAME, 8}};
+        Shard shard;
+        shard.bytes = 8;
+        shard.shape = {2};
+        shard.stride = {1};
+        index.tensors = {{"weight", DType::f32, std::nullopt, {shard}}};
+        index.metadata = request.options;
+        return index;
+    }
+};
+
+}  // namespace unshard
+
+UNSHARD_PLUGIN(unshard::MarkerReader, READER_NAME, "1.0", "directories marked " READER_NAME)

@@ -1,0 +1,60 @@
+// torch.distributed._shard.sharded_tensor.ShardedTensor: what FSDP1 saves without a device mesh.
+
+#include "support/catch.hpp"
+#include "unit/torch/saved_bytes.hpp"
+
+using namespace unshard;
+using namespace unshard::test;
+
+namespace {
+
+pickle::Code list_of(const std::vector<std::int64_t>& values) {
+    pickle::Codes items;
+    for (const std::int64_t value : values) items.push_back(pickle::integer(value));
+    return pickle::list(items);
+}
+
+/// An object whose state is a pair of a dict that is None and the slots.
+pickle::Code with_slots(const std::string& type, const pickle::Items& slots) {
+    return pickle::object(type) + pickle::tuple({pickle::none(), pickle::dict(slots)}) + "b";
+}
+
+pickle::Code local_shard(const pickle::Code& tensor, const std::vector<std::int64_t>& offsets,
+                         const std::vector<std::int64_t>& sizes) {
+    return with_slots(
+        "torch.distributed._shard.sharded_tensor.shard.Shard",
+        {{"tensor", tensor},
+         {"metadata", with_slots("torch.distributed._shard.metadata.ShardMetadata",
+                                 {{"shard_offsets", list_of(offsets)}, {"shard_sizes", list_of(sizes)}})}});
+}
+
+std::string file_with(const pickle::Codes& local_shards) {
+    const pickle::Code type = pickle::global("torch.distributed._shard.sharded_tensor.api.ShardedTensor");
+    const pickle::Code wrapper = pickle::tuple({type, pickle::global("torch.float32"), pickle::integers({6, 2})});
+    return file_of(pickle::call("torch._tensor._rebuild_from_type_v2",
+                                {pickle::global("torch._utils._rebuild_wrapper_subclass"), type, wrapper,
+                                 pickle::tuple({pickle::list(local_shards), pickle::none()})}),
+                   {std::string(16, 'x')});
+}
+
+}  // namespace
+
+TEST_CASE("a ShardedTensor's shards state where they lie") {
+    const SourceTensor w = read_bytes(file_with({local_shard(floats("0", {2, 2}), {4, 0}, {2, 2})})).tensors.at(0);
+    CHECK(w.shape == Dims{6, 2});
+    CHECK(w.shards.size() == 1);
+    CHECK(w.shards.at(0).origin == Dims{4, 0});
+    CHECK(w.shards.at(0).shape == Dims{2, 2});
+    CHECK(w.shards.at(0).mesh == std::nullopt);
+}
+
+TEST_CASE("a rank may hold no shard of a ShardedTensor, or several") {
+    CHECK(read_bytes(file_with({})).tensors.at(0).shards.empty());
+    const pickle::Code shard = local_shard(floats("0", {2, 2}), {0, 0}, {2, 2});
+    CHECK(read_bytes(file_with({shard, shard})).tensors.at(0).shards.size() == 2);
+}
+
+TEST_CASE("a ShardedTensor's shard must have the sizes of its metadata") {
+    CHECK(read_error(file_with({local_shard(floats("0", {2, 2}), {0, 0}, {3, 2})})) ==
+          "'w': its shard is (2, 2), its metadata says (3, 2)");
+}

@@ -1,0 +1,81 @@
+#include "support/catch.hpp"
+#include "unit/torch/saved_bytes.hpp"
+
+using namespace unshard;
+using namespace unshard::test;
+
+namespace {
+
+std::vector<std::string> names(const torch::StateDict& dict) {
+    std::vector<std::string> all;
+    for (const SourceTensor& tensor : dict.tensors) all.push_back(tensor.name);
+    return all;
+}
+
+using Names = std::vector<std::string>;
+
+const std::vector<std::string> kData = {"1234"};
+
+pickle::Code nested() {
+    return pickle::dict(
+        {{"step", pickle::integer(3)},
+         {"state", pickle::dict({{"model", state_dict({{"b", floats("0", {1})}, {"a", floats("0", {1})}})}})}});
+}
+
+}  // namespace
+
+TEST_CASE("tensors come in the order of the file, with the rank that saved them") {
+    const torch::StateDict dict =
+        read_bytes(torch_file(state_dict({{"b", floats("0", {1})}, {"a", floats("0", {1})}}), kData),
+                   {.rank = 5, .root = "", .opaque = {}});
+    CHECK(names(dict) == Names{"b", "a"});
+    CHECK(dict.tensors[1].shards.at(0).rank == 5);
+}
+
+TEST_CASE("a plain dictionary is a state dict too, and _metadata in its state is none of ours") {
+    CHECK(names(read_bytes(torch_file(pickle::dict({{"w", floats("0", {1})}}), kData))) == Names{"w"});
+    const pickle::Code with_metadata = state_dict({{"w", floats("0", {1})}}) +
+                                       pickle::dict({{"_metadata", state_dict({{"", pickle::dict({})}})}}) + "b";
+    CHECK(names(read_bytes(torch_file(with_metadata, kData))) == Names{"w"});
+}
+
+TEST_CASE("what is no tensor is left out and listed") {
+    const torch::StateDict dict = read_bytes(torch_file(state_dict({{"w", floats("0", {1})},
+                                                                    {"n", pickle::integer(1)},
+                                                                    {"d", pickle::dict({})},
+                                                                    {"o", pickle::object("my.Config")},
+                                                                    {"f", pickle::call("my.make", {})},
+                                                                    {"_extra_state", pickle::object("_io.BytesIO")}}),
+                                                        kData),
+                                             {.rank = 0, .root = "", .opaque = {"my.Config", "my.make"}});
+    std::vector<std::pair<std::string, std::string>> dropped;
+    for (const Dropped& item : dict.dropped) dropped.emplace_back(item.name, item.why);
+    CHECK(dropped == std::vector<std::pair<std::string, std::string>>{
+                         {"n", "not a tensor but an integer"},
+                         {"d", "not a tensor but a dictionary"},
+                         {"o", "not a tensor but an object of class 'my.Config'"},
+                         {"f", "not a tensor but what 'my.make' gives"},
+                         {"_extra_state", "not a tensor but an object of class '_io.BytesIO'"}});
+}
+
+TEST_CASE("the option root leads to a nested state dict") {
+    const std::string bytes = torch_file(nested(), kData);
+    CHECK(names(read_bytes(bytes, {.rank = 0, .root = "state.model", .opaque = {}})) == Names{"b", "a"});
+    CHECK(read_error(bytes, {.rank = 0, .root = "state.models", .opaque = {}}) ==
+          "there is no 'models' in it, which the option 'root' names");
+    CHECK(read_error(bytes, {.rank = 0, .root = "step", .opaque = {}}) == "'step' is an integer, not a state dict");
+    CHECK(read_error(bytes) ==
+          "there is no tensor in it: its part 'state' is a dictionary, which the option 'root' can name");
+}
+
+TEST_CASE("keys must be texts, each once") {
+    CHECK(read_error(torch_file("}" + pickle::integer(1) + floats("0", {1}) + "s", kData)) ==
+          "a key of the state dict is an integer, not a text");
+    CHECK(read_error(torch_file(state_dict({{"w", floats("0", {1})}, {"w", floats("0", {1})}}), kData)) ==
+          "'w' is there twice");
+}
+
+TEST_CASE("a file that holds no state dict is refused") {
+    CHECK(read_error(torch_file(pickle::list({}), {})) == "the file is a list, not a state dict");
+    CHECK(read_error(torch_file(state_dict({}), {})) == "there is no tensor in it");
+}

@@ -1,0 +1,176 @@
+#include "support/catch.hpp"
+#include "unit/torch/saved_bytes.hpp"
+
+#include <utility>
+
+using namespace unshard;
+using namespace unshard::test;
+using pickle::integer;
+using pickle::integers;
+
+namespace {
+
+/// What the tests compare of a plain tensor.
+struct Stored {
+    DType dtype;
+    std::uint64_t bytes, first;
+    Dims shape, stride;
+    friend bool operator==(const Stored&, const Stored&) = default;
+};
+
+Stored stored(const pickle::Code& tensor, const std::string& data) {
+    const SourceTensor w = read_bytes(file_of(tensor, {data})).tensors.at(0);
+    const Shard& shard = w.shards.at(0);
+    return {w.dtype, shard.bytes, shard.first, shard.shape, shard.stride};
+}
+
+std::string refusal(const pickle::Code& tensor, const std::string& data = "") {
+    return read_error(file_of(tensor, {data}));
+}
+
+pickle::Code with_dtype(const std::string& dtype, std::int64_t bytes, const std::vector<std::int64_t>& shape) {
+    return pickle::call("torch._utils._rebuild_tensor_v3",
+                        {storage("storage.UntypedStorage", "0", bytes), integer(0), integers(shape), integers({1}),
+                         pickle::boolean(false), pickle::none(), pickle::global("torch." + dtype)});
+}
+
+pickle::Code typed(const std::string& type, const pickle::Code& tensor_args, const pickle::Code& state) {
+    return pickle::call("torch._tensor._rebuild_from_type_v2",
+                        {pickle::global("torch._utils._rebuild_tensor_v2"), pickle::global(type), tensor_args, state});
+}
+
+pickle::Code two_floats_args() {
+    return pickle::tuple({storage("FloatStorage", "0", 2), integer(0), integers({2}), integers({1}),
+                          pickle::boolean(true), pickle::none()});
+}
+
+const Stored kTwoFloats = {DType::f32, 8, 0, {2}, {1}};
+
+}  // namespace
+
+TEST_CASE("the class of a storage says the dtype") {
+    const std::vector<std::pair<std::string, DType>> classes = {
+        {"DoubleStorage", DType::f64},    {"FloatStorage", DType::f32},       {"HalfStorage", DType::f16},
+        {"BFloat16Storage", DType::bf16}, {"LongStorage", DType::i64},        {"IntStorage", DType::i32},
+        {"ShortStorage", DType::i16},     {"CharStorage", DType::i8},         {"ByteStorage", DType::u8},
+        {"BoolStorage", DType::boolean},  {"ComplexFloatStorage", DType::c64}};
+    for (const auto& [name, dtype] : classes) {
+        CAPTURE(name);
+        CHECK(stored(strided(storage(name, "0", 2), 0, {2}, {1}), std::string(2 * size_of(dtype), 'x')) ==
+              Stored{dtype, 2 * size_of(dtype), 0, {2}, {1}});
+    }
+}
+
+TEST_CASE("a storage of bytes leaves the dtype to the tensor") {
+    for (const DType dtype :
+         {DType::f8e4m3, DType::f8e4m3fnuz, DType::f8e5m2, DType::f8e5m2fnuz, DType::u16, DType::u32, DType::u64}) {
+        const std::uint64_t bytes = 3 * size_of(dtype);
+        CHECK(stored(with_dtype(std::string(info(dtype).torch), static_cast<std::int64_t>(bytes), {3}),
+                     std::string(bytes, 'x')) == Stored{dtype, bytes, 0, {3}, {1}});
+    }
+}
+
+TEST_CASE("a tensor may be any view of its storage") {
+    const std::string data(40, 'x');
+    const pickle::Code ten = storage("FloatStorage", "0", 10);
+    CHECK(stored(strided(ten, 3, {2, 3}, {1, 2}), data) == Stored{DType::f32, 40, 3, {2, 3}, {1, 2}});
+    CHECK(stored(strided(ten, 9, {}, {}), data) == Stored{DType::f32, 40, 9, {}, {}});
+    CHECK(stored(strided(ten, 9, {1000}, {0}), data) == Stored{DType::f32, 40, 9, {1000}, {0}});
+    CHECK(stored(strided(ten, 0, {0, 7}, {7, 1}), data) == Stored{DType::f32, 40, 0, {0, 7}, {7, 1}});
+}
+
+TEST_CASE("a tensor without elements needs no bytes") {
+    CHECK(stored(strided(storage("FloatStorage", "0", 0), 0, {0, 3}, {3, 1}), "") ==
+          Stored{DType::f32, 0, 0, {0, 3}, {3, 1}});
+}
+
+TEST_CASE("tensors that share a storage get the same range of the file") {
+    const auto tensors =
+        read_bytes(torch_file(state_dict({{"a", floats("0", {2})}, {"b", floats("0", {2})}}), {"12345678"})).tensors;
+    CHECK(tensors[0].shards[0].offset == tensors[1].shards[0].offset);
+}
+
+TEST_CASE("parameters and tensors with attributes are the tensors inside") {
+    const pickle::Code inner = floats("0", {2});
+    const pickle::Code parameter =
+        pickle::call("torch._utils._rebuild_parameter", {inner, pickle::boolean(true), pickle::none()});
+    CHECK(stored(parameter, "12345678") == kTwoFloats);
+    CHECK(stored(pickle::call("torch._utils._rebuild_parameter_with_state",
+                              {parameter, pickle::boolean(true), pickle::none(), pickle::dict({})}),
+                 "12345678") == kTwoFloats);
+    CHECK(stored(typed("torch.Tensor", two_floats_args(), pickle::dict({{"tag", integer(1)}})), "12345678") ==
+          kTwoFloats);
+    CHECK(stored(typed("torch.nn.parameter.Buffer", two_floats_args(), pickle::none()), "12345678") == kTwoFloats);
+}
+
+TEST_CASE("a tensor class that is not known is refused, or left out when it is opaque") {
+    const std::string bytes = file_of(typed("my.Tensor", two_floats_args(), pickle::none()), {"12345678"});
+    CHECK(read_error(bytes) ==
+          "'w': it is of class 'my.Tensor', which is not known: if it can be left out, pass --opaque my.Tensor");
+    CHECK(read_error(bytes, {.rank = 0, .root = "", .opaque = {"my.Tensor"}}) == "there is no tensor in it");
+}
+
+TEST_CASE("a storage that is shorter than it says is refused") {
+    CHECK(refusal(floats("0", {2}), "1234567") ==
+          "'w': storage 'data/0' has 7 bytes, its 2 elements need 8: the file is damaged");
+    CHECK(refusal(floats("5", {2})) == "'w': there is no storage 'data/5' in the file: it is damaged");
+}
+
+TEST_CASE("a tensor that reaches past its storage is refused") {
+    const pickle::Code four = storage("FloatStorage", "0", 4);
+    const std::string data(16, 'x');
+    CHECK(refusal(strided(four, 1, {2, 2}, {2, 1}), data) ==
+          "'w': its storage is shorter than the tensor: 4 elements are stored, shape (2, 2) with stride (2, 1) from "
+          "element 1 on needs 5: the file is damaged");
+    CHECK(refusal(with_dtype("float32", 7, {2}), data) ==
+          "'w': its storage is shorter than the tensor: 1 elements are stored, shape (2) with stride (1) from element "
+          "0 on "
+          "needs 2: the file is damaged");
+}
+
+TEST_CASE("hostile numbers are refused, not computed with") {
+    constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+    const std::string data(16, 'x');
+    const pickle::Code four = storage("FloatStorage", "0", 4);
+    CHECK(refusal(strided(four, 0, {kHuge, kHuge}, {1, 1}), data) ==
+          "'w': size overflow: 4611686018427387904 * 4611686018427387904 does not fit 64 bits");
+    CHECK(refusal(strided(four, 0, {3}, {kHuge}), data).starts_with("'w': its storage is shorter than the tensor"));
+    CHECK(refusal(strided(four, 0, {9}, {kHuge}), data) ==
+          "'w': size overflow: 8 * 4611686018427387904 does not fit 64 bits");
+    CHECK(refusal(strided(storage("FloatStorage", "0", kHuge), 0, {1}, {1}), data) ==
+          "'w': size overflow: 4611686018427387904 * 4 does not fit 64 bits");
+    CHECK(refusal(strided(four, -1, {1}, {1}), data) == "'w': where a tensor begins is negative: -1");
+    CHECK(refusal(strided(four, 0, {-2}, {1}), data) == "'w': a shape is negative: -2");
+    CHECK(refusal(strided(four, 0, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1}), data) ==
+          "'w': a tensor has more than 8 dimensions");
+    CHECK(refusal(strided(four, 0, {2}, {}), data) == "'w': its shape (2) and its stride () differ in length");
+}
+
+TEST_CASE("dtypes and layouts that no output has are refused by name") {
+    CHECK(refusal(with_dtype("complex128", 16, {1})) == "'w': its dtype is 'torch.complex128', which is not supported");
+    CHECK(refusal(strided(storage("QInt8Storage", "0", 1), 0, {1}, {1}), "x") ==
+          "'w': its storage is 'torch.QInt8Storage', whose element type is not supported");
+    CHECK(refusal(pickle::call("torch._utils._rebuild_sparse_tensor", {})) ==
+          "'w': it is what 'torch._utils._rebuild_sparse_tensor' gives: sparse, quantized, nested and meta tensors are "
+          "not "
+          "supported");
+}
+
+TEST_CASE("a view with a lazy conjugation is refused") {
+    const auto conjugated = [](bool is_set) {
+        return pickle::call(
+            "torch._utils._rebuild_tensor_v2",
+            {storage("ComplexFloatStorage", "0", 1), integer(0), integers({1}), integers({1}), pickle::boolean(false),
+             pickle::none(), pickle::dict({{"conj", pickle::boolean(is_set)}})});
+    };
+    CHECK(refusal(conjugated(true), "12345678") ==
+          "'w': it is a view with the flag 'conj', which is not supported: call .resolve_conj().resolve_neg() before "
+          "saving");
+    CHECK(stored(conjugated(false), "12345678") == Stored{DType::c64, 8, 0, {1}, {1}});
+}
+
+TEST_CASE("a chain of wrappers that PyTorch would not write is refused") {
+    pickle::Code tensor = floats("0", {2});
+    for (int i = 0; i < 20; ++i) tensor = pickle::call("torch._utils._rebuild_parameter", {tensor});
+    CHECK(refusal(tensor, "12345678") == "'w': it is wrapped more than 8 times");
+}
