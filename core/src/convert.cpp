@@ -93,7 +93,8 @@ std::uint64_t convert_f64(const Conversion& c, const std::byte* in, std::size_t 
     std::array<float, kChunk> values;
     std::uint64_t overflowed = 0;
     for (std::size_t i = 0; i < count; ++i) {
-        const double value = load<double>(in, i) + c.add;
+        double value = load<double>(in, i);
+        if (c.add != 0) value += c.add;  // -0 + 0 is +0
         if (c.to == DType::f64) {
             store(out, i, value);
             continue;

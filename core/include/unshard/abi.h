@@ -187,7 +187,7 @@ typedef struct unshard_layout {
 typedef struct unshard_request {
     unshard_string input;   /* reader: the path to read */
     unshard_string output;  /* writer: the path to write */
-    unshard_string assets;  /* writer: the directory of config.json and the tokenizer; empty when there is none */
+    unshard_string assets;  /* merger, writer: the directory of config.json and tokenizer; empty when there is none */
     unshard_string options; /* a JSON object; the plugin refuses keys that it does not know */
     uint32_t threads;       /* how many the plugin may use in this call, at least 1 */
     uint32_t reserved;

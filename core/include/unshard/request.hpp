@@ -16,7 +16,7 @@ namespace unshard {
 struct Request {
     std::string input;   ///< reader: the path to read
     std::string output;  ///< writer: the path to write
-    std::string assets;  ///< writer: the directory of config.json and the tokenizer; empty when there is none
+    std::string assets;  ///< merger, writer: the directory of config.json and the tokenizer; empty when there is none
     nlohmann::json options = nlohmann::json::object();
     unsigned threads = 1;
     friend bool operator==(const Request&, const Request&) = default;

@@ -59,15 +59,20 @@ std::vector<std::string> strings_in(const nlohmann::ordered_json& value) {
 }
 
 /// `modeling_x.XForCausalLM` names modeling_x.py; `owner/repo--modeling_x.X` names a file elsewhere.
-std::set<std::string> modules_in_auto_map(const fs::path& directory, const std::set<std::string>& names) {
+std::set<std::string> modules_in_auto_map(const fs::path& directory, const std::set<std::string>& names,
+                                          std::vector<std::string>& warnings) {
     std::set<std::string> modules;
     for (const std::string_view file :
          {"config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"}) {
         if (names.count(std::string(file)) == 0) continue;
-        const auto json = read_json((directory / file).string());
-        if (!json.is_object() || !json.contains("auto_map")) continue;
-        for (const std::string& value : strings_in(json["auto_map"])) {
-            if (value.find("--") == std::string::npos) modules.insert(value.substr(0, value.find('.')));
+        try {
+            const auto json = read_json((directory / file).string());
+            if (!json.is_object() || !json.contains("auto_map")) continue;
+            for (const std::string& value : strings_in(json["auto_map"])) {
+                if (value.find("--") == std::string::npos) modules.insert(value.substr(0, value.find('.')));
+            }
+        } catch (const Error& e) {
+            warnings.push_back(std::string(e.what()) + ": copied as it is");
         }
     }
     return modules;
@@ -87,9 +92,10 @@ std::vector<std::string> relative_imports(const fs::path& file) {
 }
 
 /// The code that auto_map names, and what it imports beside itself.
-std::set<std::string> code_files(const fs::path& directory, const std::set<std::string>& names) {
+std::set<std::string> code_files(const fs::path& directory, const std::set<std::string>& names,
+                                 std::vector<std::string>& warnings) {
     std::set<std::string> found;
-    const auto modules = modules_in_auto_map(directory, names);
+    const auto modules = modules_in_auto_map(directory, names, warnings);
     std::vector<std::string> open(modules.begin(), modules.end());
     while (!open.empty()) {
         const std::string file = open.back() + ".py";
@@ -102,11 +108,11 @@ std::set<std::string> code_files(const fs::path& directory, const std::set<std::
 
 }  // namespace
 
-std::vector<Asset> find_assets(const std::string& directory) {
+std::vector<Asset> find_assets(const std::string& directory, std::vector<std::string>& warnings) {
     if (directory.empty()) return {};
     const fs::path base(directory);
     const std::set<std::string> names = files_in(base);
-    std::set<std::string> chosen = code_files(base, names);
+    std::set<std::string> chosen = code_files(base, names, warnings);
     std::copy_if(names.begin(), names.end(), std::inserter(chosen, chosen.end()), is_asset);
     std::vector<Asset> assets;
     for (const std::string& name : chosen) assets.push_back({(base / name).string(), name});

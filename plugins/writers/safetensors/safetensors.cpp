@@ -121,7 +121,7 @@ public:
 
 private:
     static void add_assets(Layout& layout, const std::string& directory, std::optional<DType> dtype) {
-        layout.assets = safetensors::find_assets(directory);
+        layout.assets = safetensors::find_assets(directory, layout.warnings);
         const std::filesystem::path config = std::filesystem::path(directory) / "config.json";
         if (!directory.empty() && std::filesystem::exists(config)) {
             add_text_file(layout, "config.json", safetensors::config_with_dtype(config.string(), dtype));
