@@ -27,6 +27,10 @@ void print(std::string_view text) {
     }
 }
 
+std::string json_text(const nlohmann::ordered_json& json) {
+    return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 void print_error(std::string_view text) {
     const std::string line = fmt::format("unshard: {}\n", printable(text));
     std::fwrite(line.data(), 1, line.size(), stderr);

@@ -1,12 +1,18 @@
 // Standard output for results, standard error for everything else.
 #pragma once
 
+#include <nlohmann/json.hpp>
+
+#include <string>
 #include <string_view>
 
 namespace unshard::cli {
 
 /// Writes a result. When nobody reads it any more the process ends as by SIGPIPE; other failures throw Error.
 void print(std::string_view text);
+
+/// As `print` wants it. Paths that are no UTF-8 come out with replacement characters.
+std::string json_text(const nlohmann::ordered_json& json);
 
 /// `unshard: <text>` in one line on standard error, whatever the text holds.
 void print_error(std::string_view text);

@@ -53,6 +53,8 @@ constexpr std::array kKeyOptions = {
     KeyOption{"--keep", "PATTERN", "select.keep", Kind::list, kNames,
               "tensors that are written in any case, tied weights too (RE2, repeatable)"},
     KeyOption{"--drop", "PATTERN", "select.drop", Kind::list, kNames, "tensors to leave out (RE2, repeatable)"},
+    KeyOption{"--allow-missing", "", "select.allow_missing", Kind::flag, kNames,
+              "write a model that lacks tensors which its class has"},
     KeyOption{"--threads", "N", "engine.threads", Kind::number, kRunning, "default: all cores"},
     KeyOption{"--tile-mib", "N", "engine.tile_mib", Kind::number, kRunning,
               "size of a unit of work, 1 to 1024; default: 4"},
@@ -160,7 +162,7 @@ int execute(const Pipeline& pipeline, const Conversion& conversion, bool dry_run
         report = unshard::run(pipeline, {dry_run, conversion.force}, observer);
     }
     if (conversion.json) {
-        print(to_json(report, dry_run).dump(2) + "\n");
+        print(json_text(to_json(report, dry_run)));
     } else if (!conversion.quiet) {
         print(to_text(report, dry_run));
     }

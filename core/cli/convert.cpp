@@ -2,6 +2,8 @@
 #include "conversion.hpp"
 #include "unshard/error.hpp"
 
+#include <filesystem>
+
 namespace unshard::cli {
 
 int convert(const Words& words) {
@@ -16,6 +18,9 @@ int convert(const Words& words) {
              "  unshard convert global_step_186/actor -o out/hf --print-pipeline > my.toml");
     if (!parse(app, words)) return 0;
     if (conversion.source.empty()) throw UsageError("INPUT is missing: unshard convert INPUT -o OUTPUT");
+    if (conversion.source.ends_with(".toml") && std::filesystem::is_regular_file(conversion.source)) {
+        throw UsageError(conversion.source + ": is a pipeline, no checkpoint: unshard run " + conversion.source);
+    }
     return execute(pipeline_from_options(conversion), conversion, false);
 }
 

@@ -56,7 +56,7 @@ const Command& find_command(const std::string& name) {
 
 int dispatch(Words words) {
     if (words.empty()) {
-        fmt::print(stderr, "{}", help());
+        std::fputs(help().c_str(), stderr);
         return 2;
     }
     const std::string name = words.front();

@@ -2,6 +2,8 @@
 #include "conversion.hpp"
 #include "unshard/error.hpp"
 
+#include <filesystem>
+
 namespace unshard::cli {
 
 int run(const Words& words) {
@@ -18,6 +20,10 @@ int run(const Words& words) {
              "  unshard run pipeline.toml --set output.0.dtype=f16 --set input.root=model");
     if (!parse(app, words)) return 0;
     if (conversion.source.empty()) throw UsageError("PIPELINE is missing: unshard run PIPELINE.toml");
+    if (std::filesystem::is_directory(conversion.source)) {
+        throw UsageError(conversion.source + ": is a directory, no pipeline: unshard convert " + conversion.source +
+                         " -o OUTPUT");
+    }
     return execute(pipeline_from_file(conversion), conversion, false);
 }
 

@@ -61,20 +61,15 @@ void TerminalProgress::progress(std::uint64_t done, std::uint64_t total) {
 }
 
 void TerminalProgress::show(const std::string& line) {
-    if (is_terminal_) {
-        fmt::print(stderr, "\r\x1b[K{}", line.substr(0, terminal_columns()));
-        std::fflush(stderr);
-        has_line_ = true;
-    } else {
-        fmt::print(stderr, "{}\n", line);
-    }
+    const std::string text = is_terminal_ ? "\r\x1b[K" + line.substr(0, terminal_columns()) : line + "\n";
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    has_line_ = is_terminal_;
 }
 
 void TerminalProgress::clear() {
     if (!has_line_) return;
     has_line_ = false;
-    fmt::print(stderr, "\r\x1b[K");
-    std::fflush(stderr);
+    std::fputs("\r\x1b[K", stderr);
 }
 
 }  // namespace unshard::cli

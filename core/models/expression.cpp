@@ -156,9 +156,11 @@ private:
     }
 
     std::string take_while(bool (*belongs)(char)) {
-        const auto end = std::find_if_not(rest_.begin(), rest_.end(), belongs);
-        const std::string taken(rest_.begin(), end);
-        rest_.remove_prefix(taken.size());
+        std::string taken;
+        while (!rest_.empty() && belongs(rest_.front())) {
+            taken += rest_.front();
+            rest_.remove_prefix(1);
+        }
         return taken;
     }
 
@@ -177,7 +179,10 @@ private:
                 break;
             }
         }
-        if (!at_end() && is_digit(rest_.front())) return take_literal();
+        if (!at_end() && is_digit(rest_.front())) {
+            take_literal();
+            return;
+        }
         const std::string name = take_name();
         if (name.empty() || is_keyword(name)) {
             fail("a number or a name is missing before '" + name + std::string(rest_) + "'");
@@ -196,7 +201,8 @@ private:
 
     /// Whether an operand must follow: not behind `in` and its list.
     bool take_operator() {
-        const auto found = std::find_if(kBinary.begin(), kBinary.end(), [&](const auto& b) { return take(b.text); });
+        const OperatorInfo* const found =
+            std::find_if(kBinary.begin(), kBinary.end(), [&](const auto& b) { return take(b.text); });
         if (found == kBinary.end()) fail("an operator is missing before '" + std::string(rest_) + "'");
         while (!waiting_.empty() && precedence(waiting_.back()) >= found->precedence) emit_waiting();
         if (found->operation != Operator::in) {

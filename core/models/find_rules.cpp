@@ -11,6 +11,14 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+void check_apart(const ModelRules& rules, const ModelRules& other) {
+    const auto& names = rules.architectures;
+    const auto twice =
+        std::find_if(names.begin(), names.end(), [&](const auto& name) { return contains(other.architectures, name); });
+    if (twice == names.end()) return;
+    throw UsageError(rules.file + ": architecture '" + *twice + "' is in " + other.file + " too");
+}
+
 }  // namespace
 
 std::vector<ModelRules> load_rules_directory(const std::string& directory) {
@@ -24,12 +32,7 @@ std::vector<ModelRules> load_rules_directory(const std::string& directory) {
     std::vector<ModelRules> all;
     for (const std::string& file : files) {
         ModelRules rules = load_rules(file);
-        for (const ModelRules& other : all) {
-            for (const std::string& architecture : rules.architectures) {
-                if (!contains(other.architectures, architecture)) continue;
-                throw UsageError(file + ": architecture '" + architecture + "' is in " + other.file + " too");
-            }
-        }
+        for (const ModelRules& other : all) check_apart(rules, other);
         all.push_back(std::move(rules));
     }
     return all;

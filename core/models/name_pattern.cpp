@@ -36,14 +36,14 @@ NamePattern::NamePattern(std::string_view text) : text_(text) {
         const std::size_t open = text.find_first_of("{}");
         const std::string literal(text.substr(0, open));
         // Without a separator it would not be clear where one number ends and what follows begins.
-        const bool is_ambiguous = literal.empty() ? open != text.npos : is_digit(literal.front());
+        const bool is_ambiguous = literal.empty() ? open != std::string_view::npos : is_digit(literal.front());
         if (!literals_.empty() && is_ambiguous) fail("a placeholder must be followed by something that is not a digit");
         literals_.push_back(literal);
-        if (open == text.npos) return;
+        if (open == std::string_view::npos) return;
         const std::size_t close = text.find('}', open);
-        if (text[open] == '}' || close == text.npos) fail("a brace has no partner");
+        if (text[open] == '}' || close == std::string_view::npos) fail("a brace has no partner");
         const std::string placeholder(text.substr(open + 1, close - open - 1));
-        if (placeholder.empty() || placeholder.find('{') != placeholder.npos) fail("a placeholder has no proper name");
+        if (placeholder.empty() || placeholder.find('{') != std::string::npos) fail("a placeholder has no proper name");
         if (std::find(placeholders_.begin(), placeholders_.end(), placeholder) != placeholders_.end()) {
             fail("'{" + placeholder + "}' stands in it twice");
         }

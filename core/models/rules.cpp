@@ -35,7 +35,7 @@ std::optional<NameMatch> match_name(const ModelRules& rules, const std::string& 
 }
 
 std::string name_beside(const NameMatch& match, const NamePattern& other) {
-    const std::string name = other.fill(match.at);
+    std::string name = other.fill(match.at);
     if (!name.starts_with(match.rules_prefix)) return name;
     return match.prefix + name.substr(match.rules_prefix.size());
 }

@@ -97,13 +97,15 @@ private:
         return result;
     }
 
+    void check_count(const toml::table& table, const std::string& placeholder) const {
+        if (is_config_name(placeholder + "s", false)) return;
+        file_.fail(table, "'{" + placeholder + "}' needs '" + placeholder + "s' in 'config' to count to");
+    }
+
     NamePattern name_pattern(const toml::table& table) const {
         const std::string text = file_.text(table, "name");
         const NamePattern name = file_.placed(table, [&] { return NamePattern(text); });
-        for (const std::string& placeholder : name.placeholders()) {
-            if (is_config_name(placeholder + "s", false)) continue;
-            file_.fail(table, "'{" + placeholder + "}' needs '" + placeholder + "s' in 'config' to count to");
-        }
+        for (const std::string& placeholder : name.placeholders()) check_count(table, placeholder);
         const auto is_same = [&](const auto& rule) { return rule.name.text() == name.text(); };
         if (std::any_of(rules_.tensors.begin(), rules_.tensors.end(), is_same) ||
             std::any_of(rules_.fused.begin(), rules_.fused.end(), is_same)) {
@@ -158,7 +160,8 @@ private:
     }
 
     void check_split(const toml::table& table, const TensorRule& rule) const {
-        const std::size_t needed = rule.split == Split::replicated ? 0 : rule.split == Split::row ? 2 : 1;
+        std::size_t needed = rule.split == Split::replicated ? 0 : 1;
+        if (rule.split == Split::row) needed = 2;
         if (rule.shape.size() < needed) {
             file_.fail(table, "split '" + to_string(rule.split) + "' needs " + std::to_string(needed) + " dimensions");
         }

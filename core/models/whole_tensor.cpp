@@ -2,6 +2,8 @@
 
 #include "unshard/error.hpp"
 
+#include <algorithm>
+
 namespace unshard {
 namespace {
 
@@ -38,10 +40,9 @@ bool is_in_model(const ModelRules& rules, const NameMatch& match, const Values& 
     if (!match.fused) return true;
     Placeholders at = match.at;
     if (match.fused->is_stacked) at.emplace_back("expert", 0);
-    for (const std::size_t part : match.fused->parts) {
-        if (!holds(rules.tensors[part], values, at)) return false;
-    }
-    return true;
+    const auto& parts = match.fused->parts;
+    return std::all_of(parts.begin(), parts.end(),
+                       [&](std::size_t part) { return holds(rules.tensors[part], values, at); });
 }
 
 WholeTensor whole_tensor(const TensorRule& rule, const Values& values, const Placeholders& at) {

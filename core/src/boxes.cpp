@@ -76,8 +76,9 @@ std::optional<std::pair<std::size_t, std::size_t>> find_overlap(const std::vecto
     const std::size_t axis = most_telling_axis(boxes);
     std::vector<std::size_t> order(boxes.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return boxes[a].origin[axis] < boxes[b].origin[axis]; });
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return std::pair(boxes[a].origin[axis], a) < std::pair(boxes[b].origin[axis], b);
+    });
     std::vector<std::size_t> open;
     for (const std::size_t i : order) {
         std::erase_if(open, [&](std::size_t o) {

@@ -1,5 +1,5 @@
-// Values go through a buffer of f32 that stays in the first-level cache: one loop widens into it, one narrows out of it,
-// so that n types need 2n loops. f64 to f16 and bf16 passes through f32 too; so it does in PyTorch.
+// Values go through a buffer of f32 that stays in the first-level cache: one loop widens into it, one narrows out of
+// it, so that n types need 2n loops. f64 to f16 and bf16 passes through f32 too; so it does in PyTorch.
 
 #include "convert.hpp"
 

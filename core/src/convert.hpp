@@ -19,7 +19,9 @@ struct Conversion {
 };
 
 /// Whether the bytes stay as they are.
-inline bool is_identity(const Conversion& c) { return c.from == c.to && c.add == 0; }
+inline bool is_identity(const Conversion& c) {
+    return c.from == c.to && c.add == 0;
+}
 
 /// Converts `count` elements. Returns how many finite ones became infinite. NaN stays NaN.
 std::uint64_t convert(const Conversion& conversion, const std::byte* in, std::size_t count, std::byte* out);

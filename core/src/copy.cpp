@@ -1,6 +1,6 @@
-// Threads take tiles from one cursor, in the order of the outputs. A tile depends on no other, so the bytes are the same
-// for any number of threads and any size of tile. So is the error: tiles that were begun are finished, and what is told
-// is the failure of the first tile that has one.
+// Threads take tiles from one cursor, in the order of the outputs. A tile depends on no other, so the bytes are the
+// same for any number of threads and any size of tile. So is the error: tiles that were begun are finished, and what is
+// told is the failure of the first tile that has one.
 
 #include "copy.hpp"
 

@@ -29,8 +29,8 @@ struct CopyTask {
 
 struct CopyReport {
     std::uint64_t bytes_written = 0;
-    std::uint64_t replicas_compared = 0;  ///< bytes
-    std::uint64_t overflowed = 0;         ///< finite values that became infinite in a narrower type
+    std::uint64_t replicas_compared = 0;          ///< bytes
+    std::uint64_t overflowed = 0;                 ///< finite values that became infinite in a narrower type
     std::vector<std::string> overflowed_tensors;  ///< names, sorted
 };
 

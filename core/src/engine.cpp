@@ -7,6 +7,8 @@
 
 #include "locate.hpp"
 #include "lower.hpp"
+#include "model_check.hpp"
+#include "model_files.hpp"
 #include "plugin_loader.hpp"
 #include "select.hpp"
 #include "staging.hpp"
@@ -43,10 +45,13 @@ std::string merger_name(const Pipeline::Merge& merge) {
     return merge.merger == "auto" ? "placement" : merge.merger;
 }
 
-Plan merge(const Pipeline::Merge& wanted, const CheckpointIndex& index, const Plugins& plugins, unsigned threads) {
+Plan merge(const Pipeline::Merge& wanted, const CheckpointIndex& index, const std::string& assets,
+           const Plugins& plugins, unsigned threads) {
     Request request;
+    request.assets = assets;
+    request.models = models_directory();
     request.options = wanted.options;
-    if (!wanted.rules.empty()) request.options["rules"] = wanted.rules;
+    if (!wanted.rules.empty()) request.options["rules"] = rules_file(wanted.rules);
     request.threads = threads;
     return plugins.merger(merger_name(wanted))->plan(index, request);
 }
@@ -56,6 +61,7 @@ Output lay_out(const Pipeline::Output& wanted, const Plan& plan, const std::stri
     Request request;
     request.output = wanted.path;
     request.assets = assets;
+    request.models = models_directory();
     request.options = wanted.options;
     request.options["dtype"] = wanted.dtype;
     if (!wanted.max_shard_size.empty()) request.options["max_shard_size"] = wanted.max_shard_size;
@@ -123,17 +129,20 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
 
     observer.pass("index");
     const LocatedInput input = locate_input(pipeline.input, plugins, threads);
-    const CheckpointIndex index = input.reader->index(input.request);
+    CheckpointIndex index = input.reader->index(input.request);
     warn(report, observer, index.warnings);
     verify_index(index);
+    strip_names(index, pipeline.select.strip);
 
     observer.pass("plan");
-    Plan merged = merge(pipeline.merge, index, plugins, threads);
+    const std::string assets = locate_assets(pipeline.input.assets, input.path);
+    const nlohmann::json config = model_config(assets);
+    Plan merged = merge(pipeline.merge, index, assets, plugins, threads);
     verify_plan(index, merged);
 
     observer.pass("select");
-    const std::string assets = locate_assets(pipeline.input.assets, input.path);
-    const Plan plan = select(std::move(merged), pipeline.select, model_config(assets));
+    Plan plan = select(std::move(merged), pipeline.select, config);
+    report.model_check = check_model(plan, config, models_directory(), pipeline.select);
     warn(report, observer, plan.warnings);
 
     observer.pass("lay out");

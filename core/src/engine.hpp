@@ -26,7 +26,7 @@ struct OutputReport {
     std::string path;
     std::string writer;
     std::vector<OutputFile> files;  ///< without assets
-    std::uint64_t bytes = 0;  ///< of all files, without assets
+    std::uint64_t bytes = 0;        ///< of all files, without assets
     std::uint64_t tensors = 0;
     std::vector<std::string> assets;
     std::vector<Dropped> dropped;  ///< by the writer
@@ -37,6 +37,7 @@ struct RunReport {
     std::string input, format, reader, merger, assets;
     std::uint64_t ranks = 0, source_files = 0, source_bytes = 0;
     std::uint64_t tensors = 0, parameters = 0;
+    std::string model_check;       ///< how the tensors were held against what the model's class has, in words
     std::vector<Dropped> dropped;  ///< by the reader, merger and select
     std::vector<std::string> warnings;
     std::vector<OutputReport> outputs;

@@ -2,8 +2,8 @@
 // vector code on any x86-64 or arm64.
 //
 // f16 is IEEE 754 binary16; bf16 is the upper half of an f32. The f8 types are those of the OCP 8-bit specification
-// (e4m3: no infinity, NaN is S.1111.111; e5m2: as IEEE) and of arXiv:2206.02915 (fnuz: bias one higher, no negative zero,
-// whose bits are the only NaN, and no infinity).
+// (e4m3: no infinity, NaN is S.1111.111; e5m2: as IEEE) and of arXiv:2206.02915 (fnuz: bias one higher, no negative
+// zero, whose bits are the only NaN, and no infinity).
 #pragma once
 
 #include <array>
@@ -19,7 +19,9 @@ inline std::uint32_t choose(bool condition, std::uint32_t yes, std::uint32_t no)
     return (yes & mask) | (no & ~mask);
 }
 
-inline float f32_from_bf16(std::uint16_t v) { return std::bit_cast<float>(std::uint32_t{v} << 16U); }
+inline float f32_from_bf16(std::uint16_t v) {
+    return std::bit_cast<float>(std::uint32_t{v} << 16U);
+}
 
 inline std::uint16_t bf16_from_f32(float value) {
     const auto w = std::bit_cast<std::uint32_t>(value);
@@ -28,16 +30,16 @@ inline std::uint16_t bf16_from_f32(float value) {
     return static_cast<std::uint16_t>(choose((w & 0x7FFFFFFFU) > 0x7F800000U, nan, rounded));
 }
 
-/// Normal numbers: the exponent is moved by a multiplication, which leaves infinity and NaN what they are. Subnormal ones:
-/// the mantissa becomes the low bits of 0.5, and 0.5 is taken away again.
+/// Normal numbers: the exponent is moved by a multiplication, which leaves infinity and NaN what they are. Subnormal
+/// ones: the mantissa becomes the low bits of 0.5, and 0.5 is taken away again.
 inline float f32_from_f16(std::uint16_t v) {
     const std::uint32_t w = std::uint32_t{v} << 16U;
     const std::uint32_t sign = w & 0x80000000U;
     const std::uint32_t twice = w + w;
     const float normal = std::bit_cast<float>((twice >> 4U) + (0xE0U << 23U)) * 0x1.0p-112F;
     const float subnormal = std::bit_cast<float>((twice >> 17U) | (126U << 23U)) - 0.5F;
-    const std::uint32_t magnitude = choose(twice < (1U << 27U), std::bit_cast<std::uint32_t>(subnormal),
-                                           std::bit_cast<std::uint32_t>(normal));
+    const std::uint32_t magnitude =
+        choose(twice < (1U << 27U), std::bit_cast<std::uint32_t>(subnormal), std::bit_cast<std::uint32_t>(normal));
     return std::bit_cast<float>(sign | magnitude);
 }
 

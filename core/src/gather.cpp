@@ -1,6 +1,6 @@
-// A walk is read in one of three ways. One run of bytes goes straight into the tile. Where the elements lie close enough
-// together, all bytes from the first to the last are read at once and the elements picked out of memory. Otherwise the
-// walk is cut in two along its longest stride and each half looked at again; in the end there are runs.
+// A walk is read in one of three ways. One run of bytes goes straight into the tile. Where the elements lie close
+// enough together, all bytes from the first to the last are read at once and the elements picked out of memory.
+// Otherwise the walk is cut in two along its longest stride and each half looked at again; in the end there are runs.
 
 #include "gather.hpp"
 

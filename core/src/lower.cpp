@@ -1,8 +1,8 @@
 // A merger sees a tensor through one view (say, rows), a writer through another (heads x halves x rows of a head), and
 // both are factorisations of the same row-major order. Their common refinement cuts that order at every boundary of
 // either. In it a box of the merger's is a few boxes: a range of an axis that was cut into factors is a head, a middle
-// of whole inner factors, and a tail. What is written is one box, whose axes are then put in the written order. The work
-// is constant for each copy, however large the tensor.
+// of whole inner factors, and a tail. What is written is one box, whose axes are then put in the written order. The
+// work is constant for each copy, however large the tensor.
 
 #include "lower.hpp"
 
@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <numeric>
+#include <tuple>
 
 namespace unshard {
 namespace {
@@ -110,9 +111,10 @@ Dims common_refinement(const Dims& a, const Dims& b) {
     Dims refined;
     for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
         if (cuts[i] % cuts[i + 1] != 0) {
-            throw Error(fmt::format("the merger's view {} and the writer's view {} cut the tensor at places that do "
-                                    "not nest",
-                                    to_string(a), to_string(b)));
+            throw Error(
+                fmt::format("the merger's view {} and the writer's view {} cut the tensor at places that do "
+                            "not nest",
+                            to_string(a), to_string(b)));
         }
         refined.push_back(cuts[i] / cuts[i + 1]);
     }
@@ -132,7 +134,9 @@ std::vector<Factors> factors_of(const Dims& view, const Dims& refined) {
     return factors;
 }
 
-Dims slice(const Dims& dims, Factors f) { return Dims(std::span(dims.begin() + f.begin, f.end - f.begin)); }
+Dims slice(const Dims& dims, Factors f) {
+    return Dims(std::span(dims.begin() + f.begin, f.end - f.begin));
+}
 
 void append(Dims& dims, const Dims& more) {
     for (const std::uint64_t v : more) dims.push_back(v);
@@ -168,6 +172,14 @@ Dims refine_strides(const Dims& strides, const std::vector<Factors>& factors, co
     return result;
 }
 
+/// In row-major order; terms of a sum, which begin together, in the order of their shards, so that it does not vary.
+bool begins_before(const Copy& a, const Copy& b) {
+    if (a.box.origin == b.box.origin)
+        return std::tie(a.tensor, a.shard, a.first) < std::tie(b.tensor, b.shard, b.first);
+    return std::lexicographical_compare(a.box.origin.begin(), a.box.origin.end(), b.box.origin.begin(),
+                                        b.box.origin.end());
+}
+
 /// Everything that one placement does to the boxes of its tensor's copies.
 class Lowering {
 public:
@@ -179,8 +191,8 @@ public:
         const std::vector<Box> boxes = refine(target.box, written, refined_);
         if (boxes.size() != 1) {
             throw Error(fmt::format("the box {} + {} of the writer's view {} is cut by the merger's view {}",
-                                    to_string(placed.box.origin), to_string(placed.box.extent),
-                                    to_string(placed.view), to_string(tensor.view)));
+                                    to_string(placed.box.origin), to_string(placed.box.extent), to_string(placed.view),
+                                    to_string(tensor.view)));
         }
         box_ = boxes.front();
         for (const std::size_t axis : target.order) {
@@ -193,10 +205,7 @@ public:
     std::vector<Copy> apply(const std::vector<Copy>& copies) const {
         std::vector<Copy> result;
         for (const Copy& copy : copies) add(result, copy);
-        std::stable_sort(result.begin(), result.end(), [](const Copy& a, const Copy& b) {
-            return std::lexicographical_compare(a.box.origin.begin(), a.box.origin.end(), b.box.origin.begin(),
-                                                b.box.origin.end());
-        });
+        std::sort(result.begin(), result.end(), begins_before);
         return result;
     }
 
@@ -221,7 +230,8 @@ private:
         std::uint64_t source = copy.first;
         for (std::size_t axis = 0; axis < merged_.size(); ++axis) {
             std::uint64_t index = 0;
-            for (std::size_t f = merged_[axis].begin; f < merged_[axis].end; ++f) index = index * refined_[f] + point[f];
+            for (std::size_t f = merged_[axis].begin; f < merged_[axis].end; ++f)
+                index = index * refined_[f] + point[f];
             source += (index - copy.box.origin[axis]) * copy.stride[axis];
         }
         return source;

@@ -9,8 +9,8 @@
 
 namespace unshard {
 
-/// A contiguous run of bytes in an output file: `dims` elements row-major from `offset` on. Boxes of the copies refer to
-/// `dims`, after the placement's view, box and axis order were applied. `dims` has the elements of what is placed in
+/// A contiguous run of bytes in an output file: `dims` elements row-major from `offset` on. Boxes of the copies refer
+/// to `dims`, after the placement's view, box and axis order were applied. `dims` has the elements of what is placed in
 /// their order; its axes may be split or joined otherwise.
 struct Destination {
     std::uint32_t tensor = 0;  ///< into Plan::tensors

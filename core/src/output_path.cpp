@@ -57,9 +57,10 @@ void check_replaceable_directory(const fs::path& path) {
     const bool is_empty = fs::is_empty(path, error);
     if (error) throw Error(fmt::format("{}: {}", path.string(), error.message()));
     if (!is_empty && !looks_like_model(path)) {
-        throw Error(fmt::format("{}: holds no model (config.json, *.safetensors or *.gguf), it is not replaced: "
-                                "remove it yourself or name another",
-                                path.string()));
+        throw Error(
+            fmt::format("{}: holds no model (config.json, *.safetensors or *.gguf), it is not replaced: "
+                        "remove it yourself or name another",
+                        path.string()));
     }
 }
 

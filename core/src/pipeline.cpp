@@ -50,7 +50,7 @@ void read(TomlSection section, Pipeline::Input& input) {
     input.assets = section.text_or_path("assets", input.assets, is_directory_name);
     input.root = section.text("root", input.root);
     input.options = section.json("options");
-    section.finish();
+    section.finish("path");
 }
 
 void read(TomlSection section, Pipeline::Merge& merge) {
@@ -84,6 +84,7 @@ void read(TomlSection section, Pipeline::Select& select) {
     }
     select.keep = patterns(section, "keep");
     select.drop = patterns(section, "drop");
+    select.allow_missing = section.flag("allow_missing", select.allow_missing);
     section.finish();
 }
 
@@ -94,7 +95,7 @@ Pipeline::Output output(TomlSection section) {
     output.dtype = section.text("dtype", output.writer == "gguf" ? "auto" : "keep");
     output.max_shard_size = section.text("max_shard_size", "");
     output.options = section.json("options");
-    section.finish();
+    section.finish("path");
     return output;
 }
 

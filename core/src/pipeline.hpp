@@ -38,6 +38,7 @@ struct Pipeline {
         std::vector<RenameRule> rename;  ///< each rule in turn
         std::vector<std::string> keep;   ///< RE2: names that no rule drops, tied weights included
         std::vector<std::string> drop;   ///< RE2
+        bool allow_missing = false;  ///< tensors that the model's class has and the checkpoint has not are a warning
     } select;
     struct Output {
         std::string path;

@@ -33,8 +33,8 @@ toml::table parse(const Setting& setting, std::string_view key) {
     }
     try {
         return toml::parse(fmt::format("{} = {}", key, toml_string(setting.value)), setting.option);
-    } catch (const toml::parse_error& e) {
-        throw UsageError(fmt::format("{}: {}", setting.option, e.description()));
+    } catch (const toml::parse_error&) {
+        throw UsageError(fmt::format("{}: '{}' is not UTF-8", setting.option, setting.value));
     }
 }
 

@@ -86,7 +86,8 @@ std::string to_toml(const Pipeline::Select& select) {
            line("strip", toml_strings(select.strip), "") +
            line("rename", renames(select.rename), R"([{ from = '^backbone\.(.*)', to = 'model.\1' }])") +
            line("drop", toml_strings(select.drop), R"(['\.rotary_emb\.inv_freq$'])") +
-           line("keep", toml_strings(select.keep), "never dropped, tied weights included");
+           line("keep", toml_strings(select.keep), "never dropped, tied weights included") +
+           line("allow_missing", select.allow_missing ? "true" : "false", "write a model that lacks tensors");
 }
 
 std::string to_toml(const Pipeline::Output& output) {

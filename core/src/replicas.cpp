@@ -84,10 +84,9 @@ std::string difference_text(const CheckpointIndex& index, const PlannedTensor& t
     const auto differing = std::mismatch(values.begin(), values.end(), other.begin()).first - values.begin();
     const std::uint64_t in_tile = static_cast<std::uint64_t>(differing) / elem_bytes;
     const std::uint64_t number = tile_first + in_tile;
-    const std::string what =
-        fmt::format("first at element {}: {}", grouped(number),
-                    both_values(tensor.dtype, values.subspan(in_tile * elem_bytes, elem_bytes),
-                                other.subspan(in_tile * elem_bytes, elem_bytes)));
+    const std::string what = fmt::format("first at element {}: {}", grouped(number),
+                                         both_values(tensor.dtype, values.subspan(in_tile * elem_bytes, elem_bytes),
+                                                     other.subspan(in_tile * elem_bytes, elem_bytes)));
     const Copy& copy = giver(destination, number);
     if (copy.tensor != replica.tensor) {
         return fmt::format(
@@ -95,9 +94,10 @@ std::string difference_text(const CheckpointIndex& index, const PlannedTensor& t
             "[\"^lm_head\\\\.weight$\"] or set tie_word_embeddings to false",
             index.tensors[replica.tensor].name, tensor.name, what);
     }
-    return fmt::format("{}: ranks {} and {} hold different values ({}): the checkpoint is damaged, or the tensor is not "
-                       "replicated",
-                       tensor.name, shard_of(index, copy).rank, shard_of(index, replica).rank, what);
+    return fmt::format(
+        "{}: ranks {} and {} hold different values ({}): the checkpoint is damaged, or the tensor is not "
+        "replicated",
+        tensor.name, shard_of(index, copy).rank, shard_of(index, replica).rank, what);
 }
 
 }  // namespace unshard

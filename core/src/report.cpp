@@ -29,6 +29,7 @@ std::string input_text(const RunReport& r) {
     std::string text = fmt::format("{}: {} (reader {}, merger {})\n", printable(r.input), r.format, r.reader, r.merger);
     text += fmt::format("  {}, {}; {}, {}\n", count_of(r.source_files, "file"), size_text(r.source_bytes),
                         count_of(r.tensors, "tensor"), count_of(r.parameters, "parameter"));
+    if (!r.model_check.empty()) text += fmt::format("  {}\n", printable(r.model_check));
     if (!r.assets.empty()) text += fmt::format("  configuration and tokenizer from {}\n", printable(r.assets));
     return text;
 }
@@ -106,6 +107,7 @@ nlohmann::ordered_json to_json(const RunReport& report, bool dry_run) {
             {"reader", report.reader},
             {"merger", report.merger},
             {"assets", report.assets},
+            {"model_check", report.model_check},
             {"ranks", report.ranks},
             {"source_files", report.source_files},
             {"source_bytes", report.source_bytes},

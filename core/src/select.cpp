@@ -80,10 +80,6 @@ std::string renamed(std::string name, std::vector<Rule>& renames) {
     return name;
 }
 
-void rename_all(Plan& plan, const Pipeline::Select& select, std::vector<Rule>& renames) {
-    for (PlannedTensor& tensor : plan.tensors) tensor.name = renamed(stripped(tensor.name, select.strip), renames);
-}
-
 /// `origins` are the tensors' names in the checkpoint; those of dropped tensors are removed from it as well.
 void drop_matching(Plan& plan, std::vector<std::string>& origins, std::vector<Rule>& drops, std::vector<Rule>& keeps) {
     std::vector<PlannedTensor> left;
@@ -104,14 +100,23 @@ void drop_matching(Plan& plan, std::vector<std::string>& origins, std::vector<Ru
     if (plan.tensors.empty()) throw Error("no tensor is left to write: [select] drops every one");
 }
 
-void check_names_unique(const Plan& plan, const std::vector<std::string>& origins) {
+/// `origins` are the names before; `tensors` have those of now.
+template <class Tensor>
+void check_names_unique(const std::vector<Tensor>& tensors, const std::vector<std::string>& origins) {
     std::map<std::string_view, std::size_t> seen;
-    for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
-        const auto [first, is_new] = seen.try_emplace(plan.tensors[i].name, i);
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        const auto [first, is_new] = seen.try_emplace(tensors[i].name, i);
         if (is_new) continue;
         throw Error(fmt::format("'{}' and '{}' both become '{}': drop one, or change [select] strip or rename",
-                                origins[first->second], origins[i], plan.tensors[i].name));
+                                origins[first->second], origins[i], tensors[i].name));
     }
+}
+
+template <class Tensor>
+std::vector<std::string> names_of(const std::vector<Tensor>& tensors) {
+    std::vector<std::string> names;
+    for (const Tensor& tensor : tensors) names.push_back(tensor.name);
+    return names;
 }
 
 void warn_of_idle(const std::vector<Rule>& rules, std::vector<std::string>& warnings) {
@@ -123,15 +128,20 @@ void warn_of_idle(const std::vector<Rule>& rules, std::vector<std::string>& warn
 
 }  // namespace
 
+void strip_names(CheckpointIndex& index, const std::vector<std::string>& prefixes) {
+    const std::vector<std::string> origins = names_of(index.tensors);
+    for (SourceTensor& tensor : index.tensors) tensor.name = stripped(tensor.name, prefixes);
+    check_names_unique(index.tensors, origins);
+}
+
 Plan select(Plan plan, const Pipeline::Select& select, const nlohmann::json& config) {
     std::vector<Rule> renames = rename_rules(select.rename);
     std::vector<Rule> drops = rules_of("drop", select.drop), keeps = rules_of("keep", select.keep);
     if (plan.tensors.empty()) throw Error("the checkpoint holds no tensors");
-    std::vector<std::string> origins;
-    for (const PlannedTensor& tensor : plan.tensors) origins.push_back(tensor.name);
-    rename_all(plan, select, renames);
+    std::vector<std::string> origins = names_of(plan.tensors);
+    for (PlannedTensor& tensor : plan.tensors) tensor.name = renamed(tensor.name, renames);
     drop_matching(plan, origins, drops, keeps);
-    check_names_unique(plan, origins);
+    check_names_unique(plan.tensors, origins);
     drop_tied_head(plan, config, [&](const std::string& name) { return any_matches(keeps, name); });
     for (const auto* rules : {&renames, &drops, &keeps}) warn_of_idle(*rules, plan.warnings);
     return plan;

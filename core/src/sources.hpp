@@ -1,8 +1,8 @@
 // The checkpoint's files, open for the copy pass.
 #pragma once
 
-#include "unshard/plan.hpp"
 #include "unshard/input_file.hpp"
+#include "unshard/plan.hpp"
 
 #include <memory>
 #include <vector>

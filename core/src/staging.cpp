@@ -31,8 +31,8 @@ namespace {
 /// What is in the file system because of a stage that is not committed.
 struct Leftovers {
     fs::path final;
-    fs::path temporary;              ///< empty: not made yet
-    std::vector<fs::path> parents;   ///< directories made to hold it, outermost first
+    fs::path temporary;             ///< empty: not made yet
+    std::vector<fs::path> parents;  ///< directories made to hold it, outermost first
 
     void remove() noexcept {
         std::error_code ignored;
@@ -184,7 +184,8 @@ void Stage::State::close_files() {
 /// A file takes the place of a file at once. A directory cannot: the old one steps aside, and back if that fails.
 void Stage::State::rename_over_old(bool is_directory) {
     const fs::path aside = leftovers.temporary.string() + "-old";
-    if (is_directory && ::rename(leftovers.final.c_str(), aside.c_str()) != 0) fail(leftovers.final, "cannot replace it");
+    if (is_directory && ::rename(leftovers.final.c_str(), aside.c_str()) != 0)
+        fail(leftovers.final, "cannot replace it");
     if (::rename(leftovers.temporary.c_str(), leftovers.final.c_str()) != 0) {
         const int reason = errno;
         if (is_directory) ::rename(aside.c_str(), leftovers.final.c_str());

@@ -20,8 +20,8 @@ void check_output_path(const std::string& output, const std::string& input, bool
 /// exists under a final name; without it the destructor removes what was made, and so does `remove_stages_on_signal`.
 class Stage {
 public:
-    /// Makes the temporary directory or file and gives every file its full size. Throws Error when the output exists and
-    /// `force` is not set, or when the space is not there (nothing is left then).
+    /// Makes the temporary directory or file and gives every file its full size. Throws Error when the output exists
+    /// and `force` is not set, or when the space is not there (nothing is left then).
     Stage(const std::string& output, const Layout& layout, bool force);
     ~Stage();
     Stage(Stage&&) noexcept;
@@ -33,8 +33,8 @@ public:
     /// Copies an asset of the layout to its place. One thread at a time. Throws Error on an I/O error.
     void add(const Asset& asset);
 
-    /// Renames; an old output is replaced in that moment and not before. A crash of the process leaves the old output or
-    /// the new one. Data is not forced to the disk: against a loss of power the promise is that of `cp`.
+    /// Renames; an old output is replaced in that moment and not before. A crash of the process leaves the old output
+    /// or the new one. Data is not forced to the disk: against a loss of power the promise is that of `cp`.
     void commit();
 
 private:
@@ -42,8 +42,9 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// Makes SIGINT, SIGTERM and SIGHUP (unless ignored, as under nohup) remove every open stage before they end the process,
-/// and a write beyond the file size limit an error instead of a signal. Call it once, before any thread is started.
+/// Makes SIGINT, SIGTERM and SIGHUP (unless ignored, as under nohup) remove every open stage before they end the
+/// process, and a write beyond the file size limit an error instead of a signal. Call it once, before any thread is
+/// started.
 void remove_stages_on_signal();
 
 }  // namespace unshard

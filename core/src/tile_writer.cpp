@@ -104,8 +104,8 @@ std::uint64_t TileWriter::compare_replicas(const Filling& filling, const Tile& t
         std::memcpy(other.data(), values.data(), values.size());
         compared += gather(filling, tile, replica, other);
         if (std::memcmp(other.data(), values.data(), values.size()) != 0) {
-            throw Error(difference_text(index_, *filling.tensor, *filling.destination, replica, tile.first, values,
-                                        other));
+            throw Error(
+                difference_text(index_, *filling.tensor, *filling.destination, replica, tile.first, values, other));
         }
     }
     return compared;

@@ -129,7 +129,7 @@ std::string TomlSection::resolved(const std::string& path, const toml::node& nod
 
 std::string TomlSection::path(const std::string& key) {
     const std::string value = text(key, "");
-    if (value.empty() && !table_.contains(key)) fail(key, fmt::format("'{}' {} is missing", key, name_));
+    if (!table_.contains(key)) return "";
     if (value.empty()) fail(key, fmt::format("'{}' {} is empty", key, name_));
     return resolved(value, *table_.get(key));
 }
@@ -171,12 +171,15 @@ nlohmann::json TomlSection::json(const std::string& key) {
     return value;
 }
 
-void TomlSection::finish() const {
+void TomlSection::finish(const std::string& required) const {
     for (const auto& [key, node] : table_) {
         if (std::find(known_.begin(), known_.end(), key.str()) != known_.end()) continue;
         const toml::source_region& source = key.source().begin ? key.source() : node.source();
         throw UsageError(
             fmt::format("{}: unknown key '{}' {}: {}", where(source), key.str(), name_, suggestion(key.str(), known_)));
+    }
+    if (!required.empty() && !table_.contains(required)) {
+        fail(required, fmt::format("'{}' {} is missing", required, name_));
     }
 }
 

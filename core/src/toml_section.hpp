@@ -25,7 +25,8 @@ public:
     bool flag(const std::string& key, bool fallback);
     std::uint64_t number(const std::string& key, std::uint64_t fallback, std::uint64_t least, std::uint64_t most);
     std::vector<std::string> texts(const std::string& key, const std::vector<std::string>& fallback);
-    /// Relative paths in the file are relative to the file's directory, those of the command line stay as they are.
+    /// Relative paths in the file are relative to the file's directory, those of the command line stay as they are. ""
+    /// when the key is not there.
     std::string path(const std::string& key);
     /// `text`, or a path where `is_path` says so.
     template <class IsPath>
@@ -50,8 +51,9 @@ public:
             fail(key, e.what());
         }
     }
-    /// Throws for a key that nobody asked for.
-    void finish() const;
+    /// Throws for a key that nobody asked for, then for the `required` one when it is not there: a mistyped key is the
+    /// better thing to say.
+    void finish(const std::string& required = "") const;
     /// Throws UsageError at the place of the key, or of the section when the key is not there.
     [[noreturn]] void fail(const std::string& key, const std::string& message) const;
 

@@ -33,8 +33,8 @@ void check_walk(std::uint64_t first, const Dims& extent, const Dims& stride, std
     for (std::size_t i = 0; i < extent.rank(); ++i) last = checked_add(last, checked_mul(extent[i] - 1, stride[i]));
     const std::uint64_t needed = checked_mul(checked_add(last, 1), elem_bytes);
     if (needed > storage_bytes) {
-        throw Error(fmt::format("{} bytes of storage are needed, there are {}", grouped(needed),
-                                grouped(storage_bytes)));
+        throw Error(
+            fmt::format("{} bytes of storage are needed, there are {}", grouped(needed), grouped(storage_bytes)));
     }
 }
 

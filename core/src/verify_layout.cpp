@@ -12,6 +12,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <tuple>
 
 namespace unshard {
 namespace {
@@ -99,8 +100,9 @@ void check_names(const Layout& layout, Problems& problems) {
 
 void check_file(const OutputFile& file, std::vector<Extent>& extents, Problems& problems) {
     const auto where = [&](std::uint64_t offset) { return fmt::format("{}: byte {}", file.name, grouped(offset)); };
-    std::stable_sort(extents.begin(), extents.end(),
-                     [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
+    std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
+        return std::tie(a.offset, a.owner) < std::tie(b.offset, b.owner);
+    });
     std::uint64_t end = 0;
     std::string previous = "the beginning";
     for (const Extent& e : extents) {

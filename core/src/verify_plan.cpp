@@ -30,7 +30,8 @@ void check_source(const CheckpointIndex& index, const PlannedTensor& tensor, con
     }
     const SourceTensor& source = index.tensors[copy.tensor];
     if (copy.shard >= source.shards.size()) {
-        throw Error(fmt::format("a copy is from shard {} of {} of '{}'", copy.shard, source.shards.size(), source.name));
+        throw Error(
+            fmt::format("a copy is from shard {} of {} of '{}'", copy.shard, source.shards.size(), source.name));
     }
     const Shard& shard = source.shards[copy.shard];
     if (source.dtype != tensor.dtype) {
@@ -73,8 +74,8 @@ void check_terms(const PlannedTensor& tensor) {
     }
     for (const auto& [box, sources] : terms) {
         if (sources.size() == terms.begin()->second.size()) continue;
-        throw Error(fmt::format("is a sum of {} terms in one place and of {} in another",
-                                terms.begin()->second.size(), sources.size()));
+        throw Error(fmt::format("is a sum of {} terms in one place and of {} in another", terms.begin()->second.size(),
+                                sources.size()));
     }
 }
 
@@ -109,9 +110,8 @@ void check_cover(const CheckpointIndex& index, const PlannedTensor& tensor) {
     for (const Copy* piece : pieces) boxes.push_back(piece->box);
     if (const auto overlap = find_overlap(boxes)) {
         const auto [a, b] = *overlap;
-        throw Error(fmt::format("rank {} holds {}, rank {} holds {}: they overlap",
-                                shard_of(index, *pieces[a]).rank, describe(boxes[a]),
-                                shard_of(index, *pieces[b]).rank, describe(boxes[b])));
+        throw Error(fmt::format("rank {} holds {}, rank {} holds {}: they overlap", shard_of(index, *pieces[a]).rank,
+                                describe(boxes[a]), shard_of(index, *pieces[b]).rank, describe(boxes[b])));
     }
     std::uint64_t covered = 0;  // disjoint boxes of one tensor: the sum is at most its numel
     for (const Box& box : boxes) covered += box.extent.numel();

@@ -335,10 +335,11 @@ inline Layout value(const unshard_layout& r) {
 inline unshard_request record(Records& own, const Request& request) {
     return {text(request.input),  text(request.output),
             text(request.assets), own.own(json_text(request.options)),
-            request.threads,      0};
+            request.threads,      0,
+            text(request.models)};
 }
 inline Request value(const unshard_request& r) {
-    return {text(r.input), text(r.output), text(r.assets), json_object(r.options), std::max(r.threads, 1U)};
+    return {text(r.input), text(r.output), text(r.assets), json_object(r.options), std::max(r.threads, 1U), text(r.models)};
 }
 
 }  // namespace unshard::abi

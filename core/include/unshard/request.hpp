@@ -19,6 +19,7 @@ struct Request {
     std::string assets;  ///< merger, writer: the directory of config.json and the tokenizer; empty when there is none
     nlohmann::json options = nlohmann::json::object();
     unsigned threads = 1;
+    std::string models;  ///< merger, writer: the directory of facts about models (configs/models)
     friend bool operator==(const Request&, const Request&) = default;
 };
 

@@ -131,7 +131,10 @@ private:
     bool comes_out_as_parts() const { return match_.fused && !match_.fused->is_alternative; }
 
     void make_outputs() {
-        if (!comes_out_as_parts()) return add_output(tensor_.name, whole_.shape);
+        if (!comes_out_as_parts()) {
+            add_output(tensor_.name, whole_.shape);
+            return;
+        }
         for (const std::size_t part : match_.fused->parts) {
             const TensorRule& rule = rules_.tensors[part];
             add_output(name_beside(match_, rule.name), whole_tensor(rule, values_, match_.at).shape);

@@ -18,7 +18,7 @@ constexpr std::array kAxes = {"tp", "pp", "ep", "dp", "cp"};
 /// 0 when there is none: the axis takes what is left.
 std::uint64_t axis_size(std::string_view text, std::string_view item) {
     const std::size_t equals = item.find('=');
-    if (equals == item.npos) return 0;
+    if (equals == std::string_view::npos) return 0;
     std::uint64_t size = 0;
     const auto [end, error] = std::from_chars(item.data() + equals + 1, item.data() + item.size(), size);
     if (error != std::errc() || end != item.data() + item.size() || size == 0) {

@@ -31,9 +31,9 @@ class TensorParallelMerger : public Merger {
 public:
     Plan plan(const CheckpointIndex& index, const Request& request) override {
         Options options(request.options);
-        const std::string file = options.take<std::string>("rules", "");
-        const std::string directory = options.take<std::string>("models_dir", "");
-        const std::string mesh = options.take<std::string>("mesh", "");
+        const auto file = options.take<std::string>("rules", "");
+        const auto directory = options.take<std::string>("models_dir", request.models);
+        const auto mesh = options.take<std::string>("mesh", "");
         options.finish();
         if (request.assets.empty()) {
             throw Error("no config.json: merger 'tensor_parallel' needs the sizes in it: pass --assets DIR");

@@ -55,7 +55,6 @@ constexpr Known kKnown[] = {
     {"torch.distributed.tensor*", "DeviceMesh", Symbol::device_mesh},
     {"torch.distributed._mesh_layout", "_MeshLayout", Symbol::mesh_layout},
     {"torch.distributed._mesh_layout", "_FlatLayout", Symbol::flat_layout},
-    {"torch._C._distributed_c10d", "ReduceOp.RedOpType", Symbol::inert},
     {"torch.distributed._shard.sharded_tensor.api", "ShardedTensor", Symbol::sharded_tensor},
     {"torch.distributed._shard.sharded_tensor.api", "ShardedTensor.ProcessGroupState", Symbol::inert},
     {"torch.distributed._shard.sharded_tensor.metadata", "ShardedTensorMetadata", Symbol::sharded_tensor_metadata},

@@ -1,4 +1,5 @@
-// Tensors of safetensors files as shards. torch.distributed.checkpoint notes in the header where each lies in the whole.
+// Tensors of safetensors files as shards. torch.distributed.checkpoint notes in the header where each lies in the
+// whole.
 #pragma once
 
 #include "unshard/index.hpp"

@@ -1,0 +1,109 @@
+// Checkpoints of torch.distributed.checkpoint (DCP): a pickle `.metadata` that says what was saved and where each chunk
+// lies, and data files `__<rank>_<number>.distcp` that hold the chunks. Ranks, meshes and placements are not stored; a
+// chunk is a box of its tensor. A save without collectives writes `__<rank>.metadata` for each rank instead.
+
+#include "chunks.hpp"
+#include "files.hpp"
+#include "metadata.hpp"
+#include "model_part.hpp"
+#include "torch/in_context.hpp"
+#include "unshard/parallel.hpp"
+#include "unshard/plugin.hpp"
+
+#include <optional>
+#include <unordered_set>
+
+namespace unshard {
+namespace {
+
+using torch::in_context;
+
+std::vector<std::optional<dcp::Metadata>> read_metadata(const std::vector<std::string>& paths,
+                                                        std::span<const std::string> opaque, unsigned threads) {
+    std::vector<std::optional<dcp::Metadata>> parts(paths.size());
+    parallel_for(paths.size(), threads,
+                 [&](std::size_t i) { in_context(paths[i], [&] { parts[i].emplace(InputFile(paths[i]), opaque); }); });
+    return parts;
+}
+
+/// What all ranks saved; each key once.
+std::vector<dcp::Entry> unite_entries(const std::vector<std::optional<dcp::Metadata>>& parts) {
+    if (parts.size() == 1) return parts.front()->entries();
+    std::vector<dcp::Entry> united;
+    std::unordered_set<std::string> seen;
+    for (const auto& part : parts) {
+        for (dcp::Entry& entry : part->entries()) {
+            if (seen.insert(entry.key).second) united.push_back(std::move(entry));
+        }
+    }
+    return united;
+}
+
+class DcpReader : public Reader {
+public:
+    int probe(const Request& request) override {
+        switch (dcp::look_at(request.input)) {
+            case dcp::Directory::complete:
+                return 90;
+            case dcp::Directory::without_metadata:
+                return 50;
+            default:
+                return 0;
+        }
+    }
+
+    CheckpointIndex index(const Request& request) override {
+        Options options(request.options);
+        const auto opaque = options.take<std::vector<std::string>>("opaque", {});
+        const auto root = options.take<std::string>("root", "auto");
+        options.finish();
+
+        const auto paths = in_context(request.input, [&] { return dcp::find_metadata(request.input); });
+        CheckpointIndex index;
+        dcp::FileTable files;
+        std::vector<dcp::Tensor> tensors;
+        {
+            const auto parts = read_metadata(paths, opaque, request.threads);
+            dcp::ModelPart model =
+                in_context(paths.front(), [&] { return dcp::find_model(unite_entries(parts), root); });
+            index.dropped = std::move(model.dropped);
+            tensors = collect(parts, paths, std::move(model.tensors), files);
+        }
+        index.files = in_context(request.input, [&] { return files.find_in(request.input); });
+        index.tensors = in_context(request.input, [&] {
+            return dcp::locate_chunks(tensors, index.files, files.names(), opaque, request.threads);
+        });
+        index.ranks = count_ranks(files, paths.size());
+        index.format = "DCP, " + std::to_string(index.ranks) + (index.ranks == 1 ? " rank" : " ranks");
+        return index;
+    }
+
+private:
+    static std::vector<dcp::Tensor> collect(const std::vector<std::optional<dcp::Metadata>>& parts,
+                                            const std::vector<std::string>& paths, std::vector<dcp::ModelTensor> wanted,
+                                            dcp::FileTable& files) {
+        std::vector<dcp::Tensor> tensors;
+        dcp::TensorNumbers numbers;
+        for (const dcp::ModelTensor& tensor : wanted) {
+            numbers.emplace(tensor.key, tensors.size());
+            dcp::Tensor& added = tensors.emplace_back();
+            added.key = tensor.key;
+            added.name = tensor.name;
+        }
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+            in_context(paths[i], [&] { parts[i]->add_chunks(numbers, tensors, files); });
+        }
+        return tensors;
+    }
+
+    /// At least the ranks that saved the model, as the files are named.
+    static std::uint64_t count_ranks(const dcp::FileTable& files, std::uint64_t ranks) {
+        for (const std::string& name : files.names()) ranks = std::max<std::uint64_t>(ranks, dcp::rank_of(name) + 1);
+        return ranks;
+    }
+};
+
+}  // namespace
+}  // namespace unshard
+
+UNSHARD_PLUGIN(unshard::DcpReader, "dcp", UNSHARD_VERSION, "torch.distributed.checkpoint, .metadata and *.distcp")

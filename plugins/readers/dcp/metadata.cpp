@@ -1,0 +1,241 @@
+// torch.distributed.checkpoint.metadata.Metadata, pickled (protocol 4 as a rule):
+//     state_dict_metadata  key -> TensorStorageMetadata{properties, size, chunks: [{offsets, sizes}]}, or
+//                          BytesStorageMetadata for what is no tensor
+//     storage_data         MetadataIndex{fqn, offset} -> _StorageInfo{relative_path, offset, length
+//                          [, transform_descriptors]}, one for each chunk, found by key and offset in the tensor
+//     planner_data         key -> the path of keys that it was flattened from, e.g. ('app', 'model', 'a.weight');
+//     absent
+//                          when the saved object was not flattened (Megatron)
+//     storage_meta, version  where and when it was saved; not in old ones, not needed
+// The state of TensorProperties is a tuple, the dtype first (metadata.py, filesystem.py, default_planner.py).
+//
+// Chunks come in rank order. Ranks that hold the same box share one chunk; old releases listed it once a rank, with one
+// place for all. Where a dimension is too small for all ranks, some hold empty chunks, which need no place.
+
+#include "metadata.hpp"
+
+#include "torch/in_context.hpp"
+#include "torch/tensor.hpp"
+
+#include <map>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+namespace unshard::dcp {
+namespace {
+
+using torch::in_context;
+using torch::kNone;
+using torch::Ref;
+using torch::Symbol;
+using torch::Values;
+using Items = std::span<const std::pair<Ref, Ref>>;
+
+/// Some 100 bytes a chunk, so ten million of them.
+constexpr std::uint64_t kMaxBytes = 1 << 30;
+constexpr std::size_t kMaxPath = 64;
+
+Values read_values(const InputFile& file, std::span<const std::string> opaque) {
+    if (file.bytes() > kMaxBytes) {
+        throw Error("it has " + std::to_string(file.bytes()) + " bytes, at most " + std::to_string(kMaxBytes) +
+                    " are supported");
+    }
+    std::string bytes = file.read(0, file.bytes());
+    if (!bytes.starts_with('\x80')) throw Error("not a pickle: " + torch::describe_beginning(bytes));
+    torch::Pickle pickle = torch::parse_pickle(std::move(bytes));
+    std::vector<Symbol> symbols = torch::check_allowed(pickle, "the pickle", opaque);
+    return {std::move(pickle), std::move(symbols)};
+}
+
+Items items(const Values& values, Ref ref, const std::string& what) {
+    const auto mapping = values.mapping(ref);
+    if (!mapping) throw Error(what + " is " + values.describe(ref) + ", not a dictionary");
+    return *mapping;
+}
+
+/// A text in place: it lives as long as `values`.
+std::string_view text(const Values& values, Ref ref, std::string_view what) {
+    const auto* text = values.get_if<torch::Text>(ref);
+    if (text == nullptr) throw Error(std::string(what) + " is " + values.describe(ref) + ", not a text");
+    return text->value;
+}
+
+/// Its items are keys of dictionaries and places in lists.
+std::vector<std::string> read_path(const Values& values, Ref ref) {
+    const std::span<const Ref> keys = values.sequence(ref, "its path");
+    if (keys.empty() || keys.size() > kMaxPath) {
+        throw Error("its path has " + std::to_string(keys.size()) + " keys");
+    }
+    std::vector<std::string> path;
+    for (const Ref key : keys) {
+        const auto* index = values.get_if<std::int64_t>(key);
+        path.push_back(index != nullptr ? std::to_string(*index) : values.text(key, "a key of its path"));
+    }
+    return path;
+}
+
+/// The dtype among the properties of a tensor, e.g. `torch.bfloat16`.
+Ref dtype_of(const Values& values, Ref record) {
+    const auto* properties = values.get_if<torch::Made>(values.required(record, "properties"));
+    if (properties == nullptr) throw Error("its properties are not an object");
+    return values.item(values.sequence(properties->state, "the state of its properties"), 0, "its properties");
+}
+
+/// What is needed of any tensor, so that one that is not converted may be of any kind.
+bool is_weight(const Values& values, Ref record) {
+    const bool is_float = values.global(dtype_of(values, record)).second.find("float") != std::string_view::npos;
+    return is_float && !values.sequence(values.required(record, "size"), "its size").empty();
+}
+
+/// Chunks of one tensor by where they begin.
+class ChunkTable {
+public:
+    /// Keeps one of several ranks' equal chunks, and prefers one that is not empty.
+    void add(const Box& box) {
+        const auto [entry, is_new] = chunks_.try_emplace(key(box.origin), Place{box, std::nullopt});
+        Box& known = entry->second.box;
+        if (is_new || known == box || box.extent.numel() == 0) return;
+        if (known.extent.numel() != 0) {
+            throw Error("two chunks begin at " + to_string(box.origin) + ", " + to_string(known.extent) + " and " +
+                        to_string(box.extent) + ": the metadata is damaged");
+        }
+        known = box;
+    }
+
+    void set_blob(const Dims& origin, const Blob& blob) {
+        const auto found = chunks_.find(key(origin));
+        if (found == chunks_.end()) {
+            throw Error("there are bytes for a chunk at " + to_string(origin) +
+                        ", and no such chunk: the metadata is damaged");
+        }
+        if (found->second.blob) {
+            throw Error("there are bytes for the chunk at " + to_string(origin) + " twice: the metadata is damaged");
+        }
+        found->second.blob = blob;
+    }
+
+    void append_to(std::vector<Chunk>& chunks, bool keep_empty) const {
+        for (const auto& [origin, place] : chunks_) {
+            if (place.box.extent.numel() == 0 && !keep_empty) continue;
+            if (!place.blob) {
+                throw Error("the chunk at " + to_string(place.box.origin) + " of shape " + to_string(place.box.extent) +
+                            " was not saved: the metadata says no place for it");
+            }
+            chunks.push_back({place.box, *place.blob});
+        }
+    }
+
+private:
+    struct Place {
+        Box box;
+        std::optional<Blob> blob;
+    };
+
+    static std::vector<std::uint64_t> key(const Dims& dims) { return {dims.begin(), dims.end()}; }
+
+    std::map<std::vector<std::uint64_t>, Place> chunks_;
+};
+
+ChunkTable read_boxes(const Values& values, Ref record, const Dims& shape) {
+    ChunkTable table;
+    for (const Ref chunk : values.sequence(values.required(record, "chunks"), "its chunks")) {
+        const Box box{values.dims(values.required(chunk, "offsets"), "the offsets of a chunk"),
+                      values.dims(values.required(chunk, "sizes"), "the sizes of a chunk")};
+        if (!contains(shape, box)) {
+            throw Error("a chunk of shape " + to_string(box.extent) + " at " + to_string(box.origin) +
+                        " lies outside the tensor, " + to_string(shape) + ": the metadata is damaged");
+        }
+        table.add(box);
+    }
+    return table;
+}
+
+void check_not_transformed(const Values& values, Ref info) {
+    const std::optional<Ref> transforms = values.attribute(info, "transform_descriptors");
+    if (!transforms || *transforms == kNone) return;
+    const std::span<const Ref> names = values.sequence(*transforms, "transform_descriptors");
+    if (names.empty()) return;
+    throw Error("it was saved through '" + values.text(names[0], "a transform") +
+                "', and tensors are read where they lie: load it with PyTorch and save it without extensions");
+}
+
+Blob read_blob(const Values& values, Ref info, FileTable& files) {
+    check_not_transformed(values, info);
+    return {files.add(text(values, values.required(info, "relative_path"), "relative_path")),
+            values.count(values.required(info, "offset"), "the offset of a chunk's bytes"),
+            values.count(values.required(info, "length"), "the number of a chunk's bytes")};
+}
+
+Items records_of(const Values& values) {
+    return items(values, values.required(values.root(), "state_dict_metadata"), "state_dict_metadata");
+}
+
+void set_kind(Tensor& tensor, DType dtype, const Dims& shape) {
+    if (tensor.chunks.empty()) {
+        tensor.dtype = dtype;
+        tensor.shape = shape;
+    }
+    if (tensor.dtype == dtype && tensor.shape == shape) return;
+    throw Error("it is " + to_string(dtype) + " " + to_string(shape) + " here, " + to_string(tensor.dtype) + " " +
+                to_string(tensor.shape) + " on a rank before: metadata of different checkpoints is mixed");
+}
+
+}  // namespace
+
+Metadata::Metadata(const InputFile& file, std::span<const std::string> opaque) : values_(read_values(file, opaque)) {
+    if (values_.symbol(values_.root()) == Symbol::checkpoint_metadata) return;
+    throw Error("it holds " + values_.describe(values_.root()) + ", not the metadata of a checkpoint");
+}
+
+std::vector<Entry> Metadata::entries() const {
+    std::unordered_map<std::string_view, Ref> paths;
+    const std::optional<Ref> planner_data = values_.attribute(values_.root(), "planner_data");
+    if (planner_data && *planner_data != kNone) {
+        for (const auto& [key, path] : items(values_, *planner_data, "planner_data")) {
+            paths[text(values_, key, "a key of planner_data")] = path;
+        }
+    }
+    std::vector<Entry> entries;
+    std::unordered_set<std::string_view> seen;
+    for (const auto& [key, record] : records_of(values_)) {
+        Entry entry{.key = values_.text(key, "the name of a tensor"), .path = {}};
+        in_context("'" + entry.key + "'", [&] {
+            if (!seen.insert(text(values_, key, "the name of a tensor")).second) throw Error("it is there twice");
+            const auto path = paths.find(entry.key);
+            entry.path = path == paths.end() ? std::vector{entry.key} : read_path(values_, path->second);
+            entry.is_tensor = values_.symbol(record) == Symbol::checkpoint_tensor;
+            entry.is_weight = entry.is_tensor && is_weight(values_, record);
+        });
+        entries.push_back(std::move(entry));
+    }
+    return entries;
+}
+
+void Metadata::add_chunks(const TensorNumbers& wanted, std::vector<Tensor>& tensors, FileTable& files) const {
+    std::unordered_map<std::size_t, ChunkTable> tables;
+    for (const auto& [key, record] : records_of(values_)) {
+        const auto number = wanted.find(text(values_, key, "the name of a tensor"));
+        if (number == wanted.end()) continue;
+        Tensor& tensor = tensors[number->second];
+        in_context("'" + tensor.key + "'", [&] {
+            const Dims shape = values_.dims(values_.required(record, "size"), "its size");
+            set_kind(tensor, torch::read_dtype(values_, dtype_of(values_, record)), shape);
+            tables.insert_or_assign(number->second, read_boxes(values_, record, shape));
+        });
+    }
+    for (const auto& [index, info] : items(values_, values_.required(values_.root(), "storage_data"), "storage_data")) {
+        const auto number = wanted.find(text(values_, values_.required(index, "fqn"), "fqn"));
+        if (number == wanted.end()) continue;
+        in_context("'" + tensors[number->second].key + "'", [&] {
+            const Dims origin = values_.dims(values_.required(index, "offset"), "the offset of a chunk");
+            tables[number->second].set_blob(origin, read_blob(values_, info, files));
+        });
+    }
+    for (const auto& [number, table] : tables) {
+        Tensor& tensor = tensors[number];
+        in_context("'" + tensor.key + "'", [&] { table.append_to(tensor.chunks, tensor.shape.numel() == 0); });
+    }
+}
+
+}  // namespace unshard::dcp

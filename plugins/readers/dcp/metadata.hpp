@@ -1,0 +1,67 @@
+// The metadata file of a torch.distributed.checkpoint: what was saved under which path, and where each chunk lies.
+#pragma once
+
+#include "files.hpp"
+#include "torch/values.hpp"
+#include "unshard/dims.hpp"
+#include "unshard/dtype.hpp"
+#include "unshard/input_file.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace unshard::dcp {
+
+/// A saved value: a tensor, or any other object, which is saved as bytes.
+struct Entry {
+    std::string key;                ///< as the metadata calls it
+    std::vector<std::string> path;  ///< the keys that lead to it in the saved object; just `key` when that is not known
+    bool is_tensor = false;
+    bool is_weight = false;  ///< a tensor of floating-point numbers with at least one dimension
+};
+
+/// Where a chunk's bytes lie.
+struct Blob {
+    std::uint32_t file = 0;  ///< in a FileTable
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+};
+
+/// A box of a tensor that was saved in one piece.
+struct Chunk {
+    Box box;
+    Blob blob;
+};
+
+struct Tensor {
+    std::string key;
+    std::string name;  ///< in the model
+    DType dtype = DType::f32;
+    Dims shape;
+    std::vector<Chunk> chunks;  ///< none is empty, unless the tensor is
+};
+
+/// Numbers of tensors by key.
+using TensorNumbers = std::unordered_map<std::string_view, std::size_t>;
+
+class Metadata {
+public:
+    /// Throws Error when the file is not what PyTorch writes. `opaque`: classes to let through.
+    Metadata(const InputFile& file, std::span<const std::string> opaque);
+
+    std::vector<Entry> entries() const;
+
+    /// Adds to each tensor that `wanted` has the number of: dtype and shape if it has no chunk yet, which must else be
+    /// the same; and the chunks that this metadata knows. Throws Error that names the tensor when chunks and their
+    /// places do not fit together.
+    void add_chunks(const TensorNumbers& wanted, std::vector<Tensor>& tensors, FileTable& files) const;
+
+private:
+    torch::Values values_;
+};
+
+}  // namespace unshard::dcp

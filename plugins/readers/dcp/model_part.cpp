@@ -1,0 +1,182 @@
+// A training state is a tree of dictionaries, and a model's state dict is one of them: names to tensors, none nested.
+// Where it hangs differs: {"model": ..}, {"state_dict": ..}, {"app": {"model": ..}}, or at the top (torchtitan).
+//
+// So every dictionary that holds weights itself is a candidate, but for optimizers: their state has an entry of weights
+// for each parameter. An optimizer's state dict is known by its "param_groups" (torch/optim/optimizer.py), or by a key
+// that begins with "optim". What is found must be the only candidate: an exponential average of the model, say, looks
+// just like it. A root that is asked for may have dictionaries below it; their keys become part of the names.
+
+#include "model_part.hpp"
+
+#include "unshard/error.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+namespace unshard::dcp {
+namespace {
+
+using Path = std::vector<std::string>;
+using Keys = std::span<const std::string>;
+
+std::string joined(Keys keys) {
+    std::string text;
+    for (const std::string& key : keys) text += (text.empty() ? "" : ".") + key;
+    return text;
+}
+
+/// A key that was flattened before it was saved keeps what it was flattened from in front.
+bool is_or_begins_with(std::string_view key, std::string_view word) {
+    return key.starts_with(word) && (key.size() == word.size() || key[word.size()] == '.');
+}
+
+Path first_keys(const Path& path, std::size_t count) {
+    return {path.begin(), path.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+/// The dictionaries that hold "param_groups".
+std::set<Path> find_optimizers(std::span<const Entry> entries) {
+    std::set<Path> found;
+    for (const Entry& entry : entries) {
+        for (std::size_t i = 0; i < entry.path.size(); ++i) {
+            if (is_or_begins_with(entry.path[i], "param_groups")) found.insert(first_keys(entry.path, i));
+        }
+    }
+    return found;
+}
+
+/// What modules keep beside their weights (torch.nn.Module.get_extra_state), e.g. TransformerEngine its fp8 scales.
+bool is_extra_state(const Path& path) {
+    return std::ranges::any_of(
+        path, [](std::string_view key) { return key == "_extra_state" || key.ends_with("._extra_state"); });
+}
+
+class TrainingState {
+public:
+    explicit TrainingState(std::span<const Entry> entries) : entries_(entries), optimizers_(find_optimizers(entries)) {}
+
+    /// Whether something that `depth` keys lead to is the state of an optimizer below it.
+    bool is_optimizer_state(const Path& path, std::size_t depth) const {
+        for (std::size_t i = depth; i < path.size(); ++i) {
+            const bool is_dictionary = i + 1 < path.size() || path[i].find('.') != std::string::npos;
+            if (is_dictionary && path[i].starts_with("optim")) return true;
+            if (i > depth && optimizers_.contains(first_keys(path, i))) return true;
+        }
+        return false;
+    }
+
+    /// The dictionaries that look like a model's state dict, and how many weights each has.
+    std::map<Path, std::size_t> candidates() const {
+        std::map<Path, std::size_t> found;
+        if (optimizers_.contains(Path())) return found;
+        for (const Entry& entry : entries_) {
+            if (!entry.is_weight || is_extra_state(entry.path) || is_optimizer_state(entry.path, 0)) continue;
+            ++found[first_keys(entry.path, entry.path.size() - 1)];
+        }
+        return found;
+    }
+
+private:
+    std::span<const Entry> entries_;
+    std::set<Path> optimizers_;
+};
+
+std::string counted(std::size_t count, const std::string& what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+std::string describe(const Path& part, std::size_t weights) {
+    return "'" + joined(part) + "' (" + (part.empty() ? "the top, " : "") + counted(weights, "weight") + ")";
+}
+
+/// The one dictionary that looks like a model.
+std::string find_root(const TrainingState& state) {
+    constexpr std::size_t kMost = 8;
+    const std::map<Path, std::size_t> found = state.candidates();
+    if (found.empty()) throw Error("no part of it looks like a model: name the part to convert with --set input.root=");
+    if (found.size() == 1) return joined(found.begin()->first);
+    std::string list;
+    std::size_t listed = 0;
+    for (const auto& [part, weights] : found) {
+        if (listed++ == kMost) break;
+        list += (list.empty() ? "" : ", ") + describe(part, weights);
+    }
+    if (found.size() > kMost) list += " and " + std::to_string(found.size() - kMost) + " more";
+    throw Error(std::to_string(found.size()) + " parts look like a model: " + list +
+                ": choose one of them, or one that holds several, with --set input.root=");
+}
+
+/// How many keys make up the root, if the path leads below it.
+std::optional<std::size_t> depth_of_root(const Path& path, const std::string& root) {
+    for (std::size_t depth = 0; depth < path.size(); ++depth) {
+        if (joined(Keys(path).first(depth)) == root) return depth;
+    }
+    return std::nullopt;
+}
+
+/// Counts what is not of the model by the part of the state that it is in.
+class Rest {
+public:
+    void add(const Path& path, std::size_t depth, bool is_tensor) {
+        std::string part = joined(Keys(path).first(depth + 1));
+        if (path.size() == 1) part = part.substr(0, part.find('.'));
+        ++(is_tensor ? parts_[part].tensors : parts_[part].others);
+    }
+
+    void append_to(std::vector<Dropped>& dropped) const {
+        for (const auto& [part, count] : parts_) dropped.push_back({part, "not of the model: " + count.text()});
+    }
+
+private:
+    struct Count {
+        std::size_t tensors = 0;
+        std::size_t others = 0;
+
+        std::string text() const {
+            if (tensors == 0) return "no tensors";
+            return counted(tensors, "tensor") + (others == 0 ? "" : ", " + counted(others, "other value"));
+        }
+    };
+
+    std::map<std::string, Count> parts_;
+};
+
+/// How many keys lead from the top to where a path leaves the way to the root.
+std::size_t keys_in_common(const Path& path, const std::string& root) {
+    std::size_t depth = 0;
+    while (depth + 1 < path.size() && is_or_begins_with(root, joined(Keys(path).first(depth + 1)))) ++depth;
+    return depth;
+}
+
+}  // namespace
+
+ModelPart find_model(std::span<const Entry> entries, const std::string& wanted) {
+    const TrainingState state(entries);
+    const bool is_found = wanted == "auto";
+    ModelPart part{.root = is_found ? find_root(state) : wanted, .tensors = {}, .dropped = {}};
+    Rest rest;
+    for (const Entry& entry : entries) {
+        const std::optional<std::size_t> depth = depth_of_root(entry.path, part.root);
+        const bool is_nested = depth && is_found && entry.path.size() != *depth + 1;
+        if (!depth) {
+            rest.add(entry.path, keys_in_common(entry.path, part.root), entry.is_tensor);
+        } else if (is_nested || state.is_optimizer_state(entry.path, *depth)) {
+            rest.add(entry.path, *depth, entry.is_tensor);
+        } else if (std::string name = joined(Keys(entry.path).subspan(*depth)); is_extra_state(entry.path)) {
+            part.dropped.push_back({std::move(name), "extra state of a module, no weight"});
+        } else if (!entry.is_tensor) {
+            part.dropped.push_back({std::move(name), "not a tensor"});
+        } else {
+            part.tensors.push_back({entry.key, std::move(name)});
+        }
+    }
+    rest.append_to(part.dropped);
+    if (!part.tensors.empty()) return part;
+    throw Error("there is no tensor below '" + part.root + "', which --set input.root names");
+}
+
+}  // namespace unshard::dcp

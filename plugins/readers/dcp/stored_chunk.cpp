@@ -1,0 +1,81 @@
+// A data file is a row of blobs: first those of objects, then those of tensors, one a chunk, each a whole torch.save
+// archive of the bare local tensor. With SerializationFormat.SAFETENSORS the tensors are one safetensors file at the
+// end instead, in which they have their keys as names; the metadata gives all of them the offset where that begins, and
+// the bytes of the tensor alone as the length (_write_item and _write_files_from_queue in filesystem.py). Two chunks of
+// one tensor in one file do not go together there: the second replaces the first.
+
+#include "stored_chunk.hpp"
+
+#include "torch/safetensors_shards.hpp"
+#include "torch/saved_file.hpp"
+#include "torch/tensor.hpp"
+
+#include <utility>
+
+namespace unshard::dcp {
+namespace {
+
+/// More parts than one are only in files that PyTorch did not write.
+constexpr std::size_t kMaxParts = 16;
+
+/// A safetensors file begins with the length of its header, less than 2^32, and the header with '{'.
+bool is_safetensors(const InputFile& file, std::uint64_t offset) {
+    if (file.bytes() - offset < 9) return false;
+    const std::string head = file.read(offset, 9);
+    return head.ends_with('{') && head.substr(4, 4) == std::string(4, '\0');
+}
+
+void check_same(const Tensor& tensor, const Chunk& chunk, DType dtype, const Dims& shape) {
+    if (dtype == tensor.dtype && shape == chunk.box.extent) return;
+    throw Error("the metadata says " + to_string(tensor.dtype) + " " + to_string(chunk.box.extent) + ", stored is " +
+                to_string(dtype) + " " + to_string(shape) + ": files of different checkpoints are mixed");
+}
+
+}  // namespace
+
+Shard ChunkReader::read(const Tensor& tensor, const Chunk& chunk) {
+    const Blob& blob = chunk.blob;
+    if (blob.offset > file_.bytes() || blob.bytes > file_.bytes() - blob.offset) {
+        throw Error("it needs " + std::to_string(blob.bytes) + " bytes at " + std::to_string(blob.offset) +
+                    ", the file has " + std::to_string(file_.bytes()) + ": it is truncated or of another checkpoint");
+    }
+    Shard shard = is_safetensors(file_, blob.offset) ? read_safetensors(tensor, chunk) : read_saved(tensor, chunk);
+    shard.origin = chunk.box.origin;
+    return shard;
+}
+
+Shard ChunkReader::read_saved(const Tensor& tensor, const Chunk& chunk) const {
+    const torch::SavedFile saved(file_, opaque_, torch::ByteRange{chunk.blob.offset, chunk.blob.bytes});
+    torch::StridedTensor stored = torch::read_strided(saved, saved.values().root());
+    check_same(tensor, chunk, stored.dtype, stored.shard.shape);
+    return std::move(stored.shard);
+}
+
+Shard ChunkReader::read_safetensors(const Tensor& tensor, const Chunk& chunk) {
+    const Part& part = part_at(chunk.blob.offset);
+    const auto found = part.tensors.find(tensor.key);
+    const auto origin = part.origins.find(tensor.key);
+    if (found == part.tensors.end() || origin == part.origins.end()) {
+        throw Error("the metadata says that it is there, the safetensors header does not have it");
+    }
+    const SafetensorsEntry& stored = found->second;
+    check_same(tensor, chunk, stored.dtype, stored.shape);
+    if (origin->second != chunk.box.origin) {
+        throw Error("stored is the chunk at " + to_string(origin->second) + ", the metadata says " +
+                    to_string(chunk.box.origin) + ": PyTorch keeps only the last of several in a safetensors file");
+    }
+    return torch::shard_of(stored);
+}
+
+const ChunkReader::Part& ChunkReader::part_at(std::uint64_t offset) {
+    const auto known = parts_.find(offset);
+    if (known != parts_.end()) return known->second;
+    if (parts_.size() == kMaxParts) throw Error("the file has more than 16 safetensors parts: it is damaged");
+    SafetensorsHeader header = read_safetensors_header(file_, offset);
+    auto origins = torch::read_sharding_info(header);
+    Part part{.tensors = {}, .origins = std::move(origins).value_or(std::map<std::string, Dims>())};
+    for (SafetensorsEntry& tensor : header.tensors) part.tensors.emplace(tensor.name, std::move(tensor));
+    return parts_.emplace(offset, std::move(part)).first->second;
+}
+
+}  // namespace unshard::dcp

@@ -1,0 +1,42 @@
+// A chunk of a tensor as it was saved: torch.save of one tensor, or a tensor in a safetensors part of the file.
+#pragma once
+
+#include "metadata.hpp"
+#include "unshard/index.hpp"
+#include "unshard/input_file.hpp"
+#include "unshard/safetensors_header.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace unshard::dcp {
+
+/// Reads chunks of one data file.
+class ChunkReader {
+public:
+    ChunkReader(const InputFile& file, std::span<const std::string> opaque) : file_(file), opaque_(opaque) {}
+
+    /// Where the chunk's elements lie; `file` and `rank` are 0. Throws Error when what is stored is not what the
+    /// metadata says, be it in shape, dtype or place.
+    Shard read(const Tensor& tensor, const Chunk& chunk);
+
+private:
+    /// All tensors that were written to the file, and where they lie in the whole ones.
+    struct Part {
+        std::map<std::string, SafetensorsEntry> tensors;
+        std::map<std::string, Dims> origins;
+    };
+
+    Shard read_saved(const Tensor& tensor, const Chunk& chunk) const;
+    Shard read_safetensors(const Tensor& tensor, const Chunk& chunk);
+    const Part& part_at(std::uint64_t offset);
+
+    const InputFile& file_;
+    std::span<const std::string> opaque_;
+    std::map<std::uint64_t, Part> parts_;  ///< by where they begin: one for a file that PyTorch wrote
+};
+
+}  // namespace unshard::dcp

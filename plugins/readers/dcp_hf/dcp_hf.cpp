@@ -1,0 +1,127 @@
+// What HuggingFaceStorageWriter(save_distributed=True) of torch.distributed.checkpoint writes: safetensors files, one
+// or more a rank, that hold local tensors; the header says where each lies in the whole one (hf_storage.py). It does
+// not say how large the whole is: that is where its last piece ends, as in PyTorch's own reader. A hole is noticed when
+// the pieces are put together; that the last pieces of a tensor are lost is not, unless config.json tells.
+
+#include "shard_files.hpp"
+#include "torch/in_context.hpp"
+#include "torch/safetensors_shards.hpp"
+#include "unshard/parallel.hpp"
+#include "unshard/plugin.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+namespace unshard {
+namespace {
+
+using dcp_hf::ShardFile;
+using torch::in_context;
+
+/// The pieces in one file, each with its origin.
+struct Pieces {
+    SourceFile file;
+    std::vector<SourceTensor> tensors;
+};
+
+SourceTensor read_piece(const SafetensorsEntry& entry, const std::map<std::string, Dims>& origins) {
+    const auto origin = origins.find(entry.name);
+    if (origin == origins.end()) throw Error("DCP_SHARDING_INFO does not say where it lies in the whole");
+    if (origin->second.rank() != entry.shape.rank()) {
+        throw Error("its shape is " + to_string(entry.shape) + ", its saved_offsets are " + to_string(origin->second));
+    }
+    Shard shard = torch::shard_of(entry);
+    shard.origin = origin->second;
+    return {entry.name, entry.dtype, std::nullopt, {std::move(shard)}};
+}
+
+Pieces read_pieces(const std::string& path) {
+    const InputFile file(path);
+    const SafetensorsHeader header = read_safetensors_header(file);
+    const auto origins = torch::read_sharding_info(header);
+    if (!origins) throw Error("its header has no DCP_SHARDING_INFO: it is not a shard that PyTorch wrote");
+    Pieces pieces{{path, file.bytes()}, {}};
+    for (const SafetensorsEntry& entry : header.tensors) {
+        pieces.tensors.push_back(in_context("'" + entry.name + "'", [&] { return read_piece(entry, *origins); }));
+    }
+    return pieces;
+}
+
+/// Where the last piece ends, in each dimension.
+Dims shape_of(const SourceTensor& tensor) {
+    Dims shape = Dims::filled(tensor.shards.front().shape.rank(), 0);
+    for (const Shard& shard : tensor.shards) {
+        for (std::size_t i = 0; i < shape.rank(); ++i) {
+            shape[i] = std::max(shape[i], checked_add((*shard.origin)[i], shard.shape[i]));
+        }
+    }
+    return shape;
+}
+
+/// A tensor that another file has a piece of already.
+void add_piece(SourceTensor& whole, const SourceTensor& piece) {
+    const std::size_t rank = whole.shards.front().shape.rank();
+    if (whole.dtype != piece.dtype || rank != piece.shards.front().shape.rank()) {
+        throw Error("'" + whole.name + "': " + to_string(whole.dtype) + " of " + std::to_string(rank) +
+                    " dimensions in one file, " + to_string(piece.dtype) + " of " +
+                    std::to_string(piece.shards.front().shape.rank()) +
+                    " in another: files of different checkpoints are mixed");
+    }
+    whole.shards.push_back(piece.shards.front());
+}
+
+std::vector<SourceTensor> unite(std::vector<Pieces>& files, const std::vector<ShardFile>& names) {
+    std::vector<SourceTensor> tensors;
+    std::unordered_map<std::string, std::size_t> known;
+    for (std::size_t number = 0; number < files.size(); ++number) {
+        for (SourceTensor& piece : files[number].tensors) {
+            piece.shards.front().file = static_cast<std::uint32_t>(number);
+            piece.shards.front().rank = names[number].rank;
+            const auto [entry, is_new] = known.try_emplace(piece.name, tensors.size());
+            if (is_new) {
+                tensors.push_back(std::move(piece));
+            } else {
+                add_piece(tensors[entry->second], piece);
+            }
+        }
+    }
+    for (SourceTensor& tensor : tensors) {
+        tensor.shape = in_context("'" + tensor.name + "'", [&] { return shape_of(tensor); });
+    }
+    return tensors;
+}
+
+class DcpHfReader : public Reader {
+public:
+    int probe(const Request& request) override { return dcp_hf::has_shard_files(request.input) ? 85 : 0; }
+
+    CheckpointIndex index(const Request& request) override {
+        Options options(request.options);
+        const auto allow_gaps = options.take("allow_gaps", false);
+        options.finish();
+
+        const std::vector<ShardFile> names =
+            in_context(request.input, [&] { return dcp_hf::find_shard_files(request.input, allow_gaps); });
+        std::vector<Pieces> files(names.size());
+        parallel_for(files.size(), request.threads, [&](std::size_t i) {
+            files[i] = in_context(names[i].path, [&] { return read_pieces(names[i].path); });
+        });
+
+        CheckpointIndex index;
+        index.ranks = names.back().rank + 1;
+        index.format = "DCP in safetensors, " + std::to_string(index.ranks) + (index.ranks == 1 ? " rank" : " ranks");
+        index.tensors = in_context(request.input, [&] { return unite(files, names); });
+        for (const Pieces& pieces : files) index.files.push_back(pieces.file);
+        index.warnings.emplace_back(
+            "this format does not state the shapes of whole tensors: if files of the last ranks are lost, only a check "
+            "against config.json can tell");
+        return index;
+    }
+};
+
+}  // namespace
+}  // namespace unshard
+
+UNSHARD_PLUGIN(unshard::DcpHfReader, "dcp_hf", UNSHARD_VERSION,
+               "torch.distributed.checkpoint in safetensors, shard-R-model-I-of-N.safetensors")

@@ -1,0 +1,113 @@
+// torch/distributed/checkpoint/_hf_utils.py names the files: shard-R-model-I-of-N.safetensors, with numbers of five
+// digits or more, R from 1 to the number of ranks and I from 1 to N, the number of files the whole model is to have. A
+// rank writes no file I when it holds none of its tensors, but it hardly ever writes none at all.
+
+#include "shard_files.hpp"
+
+#include "unshard/error.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace unshard::dcp_hf {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// More ranks, and more files, than any training run has had.
+constexpr std::uint32_t kMaxNumber = 1 << 20;
+
+struct Numbers {
+    std::uint32_t rank = 0;
+    std::uint32_t file = 0;
+    std::uint32_t files = 0;
+};
+
+bool take(std::string_view& text, std::string_view expected) {
+    if (!text.starts_with(expected)) return false;
+    text.remove_prefix(expected.size());
+    return true;
+}
+
+/// A number from 1 on.
+bool take(std::string_view& text, std::uint32_t& number) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || number == 0 || number > kMaxNumber) return false;
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return true;
+}
+
+std::optional<Numbers> parse_name(std::string_view name) {
+    Numbers n;
+    const bool fits = take(name, "shard-") && take(name, n.rank) && take(name, "-model-") && take(name, n.file) &&
+                      take(name, "-of-") && take(name, n.files) && name == ".safetensors" && n.file <= n.files;
+    return fits ? std::optional(n) : std::nullopt;
+}
+
+/// Paths by rank and file, all of one number of files.
+class Listing {
+public:
+    void add(const Numbers& numbers, std::string path) {
+        if (files_ == 0) files_ = numbers.files;
+        if (numbers.files != files_) {
+            throw Error("files of a model of " + std::to_string(files_) + " and of one of " +
+                        std::to_string(numbers.files) + " files: leave those of one save only");
+        }
+        const auto [entry, is_new] = paths_.try_emplace({numbers.rank, numbers.file}, std::move(path));
+        if (!is_new) throw Error("'" + entry->second + "' is there twice, in names of different width");
+    }
+
+    void check_complete() const {
+        std::uint32_t expected = 1;
+        for (const auto& [key, path] : paths_) {
+            if (key.first > expected) {
+                throw Error("no file 'shard-*-model-*' of shard " + std::to_string(expected) + ", there are " +
+                            std::to_string(paths_.rbegin()->first.first) +
+                            ": copy it too, or, if that rank saved nothing, pass --set input.options.allow_gaps=true");
+            }
+            expected = key.first + 1;
+        }
+    }
+
+    std::vector<ShardFile> files() const {
+        std::vector<ShardFile> files;
+        for (const auto& [key, path] : paths_) files.push_back({path, key.first - 1});
+        return files;
+    }
+
+private:
+    std::uint32_t files_ = 0;
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::string> paths_;
+};
+
+}  // namespace
+
+bool has_shard_files(const std::string& directory) noexcept {
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+        if (parse_name(entry->path().filename().native())) return true;
+    }
+    return false;
+}
+
+std::vector<ShardFile> find_shard_files(const std::string& directory, bool allow_gaps) {
+    Listing listing;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+        const std::optional<Numbers> numbers = parse_name(entry->path().filename().native());
+        if (numbers) listing.add(*numbers, entry->path().string());
+    }
+    if (error) throw Error("cannot list the directory: " + error.message());
+    std::vector<ShardFile> files = listing.files();
+    if (files.empty()) throw Error("no files 'shard-R-model-I-of-N.safetensors' in it: not a sharded HF checkpoint");
+    if (!allow_gaps) listing.check_complete();
+    return files;
+}
+
+}  // namespace unshard::dcp_hf

@@ -1,0 +1,93 @@
+// A Hugging Face directory, or one safetensors file, as input: whole tensors, each in one piece. What the index says is
+// held against what the files say: PyTorch's loaders leave a tensor that is lost at its initial values.
+
+#include "model_files.hpp"
+#include "torch/in_context.hpp"
+#include "torch/safetensors_shards.hpp"
+#include "unshard/parallel.hpp"
+#include "unshard/plugin.hpp"
+
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+namespace unshard {
+namespace {
+
+using safetensors::ModelFiles;
+using torch::in_context;
+
+struct Contents {
+    SourceFile file;
+    std::vector<SafetensorsEntry> tensors;
+};
+
+Contents read_contents(const std::string& path) {
+    const InputFile file(path);
+    SafetensorsHeader header = read_safetensors_header(file);
+    if (header.metadata.contains("DCP_SHARDING_INFO")) {
+        throw Error(path +
+                    ": holds pieces of tensors, one shard of a distributed checkpoint: name its directory, with "
+                    "--reader dcp_hf");
+    }
+    return {{path, file.bytes()}, std::move(header.tensors)};
+}
+
+SourceTensor whole_tensor(SafetensorsEntry& entry, std::uint32_t file) {
+    Shard shard = torch::shard_of(entry);
+    shard.file = file;
+    shard.origin = Dims::filled(entry.shape.rank(), 0);
+    return {std::move(entry.name), entry.dtype, entry.shape, {std::move(shard)}};
+}
+
+/// A tensor must be where the index says, and nowhere else.
+void check_place(const std::string& tensor, const std::string& path, const ModelFiles& files) {
+    const auto named = files.weight_map.find(tensor);
+    if (named == files.weight_map.end()) throw Error(path + ": holds '" + tensor + "', which the index does not name");
+    if (named->second != path) {
+        throw Error(path + ": holds '" + tensor + "', which the index says is in '" + named->second + "'");
+    }
+}
+
+void check_all_there(const std::vector<SourceTensor>& tensors, const ModelFiles& files) {
+    std::unordered_set<std::string_view> there;
+    for (const SourceTensor& tensor : tensors) there.insert(tensor.name);
+    for (const auto& [tensor, path] : files.weight_map) {
+        if (!there.contains(tensor))
+            throw Error(path + ": does not hold '" + tensor + "', which the index says it does");
+    }
+}
+
+class SafetensorsReader : public Reader {
+public:
+    int probe(const Request& request) override { return safetensors::has_model_files(request.input) ? 70 : 0; }
+
+    CheckpointIndex index(const Request& request) override {
+        Options(request.options).finish();
+        ModelFiles files = in_context(request.input, [&] { return safetensors::find_model_files(request.input); });
+        std::vector<Contents> contents(files.paths.size());
+        parallel_for(contents.size(), request.threads,
+                     [&](std::size_t i) { contents[i] = read_contents(files.paths[i]); });
+
+        CheckpointIndex index;
+        for (Contents& file : contents) {
+            const auto number = static_cast<std::uint32_t>(index.files.size());
+            for (SafetensorsEntry& tensor : file.tensors) {
+                if (!files.index.empty()) check_place(tensor.name, file.file.path, files);
+                index.tensors.push_back(whole_tensor(tensor, number));
+            }
+            index.files.push_back(std::move(file.file));
+        }
+        check_all_there(index.tensors, files);
+        if (index.tensors.empty()) throw Error(request.input + ": there is no tensor in it");
+        index.format = "safetensors, " + std::to_string(contents.size()) + (contents.size() == 1 ? " file" : " files");
+        index.dropped = std::move(files.dropped);
+        return index;
+    }
+};
+
+}  // namespace
+}  // namespace unshard
+
+UNSHARD_PLUGIN(unshard::SafetensorsReader, "safetensors", UNSHARD_VERSION,
+               "a Hugging Face directory or a .safetensors file")
