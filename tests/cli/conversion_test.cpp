@@ -124,6 +124,16 @@ TEST_CASE("progress without a terminal is shown only when asked for, in plain li
     CHECK(result.err.find('\x1b') == std::string::npos);
 }
 
+TEST_CASE("a conversion outlives whoever reads its messages") {
+    const TempDir directory;
+    const ProcessResult result =
+        run_process({"/bin/sh", "-c", "\"$0\" convert \"$1\" -o hf --progress always --drop x 2>&1 | true",
+                     std::string(UNSHARD_BINARY_DIR) + "/bin/unshard", qwen3()},
+                    directory.path());
+    CHECK(result.err.empty());
+    CHECK(model_bytes(directory / "hf") == read_file(golden("fsdp-qwen3-4ranks/truth.safetensors")));
+}
+
 TEST_CASE("directories may have the names of commands") {
     const TempDir directory;
     std::filesystem::copy(qwen3(), directory / "plan", std::filesystem::copy_options::recursive);

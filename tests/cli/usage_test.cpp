@@ -90,6 +90,14 @@ TEST_CASE("a pipeline's mistakes are told with file, line and column") {
     check_usage_error({"run", "/nowhere.toml"}, "/nowhere.toml: cannot open: No such file or directory");
 }
 
+TEST_CASE("a checkpoint for run and a pipeline for convert are set right") {
+    check_usage_error({"run", qwen3()},
+                      qwen3() + ": is a directory, no pipeline: unshard convert " + qwen3() + " -o OUTPUT");
+    const std::string pipeline = std::string(UNSHARD_SOURCE_DIR) + "/configs/fsdp-to-hf.toml";
+    check_usage_error({"convert", pipeline, "-o", "x"},
+                      pipeline + ": is a pipeline, no checkpoint: unshard run " + pipeline);
+}
+
 TEST_CASE("plugins are listed by kind, with files on request") {
     const ProcessResult brief = unshard_process({"plugins"}), verbose = unshard_process({"plugins", "-v"});
     CHECK(brief.exit_code == 0);

@@ -24,10 +24,12 @@ Layout layout_of(const Plan& plan, nlohmann::json options = nlohmann::json::obje
     return test::bundled_plugins().writer("safetensors")->layout(plan, request);
 }
 
+using Files = std::vector<std::pair<std::string, std::string>>;
+
 /// A directory with files of the given text, removed at the end.
 struct Directory {
     fs::path path = fs::temp_directory_path() / ("unshard-assets-" + std::to_string(::getpid()));
-    explicit Directory(const std::vector<std::pair<std::string, std::string>>& files) {
+    explicit Directory(const Files& files) {
         for (const auto& [name, text] : files) {
             fs::create_directories((path / name).parent_path());
             std::ofstream(path / name) << text;
@@ -108,7 +110,7 @@ TEST_CASE("assets are what a model needs, never weights or other code") {
          {"pytorch_model.bin", "old"},
          {"optimizer.pt", "old"},
          {"README.md", "text"}});
-    CHECK(names(layout_of(plan_with({{"a", DType::u8, {1}}}), {}, dir.path).assets) ==
+    CHECK(names(layout_of(plan_with({{"a", DType::u8, {1}}}), nlohmann::json::object(), dir.path).assets) ==
           std::vector<std::string>{"chat_template.jinja", "generation_config.json", "helper.py", "modeling_x.py",
                                    "preprocessor_config.json", "qwen.tiktoken", "tokenizer.json", "tokenizer.model",
                                    "vocab.txt", "additional_chat_templates/tool.jinja"});
@@ -117,17 +119,18 @@ TEST_CASE("assets are what a model needs, never weights or other code") {
 TEST_CASE("config.json stays as it is but for a dtype that is no longer true") {
     const std::string before =
         "{ \"dtype\": \"bfloat16\",\n\"eps\": 1e-06, \"x\": Infinity, \"text_config\": {\"dtype\":\"bfloat16\"} }";
-    const Directory dir({{"config.json", before}});
+    const Directory dir(Files{{"config.json", before}});
     const Plan plan = plan_with({{"a", DType::bf16, {1}}});
-    CHECK(literal(layout_of(plan, {}, dir.path), "config.json") == before);
+    CHECK(literal(layout_of(plan, nlohmann::json::object(), dir.path), "config.json") == before);
     CHECK(literal(layout_of(plan, {{"dtype", "f32"}}, dir.path), "config.json") ==
           "{ \"dtype\": \"float32\",\n\"eps\": 1e-06, \"x\": Infinity, \"text_config\": {\"dtype\":\"float32\"} }");
 }
 
 TEST_CASE("tensors of several types leave config.json's dtype alone") {
-    const Directory dir({{"config.json", R"({"torch_dtype": "float16"})"}});
+    const Directory dir(Files{{"config.json", R"({"torch_dtype": "float16"})"}});
     const Plan plan = plan_with({{"a", DType::bf16, {1}}, {"b", DType::f32, {1}}});
-    CHECK(literal(layout_of(plan, {}, dir.path), "config.json") == R"({"torch_dtype": "float16"})");
+    CHECK(literal(layout_of(plan, nlohmann::json::object(), dir.path), "config.json") ==
+          R"({"torch_dtype": "float16"})");
 }
 
 TEST_CASE("without config.json the weights are laid out all the same, with a warning") {

@@ -33,7 +33,7 @@ struct RandomModel {
     CheckpointIndex index;
     std::vector<std::string> files;  ///< contents, for index.files
     Plan plan;
-    Layout layout;     ///< one file, "model.bin"
+    Layout layout;  ///< one file, "model.bin"
     std::string expected;
 
     /// `tensors` random tensors; index.files are to be in `directory`.

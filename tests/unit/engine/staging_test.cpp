@@ -28,7 +28,9 @@ Layout file_layout() {
     return layout;
 }
 
-void write_text(Stage& stage, const std::string& text) { stage.write(0, 0, std::as_bytes(std::span(text))); }
+void write_text(Stage& stage, const std::string& text) {
+    stage.write(0, 0, std::as_bytes(std::span(text)));
+}
 
 void make(const std::string& output, const Layout& layout, bool force = false, const std::string& text = "new") {
     Stage stage(output, layout, force);
@@ -82,7 +84,9 @@ TEST_CASE("an existing output is kept unless it is to be replaced") {
             dir / "out" + ": exists: pass --force to replace it");
     REQUIRE(error_of([&] { Stage(dir / "f.gguf", file_layout(), false); }) ==
             dir / "f.gguf" + ": exists: pass --force to replace it");
-    { const Stage abandoned(dir / "out", directory_layout(), true); }
+    {
+        const Stage abandoned(dir / "out", directory_layout(), true);
+    }
     REQUIRE(read_file(dir / "out/config.json") == "old");
     make(dir / "out", directory_layout(), true, "new");
     make(dir / "f.gguf", file_layout(), true, "new");
@@ -106,8 +110,9 @@ TEST_CASE("a directory that holds no model is never replaced, nor a file by a di
     write_file(dir / "home/thesis.tex", "years of work");
     make(dir / "empty", directory_layout(), true);
     REQUIRE(error_of([&] { Stage(dir / "home", directory_layout(), true); }) ==
-            dir / "home" + ": holds no model (config.json, *.safetensors or *.gguf), it is not replaced: remove it "
-                           "yourself or name another");
+            dir / "home" +
+                ": holds no model (config.json, *.safetensors or *.gguf), it is not replaced: remove it "
+                "yourself or name another");
     REQUIRE(error_of([&] { Stage(dir / "thesis.tex", directory_layout(), true); }) ==
             dir / "thesis.tex" + ": is a file, the output is a directory: it is not replaced");
     REQUIRE(error_of([&] { Stage(dir / "empty", file_layout(), true); }) ==
@@ -143,10 +148,10 @@ TEST_CASE("outputs that cannot be written are refused before anything is done") 
     };
     REQUIRE(verdict(dir / "new/out").empty());
     REQUIRE(verdict(dir / "ckpt-out").empty());
-    REQUIRE(verdict(dir / "ckpt/out") == dir / "ckpt/out" + ": the output lies in the input '" + dir.path() +
-                                             "/ckpt': name a path outside it");
-    REQUIRE(verdict(dir.path() + "/", true) == dir.path() + "/: the input '" + dir.path() +
-                                                   "/ckpt' lies in the output: name another path");
+    REQUIRE(verdict(dir / "ckpt/out") ==
+            dir / "ckpt/out" + ": the output lies in the input '" + dir.path() + "/ckpt': name a path outside it");
+    REQUIRE(verdict(dir.path() + "/", true) ==
+            dir.path() + "/: the input '" + dir.path() + "/ckpt' lies in the output: name another path");
     REQUIRE(verdict(dir / "file") == dir / "file" + ": exists: pass --force to replace it");
     REQUIRE(verdict(dir / "file/out") == dir / "file/out" + ": '" + dir.path() + "/file' is not a directory");
     REQUIRE(verdict("/") == "/: cannot be an output");
@@ -160,8 +165,7 @@ TEST_CASE("the current directory is never replaced") {
     std::filesystem::current_path(dir.path());
     const std::string text = error_of([&] { check_output_path(".", "/nonexistent", true); });
     std::filesystem::current_path(here);
-    REQUIRE(text == dir.path() +
-                        ": the current directory is in it, it is not replaced: change to another directory");
+    REQUIRE(text == dir.path() + ": the current directory is in it, it is not replaced: change to another directory");
 }
 
 namespace {

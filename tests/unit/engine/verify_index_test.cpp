@@ -108,6 +108,5 @@ TEST_CASE("twenty problems are told, the rest are counted") {
     for (SourceTensor& t : model.index.tensors) t.shards[0].first = 1;
     const std::string text = error_of([&] { verify_index(model.index); });
     REQUIRE(text.find("t0: rank 0: 8 bytes of storage are needed, there are 4; t1: ") == 0);
-    REQUIRE(text.substr(text.find("t19: ")) ==
-            "t19: rank 0: 8 bytes of storage are needed, there are 4; and 3 more");
+    REQUIRE(text.substr(text.find("t19: ")) == "t19: rank 0: 8 bytes of storage are needed, there are 4; and 3 more");
 }

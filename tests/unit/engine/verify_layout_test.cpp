@@ -48,8 +48,7 @@ TEST_CASE("a byte that nothing writes, or two things, is told with its owners") 
             "model.bin: 'w' ends at byte 32, the file has 30");
     REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].offset = ~std::uint64_t{0}; }) ==
             "w: size overflow: 18446744073709551615 + 24 does not fit 64 bits");
-    REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.literals[0].file = 1; }) ==
-            "literal 0: is in file 1 of 1");
+    REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.literals[0].file = 1; }) == "literal 0: is in file 1 of 1");
 }
 
 TEST_CASE("a placement names a tensor, a file, an encoding and a part of the tensor") {
@@ -103,8 +102,7 @@ TEST_CASE("output names are plain relative paths, none twice, none a directory o
     for (const char* bad : {"", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/"}) {
         REQUIRE(named(bad) == "output: '" + std::string(bad) + "' is no plain relative path inside the output");
     }
-    REQUIRE(named(std::string("a\0b", 3)) ==
-            "output: an output file's name has control characters or is not UTF-8");
+    REQUIRE(named(std::string("a\0b", 3)) == "output: an output file's name has control characters or is not UTF-8");
     REQUIRE(named("model.bin") == "output: 'model.bin' is written twice");
     REQUIRE(named("model.bin/x") == "output: 'model.bin' is a file and a directory");
     REQUIRE(named("dir/config.json").empty());

@@ -55,7 +55,8 @@ TEST_CASE("an overlap is told with both ranks") {
 }
 
 TEST_CASE("copies name a shard, stay in the view and in the shard's storage") {
-    REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.copies[1].tensor = 7; }) == "w: a copy is from tensor 7 of 1");
+    REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.copies[1].tensor = 7; }) ==
+            "w: a copy is from tensor 7 of 1");
     REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.copies[1].shard = 4; }) ==
             "w: a copy is from shard 4 of 4 of 'w'");
     REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.copies[3].box.origin[0] = 4; }) ==

@@ -43,7 +43,9 @@ outside = ["vision."]
 config.layers = "n_layer"
 define.odd = "layer % 2 == 1"
 prefixes."text." = ""
-tensors = [{ name = "l.{layer}.q", shape = [["layers", 2], 3], split = "column", unit = "2", when = "odd", optional = true }]
+tensors = [
+    { name = "l.{layer}.q", shape = [["layers", 2], 3], split = "column", unit = 2, when = "odd", optional = true },
+]
 )");
     CHECK(rules.architectures == std::vector<std::string>{"Toy"});
     CHECK(rules.mesh == "dp=2,tp");

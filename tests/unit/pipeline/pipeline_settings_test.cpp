@@ -93,6 +93,10 @@ TEST_CASE("a value with a line break cannot bring in further keys") {
     CHECK(with({set("input.root", "1\nreader = 'x'")}).input.reader == "fsdp");
 }
 
+TEST_CASE("a value that is not UTF-8 is refused") {
+    CHECK(error_with({{"input.path", "a\xff", "--input", true, false}}) == "--input: 'a\xff' is not UTF-8");
+}
+
 TEST_CASE("settings alone make a pipeline") {
     const Pipeline p = pipeline_of(std::vector{set("input.path", "ckpt"), set("output.path", "out.gguf")});
     CHECK(p.input.path == "ckpt");

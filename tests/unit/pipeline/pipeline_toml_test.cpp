@@ -17,7 +17,7 @@ Pipeline unusual() {
     p.select.rename = {{R"(^backbone\.(.*))", R"(model.\1)"}};
     p.select.keep = {"^a$"};
     p.select.drop = {R"(\.rotary_emb\.inv_freq$)", "tab\there"};
-    p.outputs = {{"/out/hf", "safetensors", "bf16", "2GB", {}},
+    p.outputs = {{"/out/hf", "safetensors", "bf16", "2GB", nlohmann::json::object()},
                  {"/out/m.gguf", "gguf", "q8_0", "", {{"pre", "qwen2"}}}};
     p.engine = {3, 8, {"/plugins"}};
     return p;

@@ -8,6 +8,7 @@
 
 #include <hwy/targets.h>
 
+#include <bit>
 #include <string>
 
 namespace unshard::gguf {
@@ -41,8 +42,8 @@ Bytes blocks_of(const BlockType& type, BlockFunction quantize, std::span<const f
 
 void check_all_inputs(const BlockType& type, std::uint64_t seed) {
     for (const InputKind& kind : input_kinds()) {
-        // 33 super-blocks: not a multiple of the two that q4_k and q5_k take at a time.
-        const std::vector<float> values = make_input(kind, 33 * 256, seed);
+        // 17 super-blocks: not a multiple of the two that q4_k and q5_k take at a time.
+        const std::vector<float> values = make_input(kind, 17 * 256, seed);
         INFO(std::string(type.name) + ", " + std::string(kind.name) + ", seed " + std::to_string(seed));
         CHECK(blocks_of(type, type.quantize, values) == blocks_of(type, type.reference, values));
     }
@@ -55,7 +56,7 @@ TEST_CASE("on every processor vector code makes the bytes of scalar code") {
         const OnlyTarget only(target);
         INFO(hwy::TargetName(target));
         for (const BlockType& type : block_types()) {
-            for (std::uint64_t seed = 1; seed <= 4; ++seed) check_all_inputs(type, seed);
+            for (std::uint64_t seed = 1; seed <= 2; ++seed) check_all_inputs(type, seed);
         }
     }
 }
