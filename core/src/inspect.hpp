@@ -13,12 +13,12 @@ namespace unshard {
 
 struct Inspection {
     std::string path;
-    std::string reader;     ///< the plugin that read it; empty for safetensors, which need none
-    CheckpointIndex index;  ///< a safetensors tensor is one shard at the origin
+    std::string reader;  ///< the plugin that read it
+    CheckpointIndex index;
 };
 
-/// `input.path` may be a checkpoint, a directory with one below, a safetensors file or a directory of them.
-/// Throws Error as `locate_input` and the readers do.
+/// `input.path` is whatever a reader reads, or a directory with one such below. Throws Error as `locate_input` and the
+/// readers do.
 Inspection inspect(const Pipeline::Input& input, const Plugins& plugins, unsigned threads);
 
 /// For people. Tensors that differ in numbers alone share a line, unless `all`.

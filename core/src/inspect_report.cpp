@@ -128,7 +128,7 @@ nlohmann::ordered_json to_json(const SourceTensor& tensor, const CheckpointIndex
 std::string to_text(const Inspection& inspection, bool all) {
     const CheckpointIndex& index = inspection.index;
     std::string text = fmt::format("{}: {}", printable(inspection.path), index.format);
-    text += inspection.reader.empty() ? "\n" : fmt::format(" (reader {})\n", inspection.reader);
+    text += fmt::format(" (reader {})\n", inspection.reader);
     text += fmt::format("  {}, {}; {}, {}\n", count_of(index.files.size(), "file"), size_text(file_bytes(index)),
                         count_of(index.tensors.size(), "tensor"), count_of(parameters_of(index), "parameter"));
     for (const Mesh& mesh : index.meshes) text += "  mesh " + mesh_text(mesh) + "\n";

@@ -25,6 +25,8 @@ GRANITE = dict(embedding_multiplier=2.0, attention_multiplier=0.3, residual_mult
 MLA = dict(num_key_value_heads=4, q_lora_rank=24, kv_lora_rank=32, qk_nope_head_dim=16, qk_rope_head_dim=8, v_head_dim=24,
            n_routed_experts=4, n_shared_experts=2, num_experts_per_tok=2, moe_intermediate_size=32, first_k_dense_replace=1,
            num_hidden_layers=3)
+# Rows of 256 for the types with blocks of 256, and of 480 for what is chosen where those do not fit.
+WIDE = dict(hidden_size=256, intermediate_size=480, num_hidden_layers=8, num_attention_heads=8)
 LONG_ROPE = dict(rope_type="longrope", rope_theta=10000.0, long_factor=[1.0 + i / 7 for i in range(8)],
                  short_factor=[1.0 + i / 50 for i in range(8)], original_max_position_embeddings=64)
 
@@ -74,13 +76,20 @@ MODELS = {
                                   has_reference=False),
     "cohere": TinyModel("Cohere", dict(logit_scale=0.25, pad_token_id=0)),
     "deepseek_v2": TinyModel("DeepseekV2", MLA | dict(topk_method="greedy", topk_group=None, n_group=None)),
-    "deepseek_v2-lite": TinyModel("DeepseekV2", MLA | dict(q_lora_rank=None, num_hidden_layers=27, topk_method="greedy", topk_group=None,
-                                                           n_group=None)),
+    "deepseek_v2-lite": TinyModel("DeepseekV2", MLA | dict(q_lora_rank=None, num_hidden_layers=27, topk_method="greedy",
+                                                           topk_group=None, n_group=None)),
     "deepseek_v3": TinyModel("DeepseekV3", MLA | dict(n_group=2, topk_group=1, norm_topk_prob=True, rope_parameters=dict(
         rope_type="yarn", rope_theta=1e4, factor=4.0, mscale=1.0, mscale_all_dim=1.0,
         original_max_position_embeddings=64)), published=dict(scoring_func="sigmoid")),
     "gpt_oss": TinyModel("GptOss", dict(head_dim=16, num_local_experts=4, num_experts_per_tok=2, sliding_window=64)),
     "gpt2": TinyModel("GPT2", dict(n_embd=64, n_layer=2, n_head=4, n_positions=256), published=dict(n_ctx=256)),
+    "wide-llama": TinyModel("Llama", WIDE),
+    "wide-qwen2-tied": TinyModel("Qwen2", WIDE | dict(num_key_value_heads=4, tie_word_embeddings=True)),
+    "wide-mixtral": TinyModel("Mixtral", WIDE | dict(intermediate_size=256, num_local_experts=8, num_experts_per_tok=2)),
+    "wide-qwen3_moe": TinyModel("Qwen3Moe", WIDE | MOE | dict(head_dim=32, norm_topk_prob=True, moe_intermediate_size=256)),
+    "wide-phi3": TinyModel("Phi3", WIDE | dict(pad_token_id=0), needs_sentencepiece=True),
+    "wide-gpt_oss": TinyModel("GptOss", WIDE | dict(intermediate_size=256, head_dim=32, num_local_experts=4,
+                                                    num_experts_per_tok=2, sliding_window=64)),
 }
 
 

@@ -34,13 +34,14 @@ MINIMAL = dict(vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_l
                num_key_value_heads=1, max_position_embeddings=64)
 
 
-def run_rank(rank: int, name: str, job: dict, rendezvous: str) -> None:
+def run_rank(rank: int, name: str, out: Path, job: dict, rendezvous: str) -> None:
+    os.chdir(out)  # DCP notes the path that it saves to
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     chosen = SCENARIOS[name]
     dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=chosen.world,
                             timeout=timedelta(seconds=60))
-    chosen.make(Job(rank=rank, world=chosen.world, **job))
+    chosen.make(Job(rank=rank, world=chosen.world, out=Path(), **job))
     dist.barrier()
     dist.destroy_process_group()
 
@@ -49,8 +50,8 @@ def make_checkpoint(name: str, out: Path, sizes: dict = TINY, with_tokenizer: bo
     shutil.rmtree(out, ignore_errors=True)
     (out / "ckpt" / "huggingface").mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
-        job = dict(out=out.absolute(), sizes=sizes, with_tokenizer=with_tokenizer)
-        mp.start_processes(run_rank, args=(name, job, f"{scratch}/rendezvous"), nprocs=SCENARIOS[name].world,
+        job = dict(sizes=sizes, with_tokenizer=with_tokenizer)
+        mp.start_processes(run_rank, args=(name, out, job, f"{scratch}/rendezvous"), nprocs=SCENARIOS[name].world,
                            start_method="fork")
     if not any((out / "ckpt" / "huggingface").iterdir()):
         (out / "ckpt" / "huggingface").rmdir()
@@ -67,6 +68,10 @@ GOLDEN = {
     "hsdp-qwen2-2x2": ("hsdp2_2x2_qwen2", MINIMAL, False),
     "fsdp-buffers-4ranks": ("fsdp2_buffers", MINIMAL, False),
     "dtypes-and-views-3ranks": ("dtypes_and_views", MINIMAL, False),
+    "dcp-hsdp-tp-2x2x2": ("dcp_hsdp_tp", MINIMAL, False),
+    "dcp-metadata-of-each-rank": ("dcp_metadata_of_each_rank", MINIMAL, False),
+    "dcp-of-safetensors": ("dcp_of_safetensors", MINIMAL, False),
+    "dcp-hf-2ranks": ("dcp_hf", MINIMAL, False),
 }
 
 

@@ -35,6 +35,21 @@ VISION = {
     "image_size": 28,
     "patch_size": 14,
 }
+DEEPSEEK = {
+    "num_key_value_heads": 4,
+    "first_k_dense_replace": 1,
+    "n_routed_experts": 2,
+    "n_shared_experts": 2,
+    "num_experts_per_tok": 2,
+    "n_group": 1,
+    "topk_group": 1,
+    "moe_intermediate_size": 20,
+    "q_lora_rank": 12,
+    "kv_lora_rank": 8,
+    "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 6,
+    "v_head_dim": 10,
+}
 MODELS = {
     "llama": ("Llama", {}),
     "llama, biases, own head size, tied": (
@@ -65,6 +80,20 @@ MODELS = {
     "gemma3, untied": ("Gemma3", {"tie_word_embeddings": False}),
     "phi3": ("Phi3", {}),
     "phi3, tied": ("Phi3", {"tie_word_embeddings": True}),
+    "gemma": ("Gemma", {}),
+    "cohere, norms of q and k": ("Cohere", {"use_qk_norm": True}),
+    "glm4": ("Glm4", {"head_dim": 8}),
+    "gpt_oss": ("GptOss", {"num_local_experts": 2, "head_dim": 8}),
+    "granite": ("Granite", {}),
+    "granitemoe": ("GraniteMoe", {"num_local_experts": 2}),
+    "granitemoe, shared expert": ("GraniteMoeShared", {"num_local_experts": 2, "shared_intermediate_size": 24}),
+    "olmo2": ("Olmo2", {}),
+    "olmo3": ("Olmo3", {}),
+    "smollm3": ("SmolLM3", {}),
+    "stablelm, norms of q and k": ("StableLm", {"qk_layernorm": True}),
+    "starcoder2": ("Starcoder2", {}),
+    "deepseek_v2": ("DeepseekV2", {**DEEPSEEK, "q_lora_rank": None}),
+    "deepseek_v3": ("DeepseekV3", DEEPSEEK),
 }
 
 
@@ -76,6 +105,11 @@ def causal_lm(family: str, settings: dict):
 def multimodal():
     config = transformers.Gemma3Config(text_config=BASE, vision_config=VISION, mm_tokens_per_image=4)
     return transformers.Gemma3ForConditionalGeneration(config)
+
+
+def gpt2():
+    config = transformers.GPT2Config(n_layer=2, n_embd=32, n_head=4, n_positions=64, vocab_size=96)
+    return transformers.GPT2LMHeadModel(config)
 
 
 def described(model) -> dict:
@@ -91,6 +125,7 @@ def described(model) -> dict:
 def main() -> None:
     models = {name: described(causal_lm(*what)) for name, what in MODELS.items()}
     models["gemma3, multimodal"] = described(multimodal())
+    models["gpt2"] = described(gpt2())
     text = ",\n".join(f"{json.dumps(name)}: {json.dumps(model)}" for name, model in models.items())
     Path(sys.argv[1]).write_text("{\n" + text + "\n}\n")
 

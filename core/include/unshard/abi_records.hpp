@@ -1,9 +1,9 @@
 // Values <-> ABI records, both ways, for both sides of the interface.
 //
-// Outgoing: C records point into the value that they were made from and into a Records object, which keeps their arrays;
-// both must outlive their use.
-// Incoming: every record is read through `for_each`, which honours the sender's item size, so that either side may be
-// newer. Numbers that select something (an enum, a rank) are checked here; everything else by the engine's verify pass.
+// Outgoing: C records point into the value that they were made from and into a Records object, which keeps their
+// arrays; both must outlive their use. Incoming: every record is read through `for_each`, which honours the sender's
+// item size, so that either side may be newer. Numbers that select something (an enum, a rank) are checked here;
+// everything else by the engine's verify pass.
 #pragma once
 
 #include "unshard/abi.h"
@@ -339,7 +339,8 @@ inline unshard_request record(Records& own, const Request& request) {
             text(request.models)};
 }
 inline Request value(const unshard_request& r) {
-    return {text(r.input), text(r.output), text(r.assets), json_object(r.options), std::max(r.threads, 1U), text(r.models)};
+    return {text(r.input),          text(r.output),          text(r.assets),
+            json_object(r.options), std::max(r.threads, 1U), text(r.models)};
 }
 
 }  // namespace unshard::abi

@@ -96,7 +96,8 @@ std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, cons
             shard.rank = rank_of(names[number]);
         }
     });
-    for (SourceTensor& tensor : located) std::ranges::stable_sort(tensor.shards, {}, &Shard::rank);
+    const auto place = [](const Shard& s) { return std::tuple(s.rank, s.file, s.offset); };
+    for (SourceTensor& tensor : located) std::ranges::sort(tensor.shards, {}, place);
     check_apart(located, names);
     return located;
 }

@@ -79,7 +79,7 @@ std::vector<std::string> read_path(const Values& values, Ref ref) {
 Ref dtype_of(const Values& values, Ref record) {
     const auto* properties = values.get_if<torch::Made>(values.required(record, "properties"));
     if (properties == nullptr) throw Error("its properties are not an object");
-    return values.item(values.sequence(properties->state, "the state of its properties"), 0, "its properties");
+    return torch::nth(values.sequence(properties->state, "the state of its properties"), 0, "its properties");
 }
 
 /// What is needed of any tensor, so that one that is not converted may be of any kind.

@@ -152,11 +152,14 @@ private:
 void check_ranks(const Gathered& tensor, const std::vector<Mesh>& meshes, std::uint64_t world_size) {
     const auto& shards = tensor.tensor.shards;
     const auto has_mesh = [](const Shard& shard) { return shard.mesh.has_value(); };
-    if (shards.empty() || !std::ranges::all_of(shards, has_mesh)) return check_on_all(tensor, world_size);
+    if (shards.empty() || !std::ranges::all_of(shards, has_mesh)) {
+        check_on_all(tensor, world_size);
+        return;
+    }
     const ShardsByRank by_rank(tensor, world_size);
     std::set<std::uint32_t> seen;
     for (const Shard& shard : shards) {
-        if (seen.insert(*shard.mesh).second) by_rank.check(shard, meshes[*shard.mesh]);
+        if (shard.mesh && seen.insert(*shard.mesh).second) by_rank.check(shard, meshes[*shard.mesh]);
     }
 }
 

@@ -150,7 +150,7 @@ Symbol find(const Name& name, std::span<const std::string> opaque) {
 
 std::string printable(std::string text) {
     constexpr std::size_t kLongest = 200;
-    if (text.size() > kLongest) text.replace(kLongest, std::string::npos, "...");
+    if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
     std::ranges::replace_if(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
     return text;
 }

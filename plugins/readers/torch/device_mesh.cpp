@@ -84,7 +84,7 @@ Layout read_layout(const Values& values, Ref ref) {
     const std::span<const Ref> sizes = values.sequence(shape, "the layout of its mesh");
     const std::span<const Ref> strides = values.sequence(stride, "the layout of its mesh");
     for (std::size_t i = 0; i < sizes.size(); ++i) {
-        add_axis(layout, values, sizes[i], values.item(strides, i, "the layout of its mesh"));
+        add_axis(layout, values, sizes[i], nth(strides, i, "the layout of its mesh"));
     }
     return layout;
 }

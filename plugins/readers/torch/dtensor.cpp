@@ -9,6 +9,9 @@
 // The order is left to right unless shard_order says otherwise; PyTorch writes another order either as _StridedShard
 // placements or, with plain Shards, in shard_order alone. The second is turned into the first here, by the rule of
 // DTensorSpec._convert_shard_order_to_StridedShard.
+//
+// torch.distributed._shard.sharded_tensor.ShardedTensor (FSDP1 without a device mesh) has the same call around it. Its
+// state is a tuple whose first item lists this rank's shards, each a tensor with metadata: shard_offsets, shard_sizes.
 
 #include "torch/dtensor.hpp"
 
@@ -61,9 +64,9 @@ Placement read_placement(const Values& values, Ref ref, std::size_t rank) {
 /// The mesh dimensions of one entry of shard_order, checked against the placements that they order.
 std::vector<std::size_t> read_order(const Values& values, Ref entry, const std::vector<Placement>& placements) {
     const std::span<const Ref> fields = values.args(entry);
-    const std::uint64_t dim = values.count(values.item(fields, 0, "shard_order"), "shard_order");
+    const std::uint64_t dim = values.count(nth(fields, 0, "shard_order"), "shard_order");
     std::vector<std::size_t> order;
-    for (const Ref mesh_dim : values.sequence(values.item(fields, 1, "shard_order"), "shard_order")) {
+    for (const Ref mesh_dim : values.sequence(nth(fields, 1, "shard_order"), "shard_order")) {
         const std::uint64_t m = values.count(mesh_dim, "shard_order");
         if (m >= placements.size() || placements[m].kind != PlacementKind::shard || placements[m].dim != dim ||
             std::ranges::find(order, m) != order.end()) {
@@ -110,7 +113,7 @@ std::vector<Placement> read_placements(const Values& values, Ref spec, const Mes
 void check_tensor_meta(const Values& values, Ref spec, const Dims& shape) {
     const std::optional<Ref> meta = values.attribute(spec, "tensor_meta");
     if (!meta || *meta == kNone) return;
-    const Dims stated = values.dims(values.item(values.args(*meta), 0, "tensor_meta"), "a shape");
+    const Dims stated = values.dims(nth(values.args(*meta), 0, "tensor_meta"), "a shape");
     if (stated == shape) return;
     throw Error("its whole shape is " + to_string(shape) + ", its tensor_meta says " + to_string(stated));
 }
@@ -120,21 +123,25 @@ Ref required_in(const Values& values, const Rebuild& rebuild, std::string_view n
     throw Error("it has no '" + std::string(name) + "': it is of a PyTorch release that is not known yet");
 }
 
-/// What _rebuild_wrapper_subclass is called with says dtype and shape of the whole.
-SourceTensor read_wrapper(const Values& values, const Rebuild& rebuild) {
+/// Dtype and shape of the whole tensor.
+struct Whole {
+    DType dtype;
+    Dims shape;
+};
+
+/// What _rebuild_wrapper_subclass is called with states them.
+Whole read_whole(const Values& values, const Rebuild& rebuild) {
     if (rebuild.function != Symbol::rebuild_wrapper) throw Error("it is rebuilt in a way that is not known");
-    SourceTensor tensor;
-    tensor.dtype = read_dtype(values, values.item(rebuild.args, 1, "a wrapper"));
-    tensor.shape = values.dims(values.item(rebuild.args, 2, "a wrapper"), "a shape");
-    return tensor;
+    return {read_dtype(values, nth(rebuild.args, 1, "a wrapper")),
+            values.dims(nth(rebuild.args, 2, "a wrapper"), "a shape")};
 }
 
-void check_local(const SourceTensor& whole, const StridedTensor& local) {
+void check_local(const Whole& whole, const StridedTensor& local) {
     if (local.dtype != whole.dtype) {
         throw Error("its dtype is " + to_string(whole.dtype) + ", its local tensor's " + to_string(local.dtype));
     }
-    if (local.shard.shape.rank() != whole.shape->rank()) {
-        throw Error("its shape is " + to_string(*whole.shape) + ", its local tensor's " + to_string(local.shard.shape));
+    if (local.shard.shape.rank() != whole.shape.rank()) {
+        throw Error("its shape is " + to_string(whole.shape) + ", its local tensor's " + to_string(local.shard.shape));
     }
 }
 
@@ -147,28 +154,32 @@ SourceTensor read_plain(const SavedFile& file, const Rebuild& rebuild) {
 
 SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshReader& meshes) {
     const Values& values = file.values();
-    SourceTensor tensor = read_wrapper(values, rebuild);
+    const Whole whole = read_whole(values, rebuild);
+    SourceTensor tensor{.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {}};
     StridedTensor local = read_strided(file, required_in(values, rebuild, "_local_tensor"));
     const Ref spec = required_in(values, rebuild, "_spec");
-    check_tensor_meta(values, spec, *tensor.shape);
-    local.shard.mesh = meshes.read(values.required(spec, "mesh"));
-    const Mesh& mesh = meshes.meshes()[*local.shard.mesh];
-    local.shard.placements = read_placements(values, spec, mesh, tensor.shape->rank());
+    check_tensor_meta(values, spec, whole.shape);
+
+    const std::uint32_t number = meshes.read(values.required(spec, "mesh"));
+    const Mesh& mesh = meshes.meshes()[number];
+    local.shard.mesh = number;
+    local.shard.placements = read_placements(values, spec, mesh, whole.shape.rank());
     const bool in_mesh = std::ranges::find(mesh.ranks, meshes.rank()) != mesh.ranks.end();
     if (!in_mesh && local.shard.shape.numel() == 0) return tensor;  // PyTorch puts an empty tensor in such a rank
-    check_local(tensor, local);
+    check_local(whole, local);
     tensor.shards.push_back(std::move(local.shard));
     return tensor;
 }
 
 SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild) {
     const Values& values = file.values();
-    SourceTensor tensor = read_wrapper(values, rebuild);
+    const Whole whole = read_whole(values, rebuild);
+    SourceTensor tensor{.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {}};
     const std::span<const Ref> state = values.sequence(rebuild.state, "the state of a ShardedTensor");
-    for (const Ref ref : values.sequence(values.item(state, 0, "the state of a ShardedTensor"), "its local shards")) {
+    for (const Ref ref : values.sequence(nth(state, 0, "the state of a ShardedTensor"), "its local shards")) {
         const Ref metadata = values.required(ref, "metadata");
         StridedTensor local = read_strided(file, values.required(ref, "tensor"));
-        check_local(tensor, local);
+        check_local(whole, local);
         const Dims sizes = values.dims(values.required(metadata, "shard_sizes"), "the sizes of a shard");
         if (sizes != local.shard.shape) {
             throw Error("its shard is " + to_string(local.shard.shape) + ", its metadata says " + to_string(sizes));

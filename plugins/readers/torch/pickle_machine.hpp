@@ -86,7 +86,10 @@ public:
 
     /// Integers of shapes and strides repeat all the time, so small ones are made once.
     void push_integer(std::int64_t value) {
-        if (value < 0 || value >= static_cast<std::int64_t>(small_integers_.size())) return push(Value(value));
+        if (value < 0 || value >= static_cast<std::int64_t>(small_integers_.size())) {
+            push(Value(value));
+            return;
+        }
         Ref& known = small_integers_[static_cast<std::size_t>(value)];
         if (known == kNone) known = add(value);
         push(known);
@@ -99,8 +102,11 @@ public:
         low.resize(8, sign);
         const bool fits = std::ranges::all_of(bytes.substr(std::min<std::size_t>(bytes.size(), 8)),
                                               [sign](char byte) { return byte == sign; });
-        if (!fits || (low.back() & 0x80) != (sign & 0x80)) return push(BigInteger{});
-        push_integer(load_le<std::int64_t>(low));
+        if (fits && (low.back() & 0x80) == (sign & 0x80)) {
+            push_integer(load_le<std::int64_t>(low));
+        } else {
+            push(BigInteger{});
+        }
     }
 
     void push_big_endian_double(std::string_view bytes) {

@@ -29,14 +29,24 @@ std::string find_folder(const ZipEntries& entries) {
     return *folder;
 }
 
-Values read_values(const SavedFile& file, ZipEntry pickle, std::span<const std::string> opaque) {
-    if (pickle.bytes > kMaxPickleBytes) {
-        throw Error("'data.pkl' has " + std::to_string(pickle.bytes) + " bytes, at most " +
-                    std::to_string(kMaxPickleBytes) + " are supported");
-    }
-    Pickle parsed = parse_pickle(file.read(pickle));
-    std::vector<Symbol> symbols = check_allowed(parsed, "'data.pkl'", opaque);
-    return {std::move(parsed), std::move(symbols)};
+std::string read_entry(const InputFile& file, ZipEntry entry, const std::string& name, std::uint64_t max_bytes) {
+    if (entry.bytes <= max_bytes) return file.read(entry.offset, entry.bytes);
+    throw Error("'" + name + "' has " + std::to_string(entry.bytes) + " bytes, at most " + std::to_string(max_bytes) +
+                " are supported");
+}
+
+void check_byte_order(const InputFile& file, const ZipEntries& entries, const std::string& folder) {
+    const auto entry = entries.find(folder + "byteorder");
+    if (entry == entries.end()) return;
+    const std::string order = read_entry(file, entry->second, "byteorder", 16);
+    if (order == "big") throw Error("saved on a big-endian machine: save it again on a little-endian one");
+    if (order != "little") throw Error("its byte order is '" + order + "', which is neither 'little' nor 'big'");
+}
+
+Values read_values(const InputFile& file, ZipEntry entry, std::span<const std::string> opaque) {
+    Pickle pickle = parse_pickle(read_entry(file, entry, "data.pkl", kMaxPickleBytes));
+    std::vector<Symbol> symbols = check_allowed(pickle, "'data.pkl'", opaque);
+    return {std::move(pickle), std::move(symbols)};
 }
 
 }  // namespace
@@ -44,14 +54,9 @@ Values read_values(const SavedFile& file, ZipEntry pickle, std::span<const std::
 SavedFile::SavedFile(const InputFile& file, std::span<const std::string> opaque, std::optional<ByteRange> range)
     : file_(file),
       entries_(read_zip(file, range.value_or(ByteRange{0, file.bytes()}))),
-      folder_(find_folder(entries_)) {
-    const auto order = entries_.find(folder_ + "byteorder");
-    const std::string bytes = order == entries_.end()
-                                  ? "little"
-                                  : read({order->second.offset, std::min<std::uint64_t>(order->second.bytes, 16)});
-    if (bytes == "big") throw Error("saved on a big-endian machine: save it again on a little-endian one");
-    if (bytes != "little") throw Error("its byte order is '" + bytes + "', which is neither 'little' nor 'big'");
-    values_ = read_values(*this, entries_.find(folder_ + std::string(kPickle))->second, opaque);
+      folder_(find_folder(entries_)),
+      values_(read_values(file, entries_.find(folder_ + std::string(kPickle))->second, opaque)) {
+    check_byte_order(file_, entries_, folder_);
 }
 
 ZipEntry SavedFile::storage(const std::string& key) const {

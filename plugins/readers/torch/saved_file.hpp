@@ -19,7 +19,7 @@ public:
     /// that names what is not allowed.
     SavedFile(const InputFile& file, std::span<const std::string> opaque, std::optional<ByteRange> range = {});
 
-    const Values& values() const { return *values_; }
+    const Values& values() const { return values_; }
 
     /// Where the storage of this key lies. Throws Error when there is none.
     ZipEntry storage(const std::string& key) const;
@@ -30,7 +30,7 @@ private:
     const InputFile& file_;
     ZipEntries entries_;
     std::string folder_;  ///< "archive/": all entries are in one
-    std::optional<Values> values_;
+    Values values_;
 };
 
 }  // namespace unshard::torch

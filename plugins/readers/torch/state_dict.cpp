@@ -59,13 +59,11 @@ public:
     StateDictReader(const SavedFile& file, std::uint64_t rank) : file_(file), rank_(rank), meshes_(file, rank) {}
 
     StateDict read(Items items) && {
-        std::unordered_set<std::string_view> seen;
+        std::unordered_set<std::string> seen;
         for (const auto& [key, value] : items) {
-            const auto* name = file_.values().get_if<Text>(key);
-            if (name == nullptr)
-                throw Error("a key of the state dict is " + file_.values().describe(key) + ", not a text");
-            if (!seen.insert(name->value).second) throw Error("'" + std::string(name->value) + "' is there twice");
-            in_context("'" + std::string(name->value) + "'", [&] { add(std::string(name->value), value); });
+            const std::string name = file_.values().text(key, "a key of the state dict");
+            if (!seen.insert(name).second) throw Error("'" + name + "' is there twice");
+            in_context("'" + name + "'", [&] { add(name, value); });
         }
         if (dict_.tensors.empty()) throw Error("there is no tensor in it" + nested_hint(file_.values(), items));
         dict_.meshes = meshes_.meshes();
@@ -73,13 +71,20 @@ public:
     }
 
 private:
-    void add(std::string name, Ref value) {
+    void add(const std::string& name, Ref value) {
         const Values& values = file_.values();
-        if (!is_tensor(values, value)) return drop(std::move(name), value);
-        const Rebuild rebuild = unwrap_tensor(values, value);
-        if (rebuild.type == Symbol::inert) return drop(std::move(name), value);
-        SourceTensor tensor = read(rebuild);
-        tensor.name = std::move(name);
+        if (is_tensor(values, value)) {
+            const Rebuild rebuild = unwrap_tensor(values, value);
+            if (rebuild.type != Symbol::inert) {
+                keep(name, read(rebuild));
+                return;
+            }
+        }
+        dict_.dropped.push_back({name, "not a tensor but " + values.describe(value)});
+    }
+
+    void keep(const std::string& name, SourceTensor tensor) {
+        tensor.name = name;
         for (Shard& shard : tensor.shards) shard.rank = static_cast<std::uint32_t>(rank_);
         dict_.tensors.push_back(std::move(tensor));
     }
@@ -95,10 +100,6 @@ private:
             default:
                 throw Error("it is of a class that is no tensor");
         }
-    }
-
-    void drop(std::string name, Ref value) {
-        dict_.dropped.push_back({std::move(name), "not a tensor but " + file_.values().describe(value)});
     }
 
     const SavedFile& file_;

@@ -144,7 +144,7 @@ Rebuild unwrap_tensor(const Values& values, Ref ref) {
                         "' gives: sparse, quantized, nested and meta tensors are not supported");
         }
         if (rebuild.function != Symbol::rebuild_parameter || rebuild.type == Symbol::inert) return rebuild;
-        ref = values.item(rebuild.args, 0, "a parameter");
+        ref = nth(rebuild.args, 0, "a parameter");
     }
     throw Error("it is wrapped more than " + std::to_string(kMaxWrappers) + " times");
 }
@@ -160,7 +160,7 @@ StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild) {
     const Values& values = file.values();
     const bool states_dtype = rebuild.function == Symbol::rebuild_tensor_with_dtype;
     if (!states_dtype && rebuild.function != Symbol::rebuild_tensor) throw Error("it is not a dense tensor");
-    const auto arg = [&](std::size_t index) { return values.item(rebuild.args, index, "a tensor"); };
+    const auto arg = [&](std::size_t index) { return nth(rebuild.args, index, "a tensor"); };
 
     const Storage storage = read_storage(file, arg(0));
     const std::size_t metadata = states_dtype ? 7 : 6;

@@ -3,6 +3,7 @@
 #include "unshard/error.hpp"
 
 #include <array>
+#include <ranges>
 
 namespace unshard::torch {
 namespace {
@@ -15,6 +16,11 @@ constexpr std::array<std::string_view, std::variant_size_v<Value>> kKinds = {
     "a list", "a set",  "a dictionary", "a class or function",       "an object", "a storage"};
 
 }  // namespace
+
+Ref nth(std::span<const Ref> items, std::size_t index, std::string_view what) {
+    if (index < items.size()) return items[index];
+    throw Error(std::string(what) + " has " + std::to_string(items.size()) + " items, more are needed");
+}
 
 std::string Values::describe(Ref ref) const {
     const auto* made = get_if<Made>(ref);
@@ -42,11 +48,6 @@ std::span<const Ref> Values::sequence(Ref ref, std::string_view what) const {
     if (const auto* tuple = get_if<Tuple>(ref)) return tuple->items;
     if (const auto* list = get_if<List>(ref)) return list->items;
     throw Error(std::string(what) + " is " + describe(ref) + ", not a tuple");
-}
-
-Ref Values::item(std::span<const Ref> items, std::size_t index, std::string_view what) const {
-    if (index < items.size()) return items[index];
-    throw Error(std::string(what) + " has " + std::to_string(items.size()) + " items, more are needed");
 }
 
 Dims Values::dims(Ref ref, std::string_view what) const {
@@ -94,9 +95,9 @@ std::optional<Ref> Values::in_state(Ref state, std::string_view name) const {
                     " attributes: that is no checkpoint of PyTorch");
     }
     // As in Python, the last of several values for a key counts.
-    for (auto item = dict->items.rbegin(); item != dict->items.rend(); ++item) {
-        const auto* text = get_if<Text>(item->first);
-        if (text != nullptr && text->value == name) return item->second;
+    for (const auto& [key, value] : std::views::reverse(dict->items)) {
+        const auto* text = get_if<Text>(key);
+        if (text != nullptr && text->value == name) return value;
     }
     return std::nullopt;
 }

@@ -15,6 +15,9 @@
 
 namespace unshard::torch {
 
+/// One item of a sequence; `what` names the sequence in the Error when it is shorter.
+Ref nth(std::span<const Ref> items, std::size_t index, std::string_view what);
+
 class Values {
 public:
     Values(Pickle pickle, std::vector<Symbol> symbols) : pickle_(std::move(pickle)), symbols_(std::move(symbols)) {}
@@ -36,8 +39,6 @@ public:
     std::uint64_t count(Ref ref, std::string_view what) const;
     /// Of a tuple, list or torch.Size.
     std::span<const Ref> sequence(Ref ref, std::string_view what) const;
-    /// One item of a sequence.
-    Ref item(std::span<const Ref> items, std::size_t index, std::string_view what) const;
     /// A shape or stride: a sequence of counts.
     Dims dims(Ref ref, std::string_view what) const;
     /// The items of a dict or OrderedDict; nothing when it is neither.

@@ -21,10 +21,9 @@ TEST_CASE("dcp: chunks become shards with their boxes, in rank order") {
     CHECK(index.tensors[0].name == "w");
     CHECK(index.tensors[0].dtype == DType::f32);
     CHECK(index.tensors[0].shape == Dims{4, 6});
-    CHECK(boxes_of(index.tensors[0]) == std::vector<RankBox>{{0, {{0, 0}, {2, 3}}},
-                                                             {1, {{2, 0}, {2, 3}}},
-                                                             {2, {{0, 3}, {2, 3}}},
-                                                             {3, {{2, 3}, {2, 3}}}});
+    CHECK(boxes_of(index.tensors[0]) ==
+          std::vector<RankBox>{
+              {0, {{0, 0}, {2, 3}}}, {1, {{2, 0}, {2, 3}}}, {2, {{0, 3}, {2, 3}}}, {3, {{2, 3}, {2, 3}}}});
 }
 
 TEST_CASE("dcp: a shard is the storage inside the chunk's archive") {

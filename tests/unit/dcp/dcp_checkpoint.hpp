@@ -57,10 +57,10 @@ public:
             places.push_back({key, chunk.origin, chunk.file, file.size(), blob.size()});
             file += blob;
         }
-        records.emplace_back(key, pickle::built(kModule + "TensorStorageMetadata",
-                                                {{"properties", properties("float32")},
-                                                 {"size", size(shape)},
-                                                 {"chunks", pickle::list(boxes)}}));
+        records.emplace_back(
+            key, pickle::built(
+                     kModule + "TensorStorageMetadata",
+                     {{"properties", properties("float32")}, {"size", size(shape)}, {"chunks", pickle::list(boxes)}}));
         return *this;
     }
     /// The same, in one chunk.

@@ -42,8 +42,9 @@ TEST_CASE("dcp: the model is found wherever it hangs") {
     checkpoint.write();
     const CheckpointIndex index = checkpoint.index();
     CHECK(names_of(index) == kModel);
-    CHECK(index.dropped == std::vector<Dropped>{{"optimizer", "not of the model: 2 tensors, 1 other value"},
-                                                {"step", root.empty() ? "not a tensor" : "not of the model: no tensors"}});
+    CHECK(index.dropped ==
+          std::vector<Dropped>{{"optimizer", "not of the model: 2 tensors, 1 other value"},
+                               {"step", root.empty() ? "not a tensor" : "not of the model: no tensors"}});
 }
 
 TEST_CASE("dcp: an optimizer is known by its param_groups, whatever it is called") {
@@ -59,12 +60,14 @@ TEST_CASE("dcp: an optimizer is known by its param_groups, whatever it is called
 TEST_CASE("dcp: an optimizer that was flattened before is known by its name") {
     DcpCheckpoint checkpoint;
     add_model(checkpoint, {});
-    checkpoint.tensor({"optimizer", "state.a.weight.exp_avg"}, {2, 3}).object({"optimizer", "param_groups.a.weight.lr"});
+    checkpoint.tensor({"optimizer", "state.a.weight.exp_avg"}, {2, 3})
+        .object({"optimizer", "param_groups.a.weight.lr"});
     checkpoint.tensor({"optim.state.b.weight.exp_avg"}, {3});
     checkpoint.write();
     CHECK(names_of(checkpoint.index()) == kModel);
-    CHECK(checkpoint.index().dropped == std::vector<Dropped>{{"optim", "not of the model: 1 tensor"},
-                                                             {"optimizer", "not of the model: 1 tensor, 1 other value"}});
+    CHECK(checkpoint.index().dropped ==
+          std::vector<Dropped>{{"optim", "not of the model: 1 tensor"},
+                               {"optimizer", "not of the model: 1 tensor, 1 other value"}});
 }
 
 TEST_CASE("dcp: counters, integers and scalars elsewhere do not look like a model") {
@@ -91,10 +94,9 @@ TEST_CASE("dcp: extra state and objects of the model are left out by name") {
     checkpoint.object({"model", "version"});
     checkpoint.write();
     CHECK(names_of(checkpoint.index()) == kModel);
-    CHECK(checkpoint.index().dropped ==
-          std::vector<Dropped>{{"a._extra_state", "extra state of a module, no weight"},
-                               {"version", "not a tensor"},
-                               {"b._extra_state", "not of the model: no tensors"}});
+    CHECK(checkpoint.index().dropped == std::vector<Dropped>{{"a._extra_state", "extra state of a module, no weight"},
+                                                             {"version", "not a tensor"},
+                                                             {"model.b._extra_state", "not of the model: no tensors"}});
 }
 
 TEST_CASE("dcp: several parts that look like a model are listed, and one can be named") {
@@ -103,9 +105,10 @@ TEST_CASE("dcp: several parts that look like a model are listed, and one can be 
     add_model(checkpoint, {"ema", "net"});
     checkpoint.tensor({"top.weight"}, {4});
     checkpoint.write();
-    CHECK(checkpoint.error() ==
-          "DIR/.metadata: 3 parts look like a model: '' (the top, 1 weight), 'ema.net' (2 weights), 'model' (2 weights): "
-          "choose one of them, or one that holds several, with --set input.root=");
+    CHECK(
+        checkpoint.error() ==
+        "DIR/.metadata: 3 parts look like a model: '' (the top, 1 weight), 'ema.net' (2 weights), 'model' (2 weights): "
+        "choose one of them, or one that holds several, with --set input.root=");
     CHECK(names_of(checkpoint.index({{"root", "ema.net"}})) == kModel);
     CHECK(names_of(checkpoint.index({{"root", "ema"}})) == Names{"net.a.weight", "net.b.weight"});
     CHECK(names_of(checkpoint.index({{"root", "model"}})) == kModel);
@@ -118,8 +121,7 @@ TEST_CASE("dcp: a root that is asked for takes in all tensors below it but optim
     checkpoint.tensor({"counts"}, {});
     checkpoint.write();
     CHECK(names_of(checkpoint.index({{"root", ""}})) == Names{"generator.a.weight", "generator.b.weight", "counts"});
-    CHECK(names_of(checkpoint.index({{"root", "optim"}})) ==
-          Names{"state.a.weight.exp_avg", "state.b.weight.exp_avg"});
+    CHECK(names_of(checkpoint.index({{"root", "optim"}})) == Names{"state.a.weight.exp_avg", "state.b.weight.exp_avg"});
 }
 
 TEST_CASE("dcp: a root that holds no tensor is refused") {

@@ -175,6 +175,16 @@ TEST_CASE("a constant is added in f32, or in f64 to f64") {
             std::vector<double>{1 + 1e-12});
 }
 
+TEST_CASE("a negative zero keeps its sign in every type") {
+    for (const DType to : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
+        CAPTURE(to_string(to));
+        for (const auto& [from, zero] :
+             {std::pair{DType::f64, bytes_of<double>({-0.0})}, std::pair{DType::f32, bytes_of<float>({-0.0F})}}) {
+            REQUIRE(std::to_integer<int>(convert_all({from, to}, zero).bytes.back()) == 0x80);
+        }
+    }
+}
+
 TEST_CASE("integers, booleans and complex numbers stay what they are, and f8 is never made") {
     for (const DTypeInfo& from : kDTypes) {
         for (const DTypeInfo& to : kDTypes) {

@@ -17,14 +17,6 @@ Inspection inspect_path(const std::string& path) {
     return inspect(input, marker_readers(), 1);
 }
 
-/// A safetensors file with one u8 tensor of `count` elements.
-std::string safetensors(const std::string& name, std::size_t count) {
-    const std::string n = std::to_string(count);
-    const std::string header =
-        R"({")" + name + R"(":{"dtype":"U8","shape":[)" + n + R"(],"data_offsets":[0,)" + n + "]}}";
-    return std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + std::string(count, 'x');
-}
-
 constexpr Placement kSharded{PlacementKind::shard, 0, 1};
 constexpr Placement kReplicated{PlacementKind::replicate, 0, 1};
 
@@ -92,31 +84,6 @@ TEST_CASE("a checkpoint is read by its reader, wherever below it lies") {
     CHECK(found.path == directory / "run/actor");
     CHECK(found.reader == "alpha");
     CHECK(found.index.format == "alpha checkpoint");
-}
-
-TEST_CASE("safetensors need no reader: a file, or all files of a directory") {
-    const TempDir directory;
-    write_file(directory / "a.safetensors", safetensors("x", 3));
-    write_file(directory / "b.safetensors", safetensors("y", 5));
-    const Inspection file = inspect_path(directory / "b.safetensors");
-    REQUIRE(file.index.tensors.size() == 1);
-    CHECK(file.index.tensors[0].name == "y");
-    const Inspection all = inspect_path(directory.path());
-    CHECK(all.index.format == "safetensors");
-    CHECK(all.index.tensors.size() == 2);
-    CHECK(all.index.files.size() == 2);
-    CHECK(all.index.warnings.empty());
-}
-
-TEST_CASE("an index that disagrees with its files, and doubled tensors, are warnings") {
-    const TempDir directory;
-    write_file(directory / "a.safetensors", safetensors("x", 3));
-    write_file(directory / "b.safetensors", safetensors("x", 3));
-    write_file(directory / "model.safetensors.index.json", R"({"weight_map": {"x": "a.safetensors", "y": "c"}})");
-    CHECK(inspect_path(directory.path()).index.warnings ==
-          std::vector<std::string>{(directory / "b.safetensors") + ": 'x' is in another file too",
-                                   (directory / "model.safetensors.index.json") +
-                                       ": names 2 tensors, 1 of them are missing; the files hold 1"});
 }
 
 TEST_CASE("what is nothing of all that is an error") {

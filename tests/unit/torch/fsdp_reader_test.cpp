@@ -98,7 +98,7 @@ TEST_CASE("a directory without rank files is an error") {
 
 TEST_CASE("missing ranks are named, many of them abbreviated") {
     Checkpoint few;
-    for (const std::uint64_t r : {0, 2}) few.rank(4, r, plain_file());
+    for (const std::uint64_t r : {0U, 2U}) few.rank(4, r, plain_file());
     CHECK(few.error() == "DIR: no file of ranks 1, 3 of a world size of 4: all ranks' files are needed");
     Checkpoint many;
     many.rank(100, 99, plain_file());
@@ -109,14 +109,14 @@ TEST_CASE("missing ranks are named, many of them abbreviated") {
 
 TEST_CASE("ranks beyond the world size are named") {
     Checkpoint checkpoint;
-    for (const std::uint64_t r : {0, 1, 7}) checkpoint.rank(2, r, plain_file());
+    for (const std::uint64_t r : {0U, 1U, 7U}) checkpoint.rank(2, r, plain_file());
     CHECK(checkpoint.error() ==
           "DIR: there is a file of rank 7 of a world size of 2: take away what is not of this run");
 }
 
 TEST_CASE("rank files of several world sizes are an error that lists them") {
     Checkpoint checkpoint;
-    for (const std::uint64_t r : {0, 1}) checkpoint.rank(2, r, plain_file());
+    for (const std::uint64_t r : {0U, 1U}) checkpoint.rank(2, r, plain_file());
     checkpoint.rank(10, 0, plain_file());
     CHECK(checkpoint.error() ==
           "DIR: rank files of several world sizes: 2 (2 files), 10 (1 files): leave those of one run only");

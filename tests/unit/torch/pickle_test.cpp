@@ -19,7 +19,7 @@ public:
     explicit Printer(const Pickle& pickle) : pickle_(pickle) {}
 
     std::string print(Ref ref) const {
-        return std::visit([this](const auto& value) { return text(value); }, pickle_.values[ref]);
+        return std::visit([&](const auto& value) { return text(value); }, pickle_.values[ref]);
     }
 
 private:
