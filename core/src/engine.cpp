@@ -10,6 +10,7 @@
 #include "model_check.hpp"
 #include "model_files.hpp"
 #include "plugin_loader.hpp"
+#include "replicas.hpp"
 #include "select.hpp"
 #include "staging.hpp"
 #include "unshard/json_file.hpp"
@@ -138,19 +139,19 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     const std::string assets = locate_assets(pipeline.input.assets, input.path);
     const nlohmann::json config = model_config(assets);
     Plan merged = merge(pipeline.merge, index, assets, plugins, threads);
-    verify_plan(index, merged);
 
     observer.pass("select");
     Plan plan = select(std::move(merged), pipeline.select, config);
+    verify_plan(index, plan);
     report.model_check = check_model(plan, config, models_directory(), pipeline.select);
     warn(report, observer, plan.warnings);
+    forget_shared_replicas(index, plan);
 
     observer.pass("lay out");
     std::vector<Output> outputs;
     for (const Pipeline::Output& o : pipeline.outputs) outputs.push_back(lay_out(o, plan, assets, plugins, threads));
 
     observer.pass("verify");
-    verify_plan(index, plan);
     for (const Output& o : outputs) {
         warn(report, observer, o.layout.warnings);
         verify_layout(plan, o.layout, o.destinations);

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
+#include <tuple>
 
 namespace unshard {
 namespace {
@@ -94,10 +96,31 @@ std::string difference_text(const CheckpointIndex& index, const PlannedTensor& t
             "[\"^lm_head\\\\.weight$\"] or set tie_word_embeddings to false",
             index.tensors[replica.tensor].name, tensor.name, what);
     }
-    return fmt::format(
-        "{}: ranks {} and {} hold different values ({}): the checkpoint is damaged, or the tensor is not "
-        "replicated",
-        tensor.name, shard_of(index, copy).rank, shard_of(index, replica).rank, what);
+    const std::string_view meaning =
+        tensor.replicas_stated ? "it is stated to be replicated, so one of the files is damaged"
+                               : "nothing says how it was split; if these are tensor-parallel parts, pass --merger "
+                                 "tensor_parallel (or concat), else the checkpoint is damaged";
+    return fmt::format("{}: ranks {} and {} hold different values ({}): {}", tensor.name, shard_of(index, copy).rank,
+                       shard_of(index, replica).rank, what, meaning);
+}
+
+void forget_shared_replicas(const CheckpointIndex& index, Plan& plan) {
+    using Walk = std::tuple<std::uint32_t, std::uint64_t, std::vector<std::uint64_t>>;
+    const auto walk_of = [&](const Copy& copy) {
+        const Shard& shard = shard_of(index, copy);
+        std::vector<std::uint64_t> shape;
+        for (const Dims* dims : {&copy.stride, &copy.box.origin, &copy.box.extent}) {
+            shape.insert(shape.end(), dims->begin(), dims->end());
+        }
+        return Walk(shard.file, shard.offset + copy.first * size_of(index.tensors[copy.tensor].dtype),
+                    std::move(shape));
+    };
+    for (PlannedTensor& tensor : plan.tensors) {
+        if (tensor.replicas.empty()) continue;
+        std::set<Walk> walks;
+        for (const Copy& copy : tensor.copies) walks.insert(walk_of(copy));
+        std::erase_if(tensor.replicas, [&](const Copy& replica) { return walks.count(walk_of(replica)) != 0; });
+    }
 }
 
 }  // namespace unshard

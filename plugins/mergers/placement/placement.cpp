@@ -90,19 +90,35 @@ Box box_by_placements(const SourceTensor& tensor, const Shard& shard, const Mesh
     return box;
 }
 
-/// Plain tensors must be whole everywhere: every rank has one, all of one shape.
+bool is_of_unknown_split(const SourceTensor& tensor) {
+    const auto differs = [&](const Shard& s) { return is_plain(s) && s.shape != tensor.shards.front().shape; };
+    return !tensor.shards.empty() && std::any_of(tensor.shards.begin(), tensor.shards.end(), differs);
+}
+
+/// Plain tensors of different shapes are parts, and nothing says of what: an error that lists them all.
+void check_splits_known(const CheckpointIndex& index) {
+    constexpr std::size_t kMost = 8;
+    std::size_t count = 0;
+    std::string names;
+    for (const SourceTensor& tensor : index.tensors) {
+        if (!is_of_unknown_split(tensor) || ++count > kMost) continue;
+        names += (count == 1 ? "'" : ", '") + tensor.name + "'";
+    }
+    if (count == 0) return;
+    if (count > kMost) names += " and " + std::to_string(count - kMost) + " more";
+    throw Error(names + ": of different shapes on different ranks, and nothing says how " +
+                (count == 1 ? "it was" : "they were") +
+                " split: pass --merger tensor_parallel, with --rules for the model, or --merger concat");
+}
+
+/// Plain tensors are whole: every rank has one.
 void check_plain(const SourceTensor& tensor, std::uint64_t ranks) {
-    const Dims& shape = tensor.shards.front().shape;
     for (const Shard& s : tensor.shards) {
         if (!is_plain(s)) {
             throw Error("'" + tensor.name + "': rank " + std::to_string(s.rank) + " says how it was split, rank " +
                         std::to_string(tensor.shards.front().rank) +
                         " does not: rank files of different runs are mixed");
         }
-        if (s.shape == shape) continue;
-        throw Error("'" + tensor.name + "': plain tensors without placements, " + to_string(shape) + " on rank " +
-                    std::to_string(tensor.shards.front().rank) + " and " + to_string(s.shape) + " on rank " +
-                    std::to_string(s.rank) + ": nothing says how they were split; merge them by rules");
     }
     if (tensor.shards.size() != ranks) {
         throw Error("'" + tensor.name + "': a plain tensor on " + std::to_string(tensor.shards.size()) + " of " +
@@ -162,6 +178,7 @@ class PlacementMerger : public Merger {
 public:
     Plan plan(const CheckpointIndex& index, const Request& request) override {
         Options(request.options).finish();
+        check_splits_known(index);
         Plan plan;
         for (std::uint32_t i = 0; i < index.tensors.size(); ++i) plan.tensors.push_back(plan_tensor(index, i));
         return plan;

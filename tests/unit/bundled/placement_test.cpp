@@ -219,8 +219,11 @@ TEST_CASE("plain tensors of different shapes are not guessed about") {
     IndexBuilder b(2);
     b.tensor("w", {}).plain(0, {2, 3}).plain(1, {1, 3});
     CHECK(error_of(b.index()) ==
-          "'w': plain tensors without placements, (2, 3) on rank 0 and (1, 3) on rank 1: nothing says "
-          "how they were split; merge them by rules");
+          "'w': of different shapes on different ranks, and nothing says how it was split: pass "
+          "--merger tensor_parallel, with --rules for the model, or --merger concat");
+    b.tensor("v", {}).plain(0, {2}).plain(1, {2}).tensor("u", {}).plain(0, {2}).plain(1, {3});
+    CHECK(
+        error_of(b.index()).starts_with("'w', 'u': of different shapes on different ranks, and nothing says how they"));
 }
 
 TEST_CASE("a plain tensor that some ranks lack is refused") {

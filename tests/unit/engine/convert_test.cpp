@@ -1,13 +1,14 @@
 #include "convert.hpp"
 
-#include "error_text.hpp"
 #include "float_bits.hpp"
 #include "support/catch.hpp"
 
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace unshard;

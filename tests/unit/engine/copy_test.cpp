@@ -100,8 +100,8 @@ TEST_CASE("replicas that differ are an error with ranks, place and values") {
     const Layout layout = layout_of(model.plan);
     for (const std::uint64_t tile_bytes : {4U, 100U, 1U << 20U}) {
         REQUIRE(error_of([&] { run_copy(model, layout, dir, {4, tile_bytes, true}); }) ==
-                "model.norm.weight: ranks 0 and 3 hold different values (first at element 1,700: 0.5 and 0.25): the "
-                "checkpoint is damaged, or the tensor is not replicated");
+                "model.norm.weight: ranks 0 and 3 hold different values (first at element 1,700: 0.5 and 0.25): it "
+                "is stated to be replicated, so one of the files is damaged");
     }
     REQUIRE(dir.entries() == std::vector<std::string>{"rank0", "rank1", "rank2", "rank3"});
 }
@@ -123,8 +123,8 @@ TEST_CASE("values that look alike are told apart by their bits") {
     SmallModel model(2, dir.path());
     model.add_replicated("norm", {{1, std::nanf("1")}, {1, std::nanf("2")}});
     REQUIRE(error_of([&] { run_copy(model, layout_of(model.plan), dir); }) ==
-            "norm: ranks 0 and 1 hold different values (first at element 1: 0x7fc00001 and 0x7fc00002): the "
-            "checkpoint is damaged, or the tensor is not replicated");
+            "norm: ranks 0 and 1 hold different values (first at element 1: 0x7fc00001 and 0x7fc00002): it "
+            "is stated to be replicated, so one of the files is damaged");
 }
 
 TEST_CASE("a tied tensor that differs is told with the way out") {
