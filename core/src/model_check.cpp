@@ -75,7 +75,8 @@ void report_problems(const Completeness& found, const std::string& architecture,
     }
     if (!found.wrong_shape.empty()) {
         problems.push_back(fmt::format("{} of another shape than config.json says: {}", found.wrong_shape.size(),
-                                       some_of(texts_of(found.wrong_shape))));
+                                       some_of(texts_of(found.wrong_shape))) +
+                           " (are these parts of a tensor-parallel model? pass --merger tensor_parallel)");
     }
     if (problems.empty()) return;
     throw Error(

@@ -11,7 +11,7 @@ from tensors import assert_same_tensors, read_tensors
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 FIXTURES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
-MADE = [scenario.name for scenario in SCENARIOS.values() if not scenario.is_later and not scenario.is_refused]
+MADE = [scenario.name for scenario in SCENARIOS.values() if not scenario.needs_rules and not scenario.is_refused]
 MODELS = [name for name in MADE if SCENARIOS[name].is_model]
 MODELS += [name for name in FIXTURES if (GOLDEN / name / "ckpt/huggingface").exists() and "buffers" not in name]
 

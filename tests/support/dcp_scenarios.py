@@ -3,7 +3,7 @@ import io
 
 import torch
 import torch.distributed.checkpoint as checkpoint
-from later_scenarios import tensor_parallel
+from parallel_scenarios import tensor_parallel
 from model_scenarios import causal_lm, fsdp1_state, shard_fsdp2, write_model_truth
 from scenarios import Job, mesh_of, scenario, write_truth
 from state_scenarios import every_dtype

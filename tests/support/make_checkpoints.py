@@ -19,7 +19,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 
 import dcp_scenarios  # noqa: F401  (these four register what they define)
-import later_scenarios  # noqa: F401
+import parallel_scenarios  # noqa: F401
 import model_scenarios  # noqa: F401
 import state_scenarios  # noqa: F401
 import torch

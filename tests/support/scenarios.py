@@ -28,17 +28,17 @@ class Scenario:
     name: str
     world: int
     make: Callable[[Job], None]
-    is_model: bool    # transformers can load what it converts to
-    is_refused: bool  # its ranks contradict each other: no output is right
-    is_later: bool    # a geometry of a reader or merger that does not exist yet
+    is_model: bool     # transformers can load what it converts to
+    is_refused: bool   # its ranks contradict each other: no output is right
+    needs_rules: bool  # nothing in it says how it was split
 
 
 SCENARIOS: dict[str, Scenario] = {}
 
 
 def register(name: str, world: int, make: Callable[[Job], None], is_model: bool = True, is_refused: bool = False,
-             is_later: bool = False) -> None:
-    SCENARIOS[name] = Scenario(name, world, make, is_model, is_refused, is_later)
+             needs_rules: bool = False) -> None:
+    SCENARIOS[name] = Scenario(name, world, make, is_model, is_refused, needs_rules)
 
 
 def scenario(world: int, **marks):

@@ -1,4 +1,4 @@
-"""Geometries of readers and mergers that are still to come: made the same way, converted by no test yet."""
+"""Tensor parallelism, alone and with FSDP, and FSDP1 that says nothing of a mesh."""
 import re
 
 from model_scenarios import causal_lm, fsdp1_state, shard_fsdp2, write_model_truth
@@ -15,14 +15,14 @@ def tensor_parallel(model, mesh: DeviceMesh) -> None:
         parallelize_module(layer, mesh, plan)
 
 
-@scenario(4, is_later=True)
+@scenario(4)
 def fsdp1_sharded_tensor(job: Job) -> None:
     model = causal_lm(job, "Llama")
     write_model_truth(model, job)
     save_rank(fsdp1_state(model), job, fsdp_version=1)
 
 
-@scenario(4, is_later=True)
+@scenario(4)
 def fsdp_tp(job: Job) -> None:
     model = causal_lm(job, "Llama")
     write_model_truth(model, job)
@@ -32,7 +32,7 @@ def fsdp_tp(job: Job) -> None:
     save_rank(model.state_dict(), job)
 
 
-@scenario(8, is_later=True)
+@scenario(8)
 def hsdp_tp(job: Job) -> None:
     """Three mesh dimensions; norm weights live on the two-dimensional half of the ranks that shares a tp coordinate."""
     model = causal_lm(job, "Llama")
@@ -43,10 +43,8 @@ def hsdp_tp(job: Job) -> None:
     save_rank(model.state_dict(), job)
 
 
-@scenario(2, is_later=True)
-def tp_plain(job: Job) -> None:
-    """Plain tensors, one tensor-parallel part a rank and no placements: only rules can merge it."""
-    model = causal_lm(job, "Llama")
+def save_plain_parts(model, job: Job) -> None:
+    """One part a rank, as plain tensors without placements."""
     write_model_truth(model, job)
     state = {}
     for name, tensor in model.state_dict().items():
@@ -56,3 +54,13 @@ def tp_plain(job: Job) -> None:
             tensor = local_part(tensor, job, 1)
         state["module." + name] = tensor.clone()
     save_rank(state, job)
+
+
+@scenario(2, needs_rules=True)
+def tp_plain(job: Job) -> None:
+    save_plain_parts(causal_lm(job, "Llama"), job)
+
+
+@scenario(2, needs_rules=True)
+def tp_plain_qwen3(job: Job) -> None:
+    save_plain_parts(causal_lm(job, "Qwen3"), job)
