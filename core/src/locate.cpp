@@ -121,6 +121,7 @@ std::vector<fs::path> checkpoints_below(const fs::path& top, std::vector<Candida
 
 [[noreturn]] void fail_several(const std::string& path, const std::vector<fs::path>& found) {
     std::vector<std::string> names;
+    names.reserve(found.size());
     for (const fs::path& p : found) names.push_back(fmt::format("'{}'", p.string()));
     throw Error(fmt::format("{}: holds {} checkpoints: name one of {}", path, found.size(), fmt::join(names, ", ")));
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 namespace unshard {
 namespace {
@@ -21,21 +22,22 @@ bool is_key(std::string_view key) {
     return dots_apart && std::all_of(key.begin(), key.end(), [&](char c) { return c == '.' || is_bare(c); });
 }
 
+std::optional<toml::table> parse_toml(std::string_view key, const std::string& value, const std::string& source) {
+    try {
+        return toml::parse(fmt::format("{} = {}", key, value), source);
+    } catch (const toml::parse_error&) {
+        return std::nullopt;
+    }
+}
+
 /// `key = value`, the value as TOML where it is that, else as a string.
 toml::table parse(const Setting& setting, std::string_view key) {
     const bool one_line = setting.value.find_first_of("\r\n") == std::string::npos;
-    if (one_line && !setting.is_text) {
-        try {
-            return toml::parse(fmt::format("{} = {}", key, setting.value), setting.option);
-        } catch (const toml::parse_error&) {
-            // Not TOML: a plain word, a path.
-        }
-    }
-    try {
-        return toml::parse(fmt::format("{} = {}", key, toml_string(setting.value)), setting.option);
-    } catch (const toml::parse_error&) {
-        throw UsageError(fmt::format("{}: '{}' is not UTF-8", setting.option, setting.value));
-    }
+    std::optional<toml::table> parsed;
+    if (one_line && !setting.is_text) parsed = parse_toml(key, setting.value, setting.option);
+    if (!parsed) parsed = parse_toml(key, toml_string(setting.value), setting.option);
+    if (!parsed) throw UsageError(fmt::format("{}: '{}' is not UTF-8", setting.option, setting.value));
+    return std::move(*parsed);
 }
 
 /// Puts the setting's value into `into`, below those tables of the dotted key that are there already.

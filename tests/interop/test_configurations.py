@@ -5,10 +5,13 @@ from tensors import assert_same_tensors, read_tensors
 
 CONFIGURATIONS = TESTS.parent / "configs"
 CHECKPOINTS = {
+    "dcp-hf-to-hf": "dcp_hf",
+    "dcp-to-hf": "dcp",
     "fsdp-to-hf": "fsdp-qwen3-4ranks",
     "fsdp-tp-to-hf": "fsdp_tp",
     "tp-llama-to-hf": "tp_plain",
     "tp-qwen3-to-hf": "tp_plain_qwen3",
+    "train-state-to-hf": "dcp_train_state",
 }
 
 

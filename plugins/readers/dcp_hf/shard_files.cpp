@@ -50,6 +50,18 @@ std::optional<Numbers> parse_name(std::string_view name) {
     return fits ? std::optional(n) : std::nullopt;
 }
 
+/// The files of such names, in order, so that messages do not depend on the file system's.
+std::map<std::string, Numbers> list(const std::string& directory) {
+    std::map<std::string, Numbers> found;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (const std::optional<Numbers> numbers = parse_name(name)) found.emplace(name, *numbers);
+    }
+    if (error) throw Error("cannot list the directory: " + error.message());
+    return found;
+}
+
 /// Paths by rank and file, all of one number of files.
 class Listing {
 public:
@@ -98,12 +110,7 @@ bool has_shard_files(const std::string& directory) noexcept {
 
 std::vector<ShardFile> find_shard_files(const std::string& directory, bool allow_gaps) {
     Listing listing;
-    std::error_code error;
-    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-        const std::optional<Numbers> numbers = parse_name(entry->path().filename().native());
-        if (numbers) listing.add(*numbers, entry->path().string());
-    }
-    if (error) throw Error("cannot list the directory: " + error.message());
+    for (const auto& [name, numbers] : list(directory)) listing.add(numbers, (fs::path(directory) / name).string());
     std::vector<ShardFile> files = listing.files();
     if (files.empty()) throw Error("no files 'shard-R-model-I-of-N.safetensors' in it: not a sharded HF checkpoint");
     if (!allow_gaps) listing.check_complete();

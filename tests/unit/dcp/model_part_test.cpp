@@ -42,9 +42,9 @@ TEST_CASE("dcp: the model is found wherever it hangs") {
     checkpoint.write();
     const CheckpointIndex index = checkpoint.index();
     CHECK(names_of(index) == kModel);
-    CHECK(index.dropped ==
-          std::vector<Dropped>{{"optimizer", "not of the model: 2 tensors, 1 other value"},
-                               {"step", root.empty() ? "not a tensor" : "not of the model: no tensors"}});
+    const Dropped optimizer = {"optimizer", "not of the model: 2 tensors, 1 other value"};
+    const Dropped beside = {"step", "not a tensor"}, elsewhere = {"step", "not of the model: no tensors"};
+    CHECK(index.dropped == (root.empty() ? std::vector{beside, optimizer} : std::vector{optimizer, elsewhere}));
 }
 
 TEST_CASE("dcp: an optimizer is known by its param_groups, whatever it is called") {

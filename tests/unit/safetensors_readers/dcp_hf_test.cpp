@@ -31,13 +31,14 @@ TEST_CASE("dcp_hf: pieces are shards of their rank, and the last one ends the wh
     const CheckpointIndex index = directory.index();
     CHECK(index.format == "DCP in safetensors, 3 ranks");
     REQUIRE(index.tensors.size() == 2);
-    CHECK(index.tensors[0].shape == Dims{5});
-    CHECK(index.tensors[1].shape == Dims{5, 3});
-    REQUIRE(index.tensors[1].shards.size() == 3);
-    CHECK(index.tensors[1].shards[2].origin == Dims{4, 0});
-    CHECK(index.tensors[1].shards[2].shape == Dims{1, 3});
-    CHECK(index.tensors[1].shards[2].rank == 2);
-    CHECK(index.tensors[1].shards[2].file == 2);
+    CHECK(index.tensors[0].shape == Dims{5, 3});
+    CHECK(index.tensors[1].shape == Dims{5});
+    REQUIRE(index.tensors[0].shards.size() == 3);
+    const Shard& last = index.tensors[0].shards[2];
+    CHECK(last.origin == Dims{4, 0});
+    CHECK(last.shape == Dims{1, 3});
+    CHECK(last.rank == 2);
+    CHECK(last.file == 2);
 }
 
 TEST_CASE("dcp_hf: ranks write several files, and none of what they have no tensor of") {
@@ -102,11 +103,11 @@ TEST_CASE("dcp_hf: pieces of one tensor have one dtype and one rank, and sizes t
     Sharded dtype, rank, far;
     dtype.shard(1, {{"w", {2}, {0}}}).shard(2, {{"w", {2}, {2}, "I8"}});
     CHECK(dtype.error() ==
-          "DIR: 'w': u8 of 1 dimensions in one file, i8 of 1 dimensions in another: files of different "
+          "DIR: 'w': u8 of 1 dimensions in one file, i8 of 1 in another: files of different "
           "checkpoints are mixed");
     rank.shard(1, {{"w", {2}, {0}}}).shard(2, {{"w", {1, 2}, {2, 0}}});
     CHECK(rank.error() ==
-          "DIR: 'w': u8 of 1 dimensions in one file, u8 of 2 dimensions in another: files of different "
+          "DIR: 'w': u8 of 1 dimensions in one file, u8 of 2 in another: files of different "
           "checkpoints are mixed");
     far.shard(1, {{"w", {2}, {0xffffffffffffffff}}});
     CHECK(far.error() == "DIR: 'w': size overflow: 18446744073709551615 + 2 does not fit 64 bits");

@@ -1,0 +1,178 @@
+"""Random damage to checkpoints: each gives the right bytes or an error, never wrong ones.
+
+Not among it is what only PyTorch's metadata could know: two data files, or the places of two chunks, exchanged where
+both hold chunks of the same shapes. The format has nothing to tell them apart by.
+"""
+import dataclasses
+import pickle
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import GOLDEN, unshard
+from tensors import assert_same_tensors, read_tensors
+from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, TensorStorageMetadata
+
+# --- of files
+
+
+def remove(files: list[Path]) -> None:
+    random.choice(files).unlink()
+
+
+def truncate(files: list[Path]) -> None:
+    file = random.choice(files)
+    data = file.read_bytes()
+    file.write_bytes(data[:random.randrange(len(data))])
+
+
+def lengthen(files: list[Path]) -> None:
+    file = random.choice(files)
+    file.write_bytes(file.read_bytes() + bytes(random.randrange(1, 100)))
+
+
+def shift(files: list[Path]) -> None:
+    """All bytes behind some place move."""
+    file = random.choice(files)
+    data, at = file.read_bytes(), random.randrange(200)
+    file.write_bytes(data[:at] + b"\0" * random.choice([1, 64]) + data[at:])
+
+
+def copy_over(files: list[Path]) -> None:
+    source, target = random.sample(files, 2)
+    if source.stat().st_size != target.stat().st_size:
+        shutil.copyfile(source, target)
+
+
+# --- of the metadata
+
+
+def tensors_of(metadata) -> dict[str, TensorStorageMetadata]:
+    return {key: record for key, record in metadata.state_dict_metadata.items() if hasattr(record, "chunks")}
+
+
+def any_chunk(metadata) -> tuple[str, TensorStorageMetadata, int]:
+    key, record = random.choice(list(tensors_of(metadata).items()))
+    return key, record, random.randrange(len(record.chunks))
+
+
+def changed(size: torch.Size) -> torch.Size:
+    numbers = list(size)
+    i = random.randrange(len(numbers))
+    numbers[i] = max(0, numbers[i] + random.choice([-3, -1, 1, 2, 1 << 40]))
+    return torch.Size(numbers)
+
+
+def lose_chunk(metadata) -> None:
+    _, record, number = any_chunk(metadata)
+    del record.chunks[number]
+
+
+def lose_chunk_and_place(metadata) -> None:
+    key, record, number = any_chunk(metadata)
+    chunk = record.chunks.pop(number)
+    metadata.storage_data = {index: place for index, place in metadata.storage_data.items()
+                             if (index.fqn, index.offset) != (key, chunk.offsets)}
+
+
+def lose_place(metadata) -> None:
+    del metadata.storage_data[random.choice(list(metadata.storage_data))]
+
+
+def repeat_chunk(metadata) -> None:
+    _, record, number = any_chunk(metadata)
+    record.chunks.append(record.chunks[number])
+
+
+def move_chunk(metadata) -> None:
+    _, record, number = any_chunk(metadata)
+    chunk = record.chunks[number]
+    record.chunks[number] = ChunkStorageMetadata(changed(chunk.offsets), chunk.sizes)
+
+
+def resize_chunk(metadata) -> None:
+    _, record, number = any_chunk(metadata)
+    chunk = record.chunks[number]
+    record.chunks[number] = ChunkStorageMetadata(chunk.offsets, changed(chunk.sizes))
+
+
+def resize_tensor(metadata) -> None:
+    _, record, _ = any_chunk(metadata)
+    record.size = changed(record.size)
+
+
+def change_dtype(metadata) -> None:
+    _, record, _ = any_chunk(metadata)
+    record.properties = dataclasses.replace(record.properties, dtype=torch.float16)
+
+
+def move_place(metadata) -> None:
+    place = random.choice(list(metadata.storage_data.values()))
+    place.offset = max(0, place.offset + random.choice([-64, -1, 1, 1577, 1 << 40]))
+
+
+def resize_place(metadata) -> None:
+    place = random.choice(list(metadata.storage_data.values()))
+    place.length = max(0, place.length + random.choice([-64, -1, 1, 1577, 1 << 40]))
+
+
+def point_elsewhere(metadata) -> None:
+    """Two chunks at one place."""
+    one, other = random.sample(list(metadata.storage_data), 2)
+    metadata.storage_data[one] = metadata.storage_data[other]
+
+
+def forget_tensor(metadata) -> None:
+    del metadata.state_dict_metadata[random.choice(list(tensors_of(metadata)))]
+
+
+OF_FILES = [remove, truncate, lengthen, shift, copy_over]
+OF_METADATA = [lose_chunk, lose_chunk_and_place, lose_place, repeat_chunk, move_chunk, resize_chunk, resize_tensor,
+               change_dtype, move_place, resize_place, point_elsewhere, forget_tensor]
+DCP = ["dcp-hsdp-tp-2x2x2", "dcp-metadata-of-each-rank", "dcp-of-safetensors"]
+
+
+def check(checkpoint: Path, golden: str, what: str) -> bool:
+    """Whether it was converted. The directory for the output is used again and again."""
+    done = unshard("convert", checkpoint, "-o", checkpoint / "../out", "--force", "--quiet")
+    assert done.code in (0, 1), (what, done.err)
+    if done.code == 0:
+        truth = GOLDEN / golden / "truth.safetensors"
+        assert_same_tensors(read_tensors(checkpoint / "../out"), read_tensors(truth))
+    return done.code == 0
+
+
+def damage_metadata(folder: Path, mutation) -> None:
+    file = random.choice(sorted(folder.glob("*.metadata")) or [folder / ".metadata"])
+    metadata = pickle.loads(file.read_bytes())
+    mutation(metadata)
+    file.write_bytes(pickle.dumps(metadata))
+
+
+@pytest.mark.parametrize("mutation", OF_FILES + OF_METADATA)
+@pytest.mark.parametrize("golden", DCP)
+def test_a_damaged_dcp_checkpoint_gives_the_right_bytes_or_an_error(golden, mutation, tmp_path):
+    outcomes = []
+    for seed in range(4):
+        random.seed(f"{golden} {mutation.__name__} {seed}")
+        checkpoint = Path(shutil.copytree(GOLDEN / golden / "ckpt", tmp_path / str(seed) / "ckpt"))
+        if mutation in OF_FILES:
+            mutation(sorted(checkpoint.glob("dcp/*.distcp")))
+        else:
+            damage_metadata(checkpoint / "dcp", mutation)
+        outcomes.append(check(checkpoint, golden, f"{mutation.__name__} {seed}"))
+    harmless = {lengthen, repeat_chunk, copy_over, shift}
+    if golden == "dcp-metadata-of-each-rank":
+        harmless |= {lose_chunk_and_place, forget_tensor}  # another rank has a replica
+    assert mutation in harmless or not all(outcomes), "no damage was noticed"
+
+
+@pytest.mark.parametrize("mutation", OF_FILES)
+def test_damaged_sharded_safetensors_give_the_right_bytes_or_an_error(mutation, tmp_path):
+    for seed in range(8):
+        random.seed(f"{mutation.__name__} {seed}")
+        checkpoint = Path(shutil.copytree(GOLDEN / "dcp-hf-2ranks/ckpt", tmp_path / str(seed) / "ckpt"))
+        mutation(sorted(checkpoint.glob("dcp/*.safetensors")))
+        check(checkpoint, "dcp-hf-2ranks", f"{mutation.__name__} {seed}")

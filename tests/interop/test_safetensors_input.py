@@ -1,0 +1,73 @@
+"""Hugging Face directories and safetensors files as input."""
+import json
+import shutil
+
+import pytest
+import torch
+from conftest import GOLDEN, convert
+from tensors import assert_same_tensors, read_tensors
+
+TRUTH = GOLDEN / "fsdp-qwen3-4ranks/truth.safetensors"
+
+
+@pytest.fixture
+def model(converted, tmp_path):
+    return shutil.copytree(converted("fsdp-qwen3-4ranks"), tmp_path / "model")
+
+
+def test_a_model_directory_comes_out_as_it_was(model, tmp_path):
+    output = convert(model, tmp_path / "out")
+    assert {file.name: file.read_bytes() for file in output.iterdir()} == {
+        file.name: file.read_bytes() for file in model.iterdir()}
+
+
+def test_split_into_files_and_put_together_again(model, tmp_path):
+    split = convert(model, tmp_path / "split", "--max-shard-size", "20KB")
+    assert len(list(split.glob("*.safetensors"))) > 2
+    assert_same_tensors(read_tensors(convert(split, tmp_path / "whole")), read_tensors(TRUTH))
+    assert (tmp_path / "whole/model.safetensors").exists()
+
+
+def test_one_file_is_an_input(tmp_path):
+    output = convert(TRUTH, tmp_path / "out", "--dtype", "f32")
+    assert_same_tensors(read_tensors(output), {name: tensor.float() for name, tensor in read_tensors(TRUTH).items()})
+
+
+def test_every_dtype_and_shape_passes_through(tmp_path):
+    truth = GOLDEN / "dtypes-and-views-3ranks/truth.safetensors"
+    assert_same_tensors(read_tensors(convert(truth, tmp_path / "out")), read_tensors(truth))
+
+
+@pytest.mark.makes("dcp_hf_consolidated")
+def test_what_pytorch_consolidated_is_read_instead_of_its_shards(checkpoint_dir, tmp_path):
+    folder = checkpoint_dir("dcp_hf_consolidated")
+    truth = read_tensors(folder / "truth.safetensors")
+    assert_same_tensors(read_tensors(convert(folder / "ckpt/dcp", tmp_path / "whole")), truth)
+    assert_same_tensors(read_tensors(convert(folder / "ckpt/dcp/sharded", tmp_path / "pieces")), truth)
+
+
+@pytest.mark.parametrize("damage", ["lost", "stray"])
+def test_an_index_that_disagrees_with_its_files_is_refused(damage, model, tmp_path, refusal):
+    split = convert(model, tmp_path / "split", "--max-shard-size", "20KB")
+    file = split / "model.safetensors.index.json"
+    index = json.loads(file.read_text())
+    name = "model.norm.weight"
+    where = index["weight_map"].pop(name)
+    if damage == "lost":
+        index["weight_map"][name + "_g"] = where
+    file.write_text(json.dumps(index))
+    assert name in refusal(split)
+
+
+def test_a_file_that_is_cut_short_is_refused(model, refusal):
+    file = model / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert "model.safetensors" in refusal(model)
+
+
+def test_integers_are_not_cast(tmp_path):
+    from safetensors.torch import save_file
+    state = {"counts": torch.arange(5), "w": torch.randn(3)}
+    save_file(state, tmp_path / "in.safetensors", metadata={"format": "pt"})
+    output = read_tensors(convert(tmp_path / "in.safetensors", tmp_path / "out", "--dtype", "bf16"))
+    assert_same_tensors(output, {"counts": state["counts"], "w": state["w"].bfloat16()})
