@@ -1,0 +1,60 @@
+#include "find_model.hpp"
+
+#include "model_config.hpp"
+#include "unshard/error.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace unshard::gguf {
+namespace {
+
+using nlohmann::json;
+
+/// The architecture of the language model: a multimodal model's text_config can name its own.
+std::string architecture_of(const json& config) {
+    for (const char* field : {"text_config.architectures", "architectures"}) {
+        const json& names = find_field(config, {field});
+        if (names.is_array() && !names.empty() && names.front().is_string()) return names.front().get<std::string>();
+    }
+    throw Error("config.json: there are no 'architectures' in it: GGUF needs to know what kind of model it is");
+}
+
+std::string listed(std::vector<std::string> names) {
+    std::sort(names.begin(), names.end());
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+}  // namespace
+
+FoundModel find_model(const json& config, const std::vector<std::string>& directories) {
+    const std::string architecture = architecture_of(config);
+    std::vector<std::string> known;
+    for (const std::string& directory : directories) {
+        const std::vector<ModelRules> all = load_rules_directory(directory);
+        const ModelRules* rules = find_rules(all, {{"architectures", {architecture}}});
+        if (rules) {
+            if (std::optional<GgufModel> gguf = load_gguf_model(rules->file, *rules)) return {*rules, *gguf, directory};
+        }
+        for (const ModelRules& other : all) {
+            if (!load_gguf_model(other.file, other)) continue;
+            known.insert(known.end(), other.architectures.begin(), other.architectures.end());
+        }
+    }
+    throw Error("config.json: architecture '" + architecture + "' is not known to writer 'gguf': known are " +
+                listed(known) + ": a file that describes it can be put into a directory and that be named, " +
+                "--set output.options.model_dir=DIR");
+}
+
+std::string find_shared_file(const std::string& name, const std::vector<std::string>& directories) {
+    for (const std::string& directory : directories) {
+        const std::string path = directory + "/gguf/" + name;
+        if (std::filesystem::exists(path)) return path;
+    }
+    throw Error("gguf/" + name + ": there is no such file in " + listed(directories) +
+                ": unshard is not completely installed");
+}
+
+}  // namespace unshard::gguf

@@ -1,0 +1,123 @@
+// gguf-py: utility.py (size_label), metadata.py (id_to_title, load). What is guessed there from a name's parts
+// (basename, version, finetune) is not written; a model card is not read.
+
+#include "general.hpp"
+
+#include "unshard/json_file.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <sstream>
+
+namespace unshard::gguf {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+/// "7.5B": two significant digits, all of the whole part.
+std::string rounded_count(double count) {
+    struct Unit {
+        double above, factor;
+        char letter;
+    };
+    static constexpr Unit kUnits[] = {{1e12, 1e-12, 'T'}, {1e9, 1e-9, 'B'}, {1e6, 1e-6, 'M'}, {-1, 1e-3, 'K'}};
+    const Unit& unit =
+        *std::find_if(std::begin(kUnits), std::end(kUnits), [&](const Unit& u) { return count > u.above; });
+    const double scaled = count * unit.factor;
+    const double whole = std::nearbyint(scaled);
+    const int digits = whole == 0 ? 0 : static_cast<int>(std::floor(std::log10(whole))) + 1;
+    char text[64];
+    std::snprintf(text, sizeof text, "%.*f%c", std::max(2 - digits, 0), scaled, unit.letter);
+    return text;
+}
+
+/// A version or what begins with a digit stays as it is.
+bool is_version(const std::string& word) {
+    const std::size_t from = word.front() == 'v' ? 1 : 0;
+    if (word.size() > from && std::isdigit(static_cast<unsigned char>(word[0]))) return true;
+    return from == 1 && word.size() > 1 && std::isdigit(static_cast<unsigned char>(word[1])) &&
+           word.find_first_not_of("0123456789.", 1) == std::string::npos;
+}
+
+/// Python's str.title() of a word in lower case; others stay.
+std::string titled(std::string word) {
+    const auto is_upper = [](char c) { return std::isupper(static_cast<unsigned char>(c)) != 0; };
+    if (std::any_of(word.begin(), word.end(), is_upper) || is_version(word)) return word;
+    bool is_start = true;
+    for (char& c : word) {
+        const bool is_letter = std::isalpha(static_cast<unsigned char>(c)) != 0;
+        if (is_letter && is_start) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+        is_start = !is_letter;
+    }
+    return word;
+}
+
+template <class Number>
+void add_number(KeyValues& metadata, const char* key, const json& value) {
+    if (!value.is_number()) return;
+    metadata.set(std::string("general.sampling.") + key, value.get<Number>());
+}
+
+}  // namespace
+
+std::string size_label(std::span<const TensorInfo> tensors) {
+    double total = 0, shared = 0, one_expert = 0;
+    std::uint64_t experts = 0, expert_tensors = 0;
+    for (const TensorInfo& t : tensors) {
+        const auto count = static_cast<double>(t.shape.numel());
+        total += count;
+        if (t.name.find("_exps.") == std::string::npos || t.shape.rank() < 3) {
+            shared += count;
+            continue;
+        }
+        const std::uint64_t of_tensor = t.shape[t.shape.rank() - (t.name.ends_with(".bias") ? 2 : 3)];
+        one_expert += std::floor(count / static_cast<double>(of_tensor));
+        experts += of_tensor;
+        ++expert_tensors;
+    }
+    if (expert_tensors == 0) return rounded_count(total);
+    return std::to_string(experts / expert_tensors) + "x" + rounded_count(shared + one_expert);
+}
+
+std::string title_of(const std::string& name) {
+    std::string spaced = name;
+    std::replace(spaced.begin(), spaced.end(), '-', ' ');
+    std::istringstream words(spaced);
+    std::string title, word;
+    while (words >> word) title += (title.empty() ? "" : " ") + titled(word);
+    return title;
+}
+
+std::string model_name(const json& config, const std::string& directory, const std::string& output) {
+    const auto given = config.find("_name_or_path");
+    if (given != config.end() && given->is_string()) {
+        const auto name = given->get<std::string>();
+        const auto slashes = std::count(name.begin(), name.end(), '/');
+        const std::string title = title_of(name.substr(name.find('/') + 1));
+        if (slashes <= 1 && !title.empty()) return title;
+    }
+    std::string name = fs::absolute(fs::path(directory)).lexically_normal().filename().string();
+    if (name.empty()) name = fs::absolute(fs::path(directory)).lexically_normal().parent_path().filename().string();
+    if (name == "huggingface") name = fs::path(output).stem().string();
+    return title_of(name);
+}
+
+void add_sampling(KeyValues& metadata, const std::string& directory) {
+    const std::string path = directory + "/generation_config.json";
+    std::error_code error;
+    if (!fs::is_regular_file(path, error)) return;
+    const auto settings = read_json<json>(path);
+    if (!settings.is_object()) throw Error(path + ": is not a JSON object");
+    const auto value = [&](const char* field) { return settings.contains(field) ? settings[field] : json(); };
+    add_number<std::int32_t>(metadata, "top_k", value("top_k"));
+    add_number<float>(metadata, "top_p", value("top_p"));
+    add_number<float>(metadata, "min_p", value("min_p"));
+    add_number<float>(metadata, "temp", value("temperature"));
+    add_number<float>(metadata, "penalty_repeat", value("repetition_penalty"));
+}
+
+}  // namespace unshard::gguf

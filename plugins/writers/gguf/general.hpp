@@ -1,0 +1,27 @@
+// general.*: what a GGUF file says of itself, besides its architecture.
+#pragma once
+
+#include "container.hpp"
+#include "key_values.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <span>
+#include <string>
+
+namespace unshard::gguf {
+
+/// "8B", "124M", "8x7B": the number of parameters as gguf-py writes it.
+std::string size_label(std::span<const TensorInfo> tensors);
+
+/// "llama-2-7b" -> "Llama 2 7b".
+std::string title_of(const std::string& name);
+
+/// The model's name: config.json's `_name_or_path` when it is one, else the directory's, else the output's. The
+/// directory `huggingface` that trainers keep config.json in says nothing.
+std::string model_name(const nlohmann::json& config, const std::string& directory, const std::string& output);
+
+/// Adds general.sampling.* from generation_config.json, when the directory has it.
+void add_sampling(KeyValues& metadata, const std::string& directory);
+
+}  // namespace unshard::gguf

@@ -1,0 +1,265 @@
+// Writes GGUF, the file format of llama.cpp, as its own convert_hf_to_gguf.py and llama-quantize would from the same
+// weights. docs/formats/gguf.md says what is taken from where.
+
+#include "container.hpp"
+#include "find_model.hpp"
+#include "general.hpp"
+#include "metadata.hpp"
+#include "mixture.hpp"
+#include "model_config.hpp"
+#include "options.hpp"
+#include "quantize/quantize.hpp"
+#include "rope_tensors.hpp"
+#include "tensor_map.hpp"
+#include "unshard/json_file.hpp"
+#include "unshard/plugin.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <filesystem>
+
+namespace unshard {
+namespace {
+
+using namespace gguf;
+namespace fs = std::filesystem;
+
+/// What the file will hold, before it is known where.
+struct Contents {
+    KeyValues metadata;
+    std::vector<TensorInfo> infos;
+    std::vector<std::vector<TensorPart>> parts;  ///< of each tensor; none for a literal
+    std::vector<std::string> literals;           ///< the bytes of each tensor that is generated
+};
+
+nlohmann::json read_config(const std::string& directory) {
+    if (directory.empty()) {
+        throw Error(
+            "writer 'gguf' needs the model's config.json and tokenizer: pass the directory that has them, --assets "
+            "DIR");
+    }
+    auto config = read_json<nlohmann::json>(directory + "/config.json");
+    if (!config.is_object()) throw Error(directory + "/config.json: is not a JSON object");
+    return config;
+}
+
+/// As convert_hf_to_gguf.py --outtype auto: the type of the first matrix that is of a 16-bit one.
+const FileType& automatic_type(const Plan& plan) {
+    std::vector<const PlannedTensor*> sorted;
+    for (const PlannedTensor& t : plan.tensors) sorted.push_back(&t);
+    std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+    for (const PlannedTensor* t : sorted) {
+        const bool is_16_bit = t->dtype == DType::f16 || t->dtype == DType::bf16;
+        if (t->shape.rank() >= 2 && is_16_bit) return *find_file_type(to_string(t->dtype));
+    }
+    return *find_file_type("f16");
+}
+
+std::string bytes_of(const std::vector<float>& values) {
+    std::string bytes;
+    for (const float value : values) {
+        const auto bits = std::bit_cast<std::uint32_t>(value);
+        for (unsigned i = 0; i < 4; ++i) bytes.push_back(static_cast<char>(bits >> (8 * i) & 0xffU));
+    }
+    return bytes;
+}
+
+/// Throws Error for what only quantised checkpoints have, which cannot be converted value by value.
+void check_dtypes(const Plan& plan, const std::vector<MappedTensor>& tensors) {
+    for (const MappedTensor& t : tensors) {
+        for (const TensorPart& part : t.parts) {
+            const PlannedTensor& source = plan.tensors[part.tensor];
+            if (info(source.dtype).is_float && size_of(source.dtype) > 1) continue;
+            throw Error(source.name + ": is " + to_string(source.dtype) + ": GGUF takes f64, f32, f16 and bf16");
+        }
+    }
+}
+
+class Composer {
+public:
+    Composer(const Plan& plan, const Request& request, Layout& layout)
+        : plan_(plan),
+          request_(request),
+          layout_(layout),
+          options_(read_options(request)),
+          config_(read_config(request.assets)),
+          model_(find_model(config_, options_.model_dirs)) {}
+
+    Contents compose() {
+        const Values values = config_values(model_.rules, config_);
+        sizes_ = {model_.gguf.arch, filled_config(config_, model_.gguf.defaults, values), values};
+        contents_.metadata.set("general.architecture", model_.gguf.arch);
+        add_keys();
+        add_tensors();
+        add_general();
+        add_tokenizer_keys();
+        return std::move(contents_);
+    }
+
+    std::uint64_t max_shard_size() const { return options_.max_shard_size; }
+
+private:
+    const FileType& file_type() const { return options_.file_type ? *options_.file_type : automatic_type(plan_); }
+
+    void add_keys() {
+        KeyValues& metadata = contents_.metadata;
+        if (model_.gguf.has_common_keys) {
+            const auto common = load_common_keys(find_shared_file("common-keys.toml", options_.model_dirs));
+            add_model_keys(metadata, common, sizes_);
+            add_rope_scaling(metadata, sizes_, layout_.warnings);
+        }
+        add_model_keys(metadata, model_.gguf.keys, sizes_);
+        for (const Note& note : model_.gguf.notes) {
+            if (find_field(sizes_.config, {note.field}) == note.value)
+                layout_.warnings.push_back("config.json: " + note.text);
+        }
+        for (const std::string& key : model_.gguf.omit) metadata.remove(sizes_.arch + "." + key);
+    }
+
+    void add_tensors() {
+        TensorMap map = map_tensors(plan_.tensors, model_.gguf, model_.rules, sizes_.values);
+        check_dtypes(plan_, map.tensors);
+        layout_.dropped = std::move(map.dropped);
+        for (const GeneratedTensor& t : generate_tensors(model_.gguf.generated, sizes_, contents_.metadata)) {
+            add_tensor({t.name, Dims{t.values.size()}, Type::f32}, {}, bytes_of(t.values));
+        }
+        for (MappedTensor& t : map.tensors) add_tensor(std::move(t.info), std::move(t.parts), {});
+        check_tensors(contents_.infos);
+        choose_types(contents_.infos, file_type(), mixture_model(), options_.types, layout_.warnings);
+    }
+
+    void add_tensor(TensorInfo tensor, std::vector<TensorPart> parts, std::string literal) {
+        contents_.infos.push_back(std::move(tensor));
+        contents_.parts.push_back(std::move(parts));
+        contents_.literals.push_back(std::move(literal));
+    }
+
+    MixtureModel mixture_model() const {
+        const auto count = [&](const char* key) { return contents_.metadata.count(sizes_.arch + "." + key); };
+        const std::uint64_t heads = count("attention.head_count"), kv_heads = count("attention.head_count_kv");
+        return {sizes_.arch, count("block_count"), heads, kv_heads == 0 ? heads : kv_heads, count("expert_count")};
+    }
+
+    void add_general() {
+        KeyValues& metadata = contents_.metadata;
+        metadata.set("general.type", std::string("model"));
+        add_sampling(metadata, request_.assets);
+        metadata.set("general.name",
+                     options_.name.empty() ? model_name(config_, request_.assets, request_.output) : options_.name);
+        metadata.set("general.size_label", size_label(contents_.infos));
+        metadata.set("general.file_type", file_type().number);
+        metadata.set("general.quantization_version", std::uint32_t{2});
+    }
+
+    void add_tokenizer_keys() {
+        TokenizerRequest tokenizer;
+        tokenizer.directory = request_.assets;
+        tokenizer.size = embedding_rows();
+        tokenizer.pre = options_.pre;
+        tokenizer.pre_tokenizers_file = find_shared_file("pre-tokenizers.toml", options_.model_dirs);
+        add_tokenizer(contents_.metadata, model_.gguf.tokenizer, tokenizer, layout_.warnings);
+    }
+
+    std::uint64_t embedding_rows() const {
+        for (const TensorInfo& t : contents_.infos) {
+            if (t.name == "token_embd.weight") return t.shape[0];
+        }
+        throw Error("the model has no embedding, 'token_embd.weight' in GGUF");
+    }
+
+    const Plan& plan_;
+    const Request& request_;
+    Layout& layout_;
+    WriterOptions options_;
+    nlohmann::json config_;
+    FoundModel model_;
+    ModelSizes sizes_;
+    Contents contents_;
+};
+
+std::uint32_t encoding_number(Layout& layout, Type type) {
+    const TypeInfo& wanted = info(type);
+    const auto same = [&](const Encoding& e) { return e.name == wanted.name; };
+    const auto found = std::find_if(layout.encodings.begin(), layout.encodings.end(), same);
+    const auto number = static_cast<std::uint32_t>(found - layout.encodings.begin());
+    if (found == layout.encodings.end()) {
+        layout.encodings.push_back({std::string(wanted.name), wanted.block_elems, wanted.block_bytes});
+    }
+    return number;
+}
+
+/// Places one tensor and the padding behind it.
+void place(Layout& layout, const Contents& contents, std::size_t tensor, std::uint32_t file, std::uint64_t offset) {
+    const TensorInfo& stored = contents.infos[tensor];
+    if (!contents.literals[tensor].empty()) layout.literals.push_back({file, offset, contents.literals[tensor]});
+    for (const TensorPart& part : contents.parts[tensor]) {
+        const std::uint64_t begin = checked_add(offset, stored_bytes(stored.type, part.first));
+        layout.placed.push_back(
+            {part.tensor, part.view, part.box, part.axes, part.add, file, begin, encoding_number(layout, stored.type)});
+    }
+    const std::uint64_t end = checked_add(offset, stored_bytes(stored));
+    const std::uint64_t padding = round_up(end, kAlignment) - end;
+    if (padding != 0) layout.literals.push_back({file, end, std::string(padding, '\0')});
+}
+
+/// `out.gguf` itself, or `out-00001-of-00003.gguf`.
+std::string file_name(const std::string& output, std::size_t part, std::size_t parts) {
+    if (parts == 1) return {};
+    char number[64];
+    std::snprintf(number, sizeof number, "-%05zu-of-%05zu.gguf", part + 1, parts);
+    return fs::path(output).stem().string() + number;
+}
+
+KeyValues metadata_of_part(const Contents& contents, std::size_t part, std::size_t parts) {
+    KeyValues metadata = part == 0 ? contents.metadata : KeyValues();
+    if (parts == 1) return metadata;
+    metadata.set("split.no", static_cast<std::uint16_t>(part));
+    metadata.set("split.count", static_cast<std::uint16_t>(parts));
+    metadata.set("split.tensors.count", static_cast<std::int32_t>(contents.infos.size()));
+    return metadata;
+}
+
+class GgufWriter : public Writer {
+public:
+    Layout layout(const Plan& plan, const Request& request) override {
+        Layout layout;
+        Composer composer(plan, request, layout);
+        const Contents contents = composer.compose();
+        const auto files = split_by_size(contents.infos, composer.max_shard_size());
+        if (files.size() > UINT16_MAX) {
+            throw UsageError("max_shard_size: it makes " + std::to_string(files.size()) +
+                             " files, GGUF counts to 65535");
+        }
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            std::vector<TensorInfo> infos;
+            for (const std::size_t tensor : files[i]) infos.push_back(contents.infos[tensor]);
+            FileParts parts = file_parts(metadata_of_part(contents, i, files.size()), infos);
+            const auto file = static_cast<std::uint32_t>(layout.files.size());
+            layout.files.push_back({file_name(request.output, i, files.size()), parts.bytes});
+            layout.literals.push_back({file, 0, std::move(parts.header)});
+            for (std::size_t t = 0; t < files[i].size(); ++t)
+                place(layout, contents, files[i][t], file, parts.offsets[t]);
+        }
+        return layout;
+    }
+
+    void encode(std::string_view encoding, std::span<const float> values, std::uint64_t row_elems,
+                std::span<std::byte> out) override {
+        const BlockType* type = find_block_type(encoding);
+        if (!type) throw Error("encoding '" + std::string(encoding) + "' is not one of writer 'gguf'");
+        if (!all_finite(values)) {
+            throw Error("a NaN or an infinity cannot be stored as '" + std::string(encoding) +
+                        "': use f32, f16 or bf16");
+        }
+        quantize(*type, values, row_elems, out);
+        if (!halves_are_finite(*type, out)) {
+            throw Error("values are too large for '" + std::string(encoding) + "': use f32 or bf16");
+        }
+    }
+};
+
+}  // namespace
+}  // namespace unshard
+
+UNSHARD_PLUGIN(unshard::GgufWriter, "gguf", UNSHARD_VERSION, "a GGUF file for llama.cpp")

@@ -1,0 +1,26 @@
+// A model's own keys, from its key table and config.json.
+#pragma once
+
+#include "key_values.hpp"
+#include "model_file.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <span>
+
+namespace unshard::gguf {
+
+/// What the rules are applied to.
+struct ModelSizes {
+    std::string arch;
+    nlohmann::json config;  ///< filled_config
+    Values values;          ///< of the rules' names
+};
+
+/// Adds one key for each rule that gives a value. Throws Error that names the field of config.json.
+void add_model_keys(KeyValues& metadata, std::span<const KeyRule> rules, const ModelSizes& sizes);
+
+/// Adds the rope.scaling keys of the model's rope_type.
+void add_rope_scaling(KeyValues& metadata, const ModelSizes& sizes, std::vector<std::string>& warnings);
+
+}  // namespace unshard::gguf

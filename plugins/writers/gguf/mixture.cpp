@@ -1,0 +1,183 @@
+// The rules are those of conversion/base.py (ModelBase.prepare_tensors) for f32, f16, bf16 and q8_0, and for all other
+// file types those of src/llama-quant.cpp (tensor_allows_quantization, llama_tensor_get_type_impl,
+// tensor_type_fallback) without an importance matrix, of the llama.cpp in llama-cpp-python 0.3.36. What llama-quantize
+// leaves alone among the tensors that are written here, the converter has already made f32.
+
+#include "mixture.hpp"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+#include <tuple>
+
+namespace unshard::gguf {
+namespace {
+
+bool contains(std::string_view name, std::string_view part) {
+    return name.find(part) != std::string_view::npos;
+}
+
+/// The layer in "blk.7.ffn_up.weight"; -1 when the name has none.
+std::int64_t layer_of(std::string_view name) {
+    static constexpr std::string_view kPrefix = "blk.";
+    if (!name.starts_with(kPrefix)) return -1;
+    std::int64_t layer = -1;
+    const auto [end, error] = std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), layer);
+    return error == std::errc() && end != name.data() + name.size() && *end == '.' ? layer : -1;
+}
+
+bool is_always_f32(const TensorInfo& tensor) {
+    static constexpr std::array<std::string_view, 4> kSuffixes = {"_norm.weight", "ffn_gate_inp.weight",
+                                                                  "ffn_gate_inp_shexp.weight", "position_embd.weight"};
+    const std::string_view name = tensor.name;
+    return tensor.shape.rank() <= 1 || !name.ends_with(".weight") ||
+           std::any_of(kSuffixes.begin(), kSuffixes.end(), [&](auto suffix) { return name.ends_with(suffix); });
+}
+
+/// llama.cpp does not count outer dimensions of one element.
+bool is_vector(const Dims& shape) {
+    return std::all_of(shape.begin(), shape.end() - 1, [](std::uint64_t size) { return size == 1; });
+}
+
+class Mixture {
+public:
+    Mixture(const FileType& file_type, const MixtureModel& model, std::span<const TensorInfo> tensors)
+        : file_type_(file_type), model_(model) {
+        for (const TensorInfo& t : tensors) {
+            attn_v_count_ += is_attn_v(t.name);
+            has_output_ = has_output_ || t.name == "output.weight";
+        }
+    }
+
+    Type type_of(const TensorInfo& tensor) {
+        const std::string_view name = tensor.name;
+        if (name == "output.weight" || (name == "token_embd.weight" && !has_output_)) return output_type(tensor);
+        if (name == "token_embd.weight") return file_type_.type;
+        if (is_attn_v(name)) return attn_v_type();
+        if (contains(name, "attn_k.weight")) return model_.experts == 8 ? Type::q8_0 : file_type_.type;
+        if (contains(name, "attn_output.weight")) return attn_output_type();
+        if (contains(name, "ffn_down")) return ffn_down_type(name);
+        return file_type_.type;
+    }
+
+private:
+    static bool is_attn_v(std::string_view name) {
+        return contains(name, "attn_v.weight") || contains(name, "attn_qkv.weight") ||
+               contains(name, "attn_kv_b.weight");
+    }
+
+    bool is_any_of(std::initializer_list<std::string_view> names) const {
+        return std::find(names.begin(), names.end(), file_type_.name) != names.end();
+    }
+
+    static bool deserves_more_bits(std::uint64_t i, std::uint64_t count) {
+        return i < count / 8 || i >= 7 * count / 8 || (i - count / 8) % 3 == 2;
+    }
+
+    Type output_type(const TensorInfo& tensor) const {
+        const bool fits = tensor.shape.back() % info(file_type_.type).block_elems == 0;
+        return file_type_.type == Type::q8_0 || !fits ? Type::q8_0 : Type::q6_k;
+    }
+
+    bool is_70b() const {
+        if (model_.layers != 80) return false;
+        return model_.arch == "qwen2" || (model_.arch == "llama" && model_.heads != model_.kv_heads);
+    }
+
+    Type attn_v_type() {
+        const std::uint64_t i = attn_v_++;
+        if (model_.experts == 8) return Type::q8_0;
+        const Type type = attn_v_type(i);
+        return is_70b() && (type == Type::q3_k || type == Type::q4_k) ? Type::q5_k : type;
+    }
+
+    Type attn_v_type(std::uint64_t i) const {
+        if (is_any_of({"q4_k_m", "q5_k_m"}) && deserves_more_bits(i, attn_v_count_)) return Type::q6_k;
+        if (is_any_of({"q4_k_s"}) && i < 4) return Type::q5_k;
+        if (is_any_of({"q3_k_m"})) return i < 2 ? Type::q5_k : Type::q4_k;
+        if (is_any_of({"q3_k_l"})) return Type::q5_k;
+        if (is_any_of({"q2_k"})) {
+            return model_.kv_heads != 0 && model_.heads / model_.kv_heads >= 4 ? Type::q4_k : Type::q3_k;
+        }
+        return file_type_.type;
+    }
+
+    Type ffn_down_type(std::string_view name) {
+        const std::uint64_t counted = ffn_down_++;
+        const std::uint64_t i = model_.experts > 1 ? static_cast<std::uint64_t>(layer_of(name)) : counted;
+        const std::uint64_t count = model_.layers;
+        if (is_any_of({"q4_k_m", "q5_k_m"}) && deserves_more_bits(i, count)) return Type::q6_k;
+        if (is_any_of({"q4_k_s"}) && i < count / 8) return Type::q5_k;
+        if (is_any_of({"q3_k_m"})) return i < count / 16 ? Type::q5_k : Type::q4_k;
+        if (is_any_of({"q3_k_l"})) return Type::q5_k;
+        if (is_any_of({"q2_k"})) return Type::q3_k;
+        return file_type_.type;
+    }
+
+    Type attn_output_type() const {
+        if (model_.experts == 8) {
+            return is_any_of({"q2_k", "q3_k_s", "q3_k_m", "q4_k_s", "q4_k_m"}) ? Type::q5_k : file_type_.type;
+        }
+        if (is_any_of({"q2_k"})) return Type::q3_k;
+        if (is_any_of({"q3_k_m"})) return Type::q4_k;
+        if (is_any_of({"q3_k_l"})) return Type::q5_k;
+        return file_type_.type;
+    }
+
+    const FileType& file_type_;
+    const MixtureModel& model_;
+    std::uint64_t attn_v_count_ = 0;
+    bool has_output_ = false;
+    std::uint64_t attn_v_ = 0;    ///< how many were seen
+    std::uint64_t ffn_down_ = 0;  ///< likewise
+};
+
+/// The type itself when rows are whole blocks of it, else a type that fits.
+Type fitting(Type type, std::uint64_t row_elems) {
+    const auto fits = [&](Type t) { return row_elems % info(t).block_elems == 0; };
+    if (fits(type)) return type;
+    Type smaller = type;
+    if (type == Type::q4_k) smaller = Type::q5_0;
+    if (type == Type::q5_k) smaller = Type::q5_1;
+    if (type == Type::q6_k) smaller = Type::q8_0;
+    if (type == Type::q2_k || type == Type::q3_k) smaller = Type::q4_0;
+    return fits(smaller) ? smaller : Type::f16;
+}
+
+const TypeOverride* find_override(std::span<const TypeOverride> overrides, const std::string& name) {
+    const auto found = std::find_if(overrides.begin(), overrides.end(),
+                                    [&](const TypeOverride& o) { return re2::RE2::PartialMatch(name, *o.match); });
+    return found == overrides.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, const MixtureModel& model,
+                  std::span<const TypeOverride> overrides, std::vector<std::string>& warnings) {
+    Mixture mixture(file_type, model, tensors);
+    for (TensorInfo& tensor : tensors) {
+        tensor.type = Type::f32;
+        if (is_always_f32(tensor) || (file_type.is_mixture && is_vector(tensor.shape))) continue;
+        if (const TypeOverride* wanted = find_override(overrides, tensor.name)) {
+            tensor.type = wanted->type;
+        } else {
+            tensor.type = file_type.is_mixture ? mixture.type_of(tensor) : file_type.type;
+        }
+        const std::uint64_t row_elems = tensor.shape.back();
+        const Type fits = fitting(tensor.type, row_elems);
+        if (fits == tensor.type) continue;
+        warnings.push_back(tensor.name + ": rows of " + std::to_string(row_elems) +
+                           " elements are not whole blocks of '" + std::string(info(tensor.type).name) +
+                           "': stored as '" + std::string(info(fits).name) + "'");
+        tensor.type = fits;
+    }
+}
+
+bool is_before(const std::string& a, const std::string& b) {
+    return std::tuple(layer_of(a), std::string_view(a)) < std::tuple(layer_of(b), std::string_view(b));
+}
+
+}  // namespace unshard::gguf

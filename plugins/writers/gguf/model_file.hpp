@@ -1,0 +1,120 @@
+// The `gguf` table of a file in configs/models: everything that GGUF has to know about a model.
+//
+//     [gguf]
+//     arch        = "llama"                         general.architecture, and the prefix of its keys
+//     common_keys = true                            the keys of gguf/common-keys.toml too; `keys` replaces and adds
+//     omit        = ["attention.key_length"]        without these
+//     generated   = "rope_freqs"                    a tensor made from config.json: rope_freqs or rope_factors
+//     needs_output = true                           llama.cpp has no tied embeddings for it: output is a copy of them
+//     drop        = ["lm_head.weight"]              tensors of the rules that GGUF does not have
+//     extra_layers = "drop"                         layers past num_hidden_layers are left out; otherwise an error
+//     experimental = true                           never compared with llama.cpp's own converter
+//
+//     keys = [ {
+//         key    = "rope.dimension_count",          below `arch`, unless it begins with "general." or "tokenizer."
+//         type   = "u32",                           u32 f32 bool string, [i32] or [bool]
+//         fields = ["head_dim"],                    of config.json, the first that is there and not null; dots lead
+//         into it value  = "hidden / heads",                or an expression over the names under `config` fraction =
+//         ["partial_rotary_factor"],     times this field, rounded down scale  = 0.1,                             times
+//         this number words  = { softmax = 1, sigmoid = 2 },    what the field's words stand for default = 1, otherwise
+//         the key is not written, required = true,                          or its absence is an error unless = 0, nor
+//         is it written for this value
+//     } ]
+//
+//     notes = [ { field = "norm_topk_prob", is = false, text = "..." } ]    a warning when config.json says this
+//
+//     [gguf.defaults]                               what transformers takes where config.json has nothing: a value, or
+//     text rms_norm_eps = 1e-6                           with an expression (then for null too)
+//
+//     [gguf.tokenizer]                              see tokenizer/tokenizer.hpp
+//
+//     [gguf.tensors]                                names of the rules, without .weight or .bias, which stay
+//     "model.norm" = "output_norm"
+//     "model.layers.{layer}.self_attn.q_proj" = { name = "blk.{layer}.attn_q", permute = "heads" }
+//
+// A target has `name`, and `permute` (rows of each head from halves to pairs; the number of heads), `transpose` (the
+// last two dimensions), `add` (to each element), or in general `view`, `take` = [axis, first, count], `axes` and
+// `shape`: the tensor seen as `view`, a range of one axis of it, its axes in that order, called `shape`. An array of
+// targets: several GGUF tensors from one. A placeholder in the rules' name alone, as {expert}: those tensors stacked,
+// in its order.
+#pragma once
+
+#include "models/expression.hpp"
+#include "models/rules.hpp"
+#include "tokenizer/tokenizer.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace unshard::gguf {
+
+enum class KeyType { u32, f32, boolean, string, i32s, booleans };
+
+struct KeyRule {
+    std::string key;
+    KeyType type = KeyType::u32;
+    std::vector<std::string> fields;
+    std::optional<Expression> value;
+    std::vector<std::string> fraction;
+    double scale = 1;
+    nlohmann::json words;     ///< an object, or null
+    nlohmann::json fallback;  ///< null: none
+    bool is_required = false;
+    nlohmann::json unless;  ///< null: nothing
+};
+
+struct Note {
+    std::string field;
+    nlohmann::json value;
+    std::string text;
+};
+
+/// A range of one axis of a view.
+struct TakeRule {
+    std::uint32_t axis = 0;
+    Expression first;
+    Expression count;
+};
+
+struct Target {
+    NamePattern name;
+    std::optional<Expression> permute;
+    bool transpose = false;
+    double add = 0;
+    std::vector<Expression> view;
+    std::optional<TakeRule> take;
+    std::vector<std::uint32_t> axes;
+    std::vector<Expression> shape;
+};
+
+enum class Generated { none, rope_freqs, rope_factors };
+
+struct GgufModel {
+    std::string arch;
+    bool has_common_keys = false;
+    std::vector<KeyRule> keys;
+    std::vector<std::string> omit;
+    Generated generated = Generated::none;
+    bool needs_output = false;
+    bool drops_extra_layers = false;
+    bool is_experimental = false;
+    std::vector<std::string> drop;
+    std::vector<Note> notes;
+    nlohmann::json defaults = nlohmann::json::object();
+    TokenizerRules tokenizer;
+    std::map<std::string, std::vector<Target>> tensors;  ///< by the rules' name
+};
+
+/// Nothing when the file has no `gguf` table. Throws UsageError with file:line:column for anything that it does not
+/// understand; `rules` are those of the same file.
+std::optional<GgufModel> load_gguf_model(const std::string& file, const ModelRules& rules);
+
+/// The keys of gguf/common-keys.toml.
+std::vector<KeyRule> load_common_keys(const std::string& file);
+
+}  // namespace unshard::gguf

@@ -1,0 +1,81 @@
+#include "options.hpp"
+
+#include "unshard/checked.hpp"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace unshard::gguf {
+namespace {
+
+/// Suffixes are powers of 1000, as convert_hf_to_gguf.py --split-max-size and huggingface_hub read them; with an i, of
+/// 1024.
+std::uint64_t parse_size(const std::string& text) {
+    static constexpr std::string_view kUnits = "KMGT";
+    std::uint64_t count = 0;
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
+    if (unit.ends_with('B')) unit.remove_suffix(1);
+    const std::uint64_t base = unit.ends_with('i') ? 1024 : 1000;
+    if (unit.ends_with('i')) unit.remove_suffix(1);
+    const std::size_t power = unit.empty() ? 0 : kUnits.find(unit) + 1;
+    if (error != std::errc() || count == 0 || unit.size() > 1 || (!unit.empty() && power == 0) ||
+        (unit.empty() && base == 1024)) {
+        throw UsageError("max_shard_size '" + text + "': not a size; write it like 5GB, 500M or 2GiB");
+    }
+    for (std::size_t i = 0; i < power; ++i) count = checked_mul(count, base);
+    return count;
+}
+
+template <class Known>
+std::string names_of(const Known& known) {
+    std::string names;
+    for (const auto& k : known) names += (names.empty() ? "" : " ") + std::string(k.name);
+    return names;
+}
+
+const FileType* parse_file_type(const std::string& name) {
+    if (name == "auto" || name == "keep") return nullptr;
+    if (const FileType* known = find_file_type(name)) return known;
+    throw UsageError("dtype '" + name + "': writer 'gguf' knows auto " + names_of(kFileTypes));
+}
+
+TypeOverride parse_override(const nlohmann::json& item) {
+    const auto text = [&](const char* key) -> std::string {
+        const bool is_there = item.is_object() && item.size() == 2 && item.contains(key) && item[key].is_string();
+        if (!is_there)
+            throw UsageError("option 'types': " + item.dump() + " is not { match = \"...\", type = \"...\" }");
+        return item[key].get<std::string>();
+    };
+    const std::string match = text("match"), type = text("type");
+    auto pattern = std::make_shared<re2::RE2>(match, re2::RE2::Quiet);
+    if (!pattern->ok()) throw UsageError("option 'types': pattern '" + match + "': " + pattern->error());
+    const std::optional<Type> known = find_type(type);
+    if (!known) throw UsageError("option 'types': type '" + type + "' is unknown: known are " + names_of(kTypes));
+    return {std::move(pattern), *known};
+}
+
+}  // namespace
+
+WriterOptions read_options(const Request& request) {
+    Options options(request.options);
+    WriterOptions result;
+    result.file_type = parse_file_type(options.take<std::string>("dtype", "auto"));
+    const auto size = options.take<std::string>("max_shard_size", "");
+    if (!size.empty()) result.max_shard_size = parse_size(size);
+    const auto types = options.take<nlohmann::json>("types", nlohmann::json::array());
+    if (!types.is_array()) throw UsageError("option 'types': " + types.dump() + " is not an array");
+    for (const nlohmann::json& item : types) result.types.push_back(parse_override(item));
+    result.pre = options.take<std::string>("pre", "");
+    result.name = options.take<std::string>("name", "");
+    for (const char* key : {"model_dir", "models_dir"}) {
+        const auto directory = options.take<std::string>(key, "");
+        if (!directory.empty()) result.model_dirs.push_back(directory);
+    }
+    options.finish();
+    return result;
+}
+
+}  // namespace unshard::gguf

@@ -1,0 +1,273 @@
+// A tensor of the checkpoint is matched with the model's rules, which also prove that all are there and of the right
+// shape; the `gguf` table says what becomes of it. Stacked experts are several parts of one tensor, split ones several
+// tensors from one: nothing is ever held in memory for it.
+
+#include "tensor_map.hpp"
+
+#include "mixture.hpp"
+#include "models/completeness.hpp"
+#include "models/whole_tensor.hpp"
+#include "unshard/checked.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace unshard::gguf {
+namespace {
+
+/// How many names an error lists.
+constexpr std::size_t kListed = 20;
+
+/// Buffers that old transformers versions saved; they are computed from the configuration.
+constexpr std::array<std::string_view, 5> kBuffers = {".attention.masked_bias", ".attention.bias",
+                                                      ".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias"};
+/// What quantised checkpoints keep beside or instead of a weight.
+constexpr std::array<std::string_view, 9> kQuantised = {".weight_scale", ".weight_scale_inv", ".input_scale",
+                                                        ".qweight",      ".qzeros",           ".scales",
+                                                        ".g_idx",        "_blocks",           "_scales"};
+
+template <class Suffixes>
+bool ends_with_any(const std::string& name, const Suffixes& suffixes) {
+    return std::any_of(suffixes.begin(), suffixes.end(), [&](auto suffix) { return name.ends_with(suffix); });
+}
+
+std::uint64_t size_of_expression(const Expression& expression, const Values& values, const Placeholders& at) {
+    const std::int64_t size = expression.value(values, at);
+    if (size < 0) throw Error("'" + expression.text() + "' is " + std::to_string(size) + ", a size");
+    return static_cast<std::uint64_t>(size);
+}
+
+Dims dims_of(const std::vector<Expression>& expressions, const Values& values, const Placeholders& at) {
+    Dims dims;
+    for (const Expression& e : expressions) dims.push_back(size_of_expression(e, values, at));
+    return dims;
+}
+
+std::vector<std::uint32_t> in_order(std::size_t rank) {
+    std::vector<std::uint32_t> axes(rank);
+    for (std::uint32_t i = 0; i < rank; ++i) axes[i] = i;
+    return axes;
+}
+
+/// A part and the shape that it has in the GGUF tensor.
+struct Shaped {
+    TensorPart part;
+    Dims shape;
+};
+
+/// Rows of each head from [first half, second half] to pairs: llama.cpp rotates neighbours.
+Shaped permuted(const Dims& shape, std::uint64_t heads) {
+    if (shape.empty() || heads == 0 || shape[0] % (2 * heads) != 0) {
+        throw Error("the shape " + to_string(shape) + " is not one of " + std::to_string(heads) +
+                    " heads of two halves");
+    }
+    Dims view{heads, 2, shape[0] / heads / 2};
+    for (std::size_t i = 1; i < shape.rank(); ++i) view.push_back(shape[i]);
+    std::vector<std::uint32_t> axes = in_order(view.rank());
+    std::swap(axes[1], axes[2]);
+    return {{0, view, Box::whole(view), std::move(axes), 0, 0}, shape};
+}
+
+Shaped transposed(const Dims& shape) {
+    if (shape.rank() < 2) throw Error("the shape " + to_string(shape) + " cannot be transposed");
+    std::vector<std::uint32_t> axes = in_order(shape.rank());
+    std::swap(axes[shape.rank() - 1], axes[shape.rank() - 2]);
+    Dims result;
+    for (const std::uint32_t axis : axes) result.push_back(shape[axis]);
+    return {{0, shape, Box::whole(shape), std::move(axes), 0, 0}, result};
+}
+
+Shaped viewed(const Target& target, const Values& values, const Placeholders& at) {
+    const Dims view = dims_of(target.view, values, at);
+    Box box = Box::whole(view);
+    if (target.take) {
+        box.origin[target.take->axis] = size_of_expression(target.take->first, values, at);
+        box.extent[target.take->axis] = size_of_expression(target.take->count, values, at);
+    }
+    Dims written;
+    for (const std::uint32_t axis : target.axes.empty() ? in_order(view.rank()) : target.axes) {
+        written.push_back(box.extent[axis]);
+    }
+    const Dims shape = target.shape.empty() ? written : dims_of(target.shape, values, at);
+    if (shape.numel() != written.numel()) {
+        throw Error("'" + target.name.text() + "': its shape " + to_string(shape) + " differs from what is taken, " +
+                    to_string(written));
+    }
+    return {{0, view, box, target.axes, 0, 0}, shape};
+}
+
+/// What a target takes of a tensor of this shape.
+Shaped shaped(const Target& target, const Dims& shape, const Values& values, const Placeholders& at) {
+    if (target.permute) return permuted(shape, size_of_expression(*target.permute, values, at));
+    if (target.transpose) return transposed(shape);
+    if (!target.view.empty()) return viewed(target, values, at);
+    return {{0, shape, Box::whole(shape), {}, 0, 0}, shape};
+}
+
+/// The targets of a rule, and the suffix that their names take over.
+struct Targets {
+    const std::vector<Target>* list = nullptr;
+    std::string suffix;
+};
+
+class Mapping {
+public:
+    Mapping(std::span<const PlannedTensor> plan, const GgufModel& model, const ModelRules& rules, const Values& values)
+        : plan_(plan), model_(model), rules_(rules), values_(values) {}
+
+    TensorMap run() {
+        for (std::uint32_t i = 0; i < plan_.size(); ++i) sort_out(i);
+        check();
+        for (const auto& [index, match] : kept_) add(index, match);
+        if (model_.needs_output && !tensors_.contains("output.weight")) copy_embedding();
+        for (auto& [name, tensor] : tensors_) result_.tensors.push_back(std::move(tensor));
+        std::sort(result_.tensors.begin(), result_.tensors.end(),
+                  [](const MappedTensor& a, const MappedTensor& b) { return is_before(a.info.name, b.info.name); });
+        return std::move(result_);
+    }
+
+private:
+    void drop(std::uint32_t index, const std::string& why) { result_.dropped.push_back({plan_[index].name, why}); }
+
+    /// Whether the name is of a layer past the model's own: of multi-token prediction.
+    bool is_extra_layer(const std::string& name) const {
+        static const NamePattern kLayer("model.layers.{layer}.");
+        const std::size_t end = name.find('.', std::min(kLayer.text().find('{'), name.size()));
+        if (!model_.drops_extra_layers || end == std::string::npos) return false;
+        const auto at = kLayer.match(name.substr(0, end + 1));
+        return at && at->front().second >= count_of("layer", values_);
+    }
+
+    void sort_out(std::uint32_t index) {
+        const std::string& name = plan_[index].name;
+        if (ends_with_any(name, kBuffers)) return drop(index, "computed from the configuration");
+        if (is_extra_layer(name)) return drop(index, "a layer of multi-token prediction, which GGUF leaves out");
+        if (ends_with_any(name, kQuantised)) {
+            throw Error(name + ": the checkpoint is quantised: GGUF needs the weights it was made from");
+        }
+        std::optional<NameMatch> match = match_name(rules_, name);
+        if (match && !match->tensor && !match->fused) return drop(index, "not part of the language model");
+        present_.push_back({name, plan_[index].shape});
+        if (match) kept_.emplace_back(index, std::move(*match));
+    }
+
+    void check() const {
+        const Completeness found = check_completeness(rules_, values_, present_);
+        std::vector<std::string> problems;
+        for (const std::string& name : found.unexpected) problems.push_back(name + ": not a tensor of this model");
+        for (const std::string& name : found.missing) problems.push_back(name + ": missing");
+        for (const WrongShape& wrong : found.wrong_shape) {
+            problems.push_back(wrong.name + ": its shape is " + to_string(wrong.found) + ", config.json makes it " +
+                               to_string(wrong.expected));
+        }
+        if (problems.empty()) return;
+        std::string message = rules_.file + ": the tensors are not those of this model: ";
+        for (std::size_t i = 0; i < std::min(problems.size(), kListed); ++i) message += (i ? "; " : "") + problems[i];
+        if (problems.size() > kListed) message += "; and " + std::to_string(problems.size() - kListed) + " more";
+        throw Error(message);
+    }
+
+    /// The targets of a tensor's whole name, else of its name without .weight or .bias.
+    Targets targets_of(const std::string& name) const {
+        if (const auto whole = model_.tensors.find(name); whole != model_.tensors.end()) return {&whole->second, ""};
+        for (const std::string suffix : {".weight", ".bias"}) {
+            if (!name.ends_with(suffix)) continue;
+            const auto base = model_.tensors.find(name.substr(0, name.size() - suffix.size()));
+            if (base != model_.tensors.end()) return {&base->second, suffix};
+        }
+        throw Error(rules_.file + ": 'gguf.tensors' does not say what becomes of '" + name + "'");
+    }
+
+    bool is_dropped(const std::string& name) const {
+        return std::find(model_.drop.begin(), model_.drop.end(), name) != model_.drop.end();
+    }
+
+    void add(std::uint32_t index, const NameMatch& match) {
+        const bool is_renamed = match.fused && !match.fused->is_stacked && match.fused->parts.size() == 1;
+        if (match.fused && !is_renamed) return add_stacked(index, match);
+        const TensorRule& rule = match.tensor ? *match.tensor : rules_.tensors[match.fused->parts.front()];
+        const std::string& name = rule.name.text();
+        if (is_dropped(name)) return drop(index, "GGUF has no such tensor for this model");
+        const Targets targets = targets_of(name);
+        for (const Target& target : *targets.list) {
+            Shaped taken = shaped(target, plan_[index].shape, values_, match.at);
+            taken.part.tensor = index;
+            taken.part.add = target.add;
+            place(target.name.fill(match.at) + targets.suffix, taken, stacked_by(target, match.at));
+        }
+    }
+
+    /// Several of the rules' tensors behind each other, perhaps of all experts: each is a range of one axis.
+    void add_stacked(std::uint32_t index, const NameMatch& match) {
+        const Dims& shape = plan_[index].shape;
+        const std::size_t axis = match.fused->is_stacked ? 1 : 0;
+        Placeholders at = match.at;
+        if (match.fused->is_stacked) at.emplace_back("expert", 0);
+        std::uint64_t row = 0;
+        for (const std::size_t part : match.fused->parts) {
+            const TensorRule& rule = rules_.tensors[part];
+            const Targets targets = targets_of(rule.name.text());
+            const std::uint64_t rows = whole_tensor(rule, values_, at).shape[0];
+            Shaped taken{{index, shape, Box::whole(shape), {}, 0, 0}, {}};
+            taken.part.box.origin[axis] = row;
+            taken.part.box.extent[axis] = rows;
+            taken.shape = taken.part.box.extent;
+            const Target& target = targets.list->front();
+            if (targets.list->size() != 1 || target.permute || target.transpose || !target.view.empty()) {
+                throw Error(rules_.file + ": '" + rule.name.text() +
+                            "' changes its form in GGUF and cannot be stacked");
+            }
+            taken.part.add = target.add;
+            place(target.name.fill(at) + targets.suffix, taken, nullptr);
+            row += rows;
+        }
+    }
+
+    /// A placeholder that the target's name does not have counts the parts of a stacked tensor; null for no such.
+    static const Placeholders::value_type* stacked_by(const Target& target, const Placeholders& at) {
+        const auto& kept = target.name.placeholders();
+        const auto found = std::find_if(at.begin(), at.end(), [&](const auto& placeholder) {
+            return std::find(kept.begin(), kept.end(), placeholder.first) == kept.end();
+        });
+        return found == at.end() ? nullptr : &*found;
+    }
+
+    void place(const std::string& name, Shaped taken, const Placeholders::value_type* stacked) {
+        MappedTensor& tensor = tensors_[name];
+        tensor.info.name = name;
+        tensor.info.shape = taken.shape;
+        if (stacked) {
+            taken.part.first = checked_mul(stacked->second, taken.shape.numel());
+            tensor.info.shape = Dims{count_of(stacked->first, values_)};
+            for (const std::uint64_t size : taken.shape) tensor.info.shape.push_back(size);
+        }
+        tensor.parts.push_back(std::move(taken.part));
+    }
+
+    void copy_embedding() {
+        const auto embedding = tensors_.find("token_embd.weight");
+        if (embedding == tensors_.end()) return;
+        MappedTensor output = embedding->second;
+        output.info.name = "output.weight";
+        tensors_.emplace("output.weight", std::move(output));
+    }
+
+    std::span<const PlannedTensor> plan_;
+    const GgufModel& model_;
+    const ModelRules& rules_;
+    const Values& values_;
+    std::vector<NamedShape> present_;
+    std::vector<std::pair<std::uint32_t, NameMatch>> kept_;
+    std::map<std::string, MappedTensor> tensors_;
+    TensorMap result_;
+};
+
+}  // namespace
+
+TensorMap map_tensors(std::span<const PlannedTensor> plan, const GgufModel& model, const ModelRules& rules,
+                      const Values& values) {
+    return Mapping(plan, model, rules, values).run();
+}
+
+}  // namespace unshard::gguf

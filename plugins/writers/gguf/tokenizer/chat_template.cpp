@@ -1,0 +1,81 @@
+// Chat templates lie in tokenizer_config.json, or since transformers 4.53 in files beside it. As gguf-py's SpecialVocab
+// and GGUFWriter.add_chat_template take them: without a tokenizer_config.json there is none.
+
+#include "tokenizer/special_tokens.hpp"
+#include "unshard/json_file.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+namespace unshard::gguf {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+std::string read_text(const std::string& path) {
+    const InputFile file(path);
+    return file.read(0, file.bytes());
+}
+
+/// additional_chat_templates/NAME.jinja, sorted by name.
+std::vector<fs::path> additional_templates(const TokenizerFiles& files) {
+    std::vector<fs::path> found;
+    std::error_code error;
+    for (fs::directory_iterator i(files.path("additional_chat_templates"), error), end; !error && i != end;
+         i.increment(error)) {
+        if (i->path().extension() == ".jinja") found.push_back(i->path());
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+json template_in_files(const TokenizerFiles& files) {
+    if (files.has("chat_template.jinja")) {
+        const json text = read_text(files.path("chat_template.jinja"));
+        const std::vector<fs::path> more = additional_templates(files);
+        if (more.empty()) return text;
+        json list = json::array({{{"name", "default"}, {"template", text}}});
+        for (const fs::path& path : more) {
+            list.push_back({{"name", path.stem().string()}, {"template", read_text(path.string())}});
+        }
+        return list;
+    }
+    if (!files.has("chat_template.json")) return nullptr;
+    return member(read_json<json>(files.path("chat_template.json")), "chat_template");
+}
+
+/// Only ASCII letters and digits stay in a template's name.
+std::string key_part(std::string name) {
+    const auto is_plain = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    };
+    std::replace_if(name.begin(), name.end(), [&](char c) { return !is_plain(c); }, '_');
+    return name;
+}
+
+}  // namespace
+
+void add_chat_templates(KeyValues& metadata, const TokenizerFiles& files) {
+    if (files.settings.is_null() || files.settings.empty()) return;
+    const json& own = member(files.settings, "chat_template");
+    const json chosen = files.settings.contains("chat_template") ? own : template_in_files(files);
+    if (chosen.is_string()) metadata.set("tokenizer.chat_template", chosen.get<std::string>());
+    if (!chosen.is_array()) return;
+    std::set<std::string> names;
+    for (const json& item : chosen) {
+        if (!member(item, "name").is_string() || !member(item, "template").is_string()) continue;
+        const std::string name = key_part(member(item, "name").get<std::string>());
+        const auto text = member(item, "template").get<std::string>();
+        if (name == "default") {
+            metadata.set("tokenizer.chat_template", text);
+        } else if (!name.empty()) {
+            names.insert(name);
+            metadata.set("tokenizer.chat_template." + name, text);
+        }
+    }
+    metadata.set("tokenizer.chat_templates", std::vector<std::string>(names.begin(), names.end()));
+}
+
+}  // namespace unshard::gguf

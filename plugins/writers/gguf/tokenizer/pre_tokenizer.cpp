@@ -1,0 +1,130 @@
+// convert_hf_to_gguf.py looks a hash of token ids up, which knows published vocabularies only. llama.cpp itself goes by
+// the regular expressions that belong to the name, so here those of tokenizer.json are compared with the known ones.
+
+#include "tokenizer/pre_tokenizer.hpp"
+
+#include "models/toml_file.hpp"
+#include "tokenizer/files.hpp"
+#include "unshard/error.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace unshard::gguf {
+namespace {
+
+/// Tokenizers have line ends in their patterns as characters or as escapes; they mean the same.
+std::string with_escapes(const std::string& pattern) {
+    std::string result;
+    for (const char c : pattern) {
+        if (c == '\r') {
+            result += "\\r";
+        } else if (c == '\n') {
+            result += "\\n";
+        } else {
+            result += c;
+        }
+    }
+    return result;
+}
+
+std::string split_step(const nlohmann::json& step) {
+    const nlohmann::json& pattern = member(step, "pattern");
+    const bool is_regex = member(pattern, "Regex").is_string();
+    const nlohmann::json& text = member(pattern, is_regex ? "Regex" : "String");
+    const std::string behavior =
+        member(step, "behavior").is_string() ? member(step, "behavior").get<std::string>() : "";
+    std::string name = is_regex ? "split " : "split at text ";
+    if (behavior != "Isolated") name = "split (" + behavior + ") ";
+    if (member(step, "invert") == true) name = "inverted " + name;
+    return name + (text.is_string() ? with_escapes(text.get<std::string>()) : "");
+}
+
+std::string step_of(const nlohmann::json& step) {
+    const nlohmann::json& type = member(step, "type");
+    if (type == "Split") return split_step(step);
+    if (type == "ByteLevel") return member(step, "use_regex") == false ? "bytes" : "words and bytes";
+    if (type == "Digits") return member(step, "individual_digits") == true ? "digits one by one" : "digits";
+    if (type == "Punctuation") {
+        const nlohmann::json& behavior = member(step, "behavior");
+        return "punctuation " + (behavior.is_string() ? behavior.get<std::string>() : "Isolated");
+    }
+    return type.is_string() ? type.get<std::string>() : "nothing";
+}
+
+std::string joined(const std::vector<std::string>& steps) {
+    std::string text;
+    for (const std::string& step : steps) text += (text.empty() ? "" : "; ") + step;
+    return text;
+}
+
+bool has_token(const nlohmann::json& tokenizer, const std::string& text) {
+    if (member(member(tokenizer, "model"), "vocab").contains(text)) return true;
+    const nlohmann::json& added = member(tokenizer, "added_tokens");
+    return std::any_of(added.begin(), added.end(), [&](const auto& token) { return member(token, "content") == text; });
+}
+
+bool fits(const PreTokenizer& known, const std::vector<std::string>& steps, const nlohmann::json& tokenizer) {
+    const bool ignores_merges = member(member(tokenizer, "model"), "ignore_merges") == true;
+    return known.steps == steps && (known.token.empty() || has_token(tokenizer, known.token)) &&
+           known.ignore_merges.value_or(ignores_merges) == ignores_merges;
+}
+
+/// How many characters must be changed to make one text the other; of the first 1000.
+std::size_t distance(std::string_view a, std::string_view b) {
+    a = a.substr(0, 1000);
+    b = b.substr(0, 1000);
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0]++;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+}  // namespace
+
+std::vector<PreTokenizer> load_pre_tokenizers(const std::string& path) {
+    const TomlFile file(path);
+    std::vector<PreTokenizer> result;
+    for (const toml::table* table : file.tables("pre_tokenizer")) {
+        file.check_keys(*table, {"name", "steps", "token", "ignore_merges"});
+        PreTokenizer known{file.text(*table, "name"), file.texts(*table, "steps"), {}, {}};
+        if (table->contains("token")) known.token = file.text(*table, "token");
+        if (const toml::node* ignore = table->get("ignore_merges")) {
+            if (!ignore->is_boolean()) file.fail(*ignore, "'ignore_merges' must be true or false");
+            known.ignore_merges = ignore->as_boolean()->get();
+        }
+        result.push_back(std::move(known));
+    }
+    return result;
+}
+
+std::vector<std::string> steps_of(const nlohmann::json& pre_tokenizer) {
+    if (member(pre_tokenizer, "type") != "Sequence") return {step_of(pre_tokenizer)};
+    std::vector<std::string> steps;
+    for (const nlohmann::json& step : member(pre_tokenizer, "pretokenizers")) steps.push_back(step_of(step));
+    return steps;
+}
+
+std::string pre_tokenizer_name(const nlohmann::json& tokenizer, const std::vector<PreTokenizer>& known,
+                               const std::string& where) {
+    const std::vector<std::string> steps = steps_of(member(tokenizer, "pre_tokenizer"));
+    const auto found =
+        std::find_if(known.begin(), known.end(), [&](const auto& k) { return fits(k, steps, tokenizer); });
+    if (found != known.end()) return found->name;
+    const std::string text = joined(steps);
+    std::string message = where + ": its pre-tokenizer is not known to llama.cpp: " + text;
+    const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
+        return distance(text, joined(a.steps)) < distance(text, joined(b.steps));
+    });
+    if (nearest != known.end()) message += ": the nearest is '" + nearest->name + "': " + joined(nearest->steps);
+    throw Error(message + ": name the one that splits alike, --set output.options.pre=NAME");
+}
+
+}  // namespace unshard::gguf

@@ -1,0 +1,216 @@
+// As gguf-py/gguf/vocab.py, class SpecialVocab, decides; also where that looks odd: llama.cpp's files in circulation
+// are made so. In short: named tokens of tokenizer_config.json with the ids that tokenizer.json's added tokens have,
+// then config.json's *_token_id; whether they are added to a text from tokenizer.json's post-processor, then from
+// tokenizer_config.json.
+
+#include "tokenizer/special_tokens.hpp"
+
+#include "unshard/error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+namespace unshard::gguf {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array kKinds = {"bos", "eos", "unk", "sep", "pad", "cls", "mask"};
+
+constexpr std::array<std::pair<const char*, const char*>, 8> kIdKeys = {{
+    {"bos", "tokenizer.ggml.bos_token_id"},
+    {"eos", "tokenizer.ggml.eos_token_id"},
+    {"unk", "tokenizer.ggml.unknown_token_id"},
+    {"sep", "tokenizer.ggml.seperator_token_id"},  // misspelt in the format
+    {"pad", "tokenizer.ggml.padding_token_id"},
+    {"mask", "tokenizer.ggml.mask_token_id"},
+    {"eot", "tokenizer.ggml.eot_token_id"},
+    {"eom", "tokenizer.ggml.eom_token_id"},
+}};
+
+constexpr std::array<std::pair<const char*, const char*>, 3> kAddKeys = {{
+    {"bos", "tokenizer.ggml.add_bos_token"},
+    {"eos", "tokenizer.ggml.add_eos_token"},
+    {"sep", "tokenizer.ggml.add_sep_token"},
+}};
+
+/// As Python's bool(value).
+bool is_truthy(const json& value) {
+    return !value.is_null() && value != false && value != "" && !(value.is_structured() && value.empty());
+}
+
+/// The special token that an item of a template is; null when it is none.
+json special_item(const json& item) {
+    return member(member(item, "SpecialToken"), "id");
+}
+
+class Finder {
+public:
+    Finder(const TokenizerFiles& files, std::optional<std::uint64_t> size)
+        : files_(files), size_(size), settings_(files.settings), kinds_(kKinds.begin(), kKinds.end()) {}
+
+    SpecialTokens find() {
+        if (!files_.tokenizer.is_null()) read_post_processor();
+        if (is_truthy(settings_)) read_settings();
+        read_config();
+        return std::move(result_);
+    }
+
+private:
+    bool has_settings() const { return is_truthy(settings_); }
+
+    /// Notes that the token of this kind is `token`, in memory and where read_settings looks.
+    void declare(const std::string& kind, const json& token) {
+        named_[kind] = token;
+        if (has_settings()) settings_[kind + "_token"] = token;
+    }
+
+    bool is_named(const json& token, std::initializer_list<const char*> kinds) {
+        return std::any_of(kinds.begin(), kinds.end(), [&](const char* kind) { return named_[kind] == token; });
+    }
+
+    void read_post_processor() {
+        for (const char* kind : {"bos", "cls", "eos", "sep"}) {
+            named_[kind] = member(settings_, std::string(kind) + "_token");
+        }
+        if (!is_truthy(named_["bos"]) && is_truthy(named_["cls"])) declare("bos", named_["cls"]);
+        if (!is_truthy(named_["eos"]) && is_truthy(named_["sep"])) declare("eos", named_["sep"]);
+        const json& processor = member(files_.tokenizer, "post_processor");
+        const json& list = member(processor, "processors");
+        if (!list.is_array()) return read_processor(processor);
+        for (const json& p : list) read_processor(p);
+    }
+
+    void read_processor(const json& processor) {
+        const json& type = member(processor, "type");
+        if (type == "ByteLevel") {
+            result_.add.emplace("bos", false);
+            result_.add.emplace("eos", false);
+        } else if (type == "RobertaProcessing") {
+            for (const char* kind : {"bos", "eos", "sep"}) result_.add[kind] = true;
+        } else if (type == "TemplateProcessing") {
+            const json first = read_first(member(processor, "single"));
+            const json last = read_last(member(processor, "single"));
+            read_pair(member(processor, "pair"), first, last);
+        }
+    }
+
+    json read_first(const json& single) {
+        if (!single.is_array() || single.size() < 2) return nullptr;
+        json first = special_item(single.front());
+        if (!is_truthy(first)) return nullptr;
+        if (!has_settings()) {
+            named_["bos"] = first;
+        } else if (!is_named(first, {"bos", "cls"})) {
+            if (!is_truthy(named_["bos"])) declare("bos", first);
+            if (!is_truthy(named_["cls"])) declare("cls", first);
+        }
+        result_.add["bos"] = is_named(first, {"bos", "cls"});
+        return first;
+    }
+
+    /// A last token other than the end of sequence becomes that, and the old one the end of turn.
+    json read_last(const json& single) {
+        if (!single.is_array() || single.size() < 2) return nullptr;
+        json last = special_item(single.back());
+        if (!is_truthy(last)) return nullptr;
+        if (has_settings() && !is_named(last, {"eos"})) {
+            const bool has_eot = std::find(kinds_.begin(), kinds_.end(), "eot") != kinds_.end();
+            kinds_.emplace_back(has_eot ? "eom" : "eot");
+            settings_[kinds_.back() + "_token"] = named_["eos"];
+        }
+        declare("eos", last);
+        result_.add["eos"] = true;
+        return last;
+    }
+
+    /// Whether a separator stands between the two sequences of a pair: A [sep] [eos] B.
+    void read_pair(const json& pair, const json& first, const json& last) {
+        if (!pair.is_array() || pair.empty()) return;
+        std::vector<json> items(pair.begin(), pair.end());
+        if (is_truthy(last) && special_item(items.back()) == last) items.pop_back();
+        if (!items.empty() && is_truthy(first) && special_item(items.front()) == first) items.erase(items.begin());
+        if (items.size() < 3) return;
+        const auto sequence = [](const json& item) { return member(member(item, "Sequence"), "id"); };
+        if (sequence(items.front()) != "A" || sequence(items.back()) != "B") return;
+        const json middle = special_item(items[1]);
+        bool add = is_named(middle, {"sep", "eos"}) && is_truthy(middle) && !is_truthy(last);
+        if (items.size() == 4) {
+            const json second = special_item(items[2]);
+            add = add || (is_truthy(second) && is_named(second, {"sep", "eos"}));
+        }
+        result_.add["sep"] = add;
+        if (add && !is_truthy(named_["sep"]) && has_settings()) settings_["sep_token"] = named_["eos"];
+    }
+
+    void read_settings() {
+        for (const std::string& kind : kinds_) {
+            const json& add = member(settings_, "add_" + kind + "_token");
+            if (add.is_boolean()) result_.add.emplace(kind, add.get<bool>());
+            const json& token = member(settings_, kind + "_token");
+            const json& text = token.is_object() ? member(token, "content") : token;
+            if (text.is_string()) set(kind, added_id(text));
+        }
+    }
+
+    json added_id(const json& text) const {
+        for (const json& token : member(files_.tokenizer, "added_tokens")) {
+            if (member(token, "content") == text) return member(token, "id");
+        }
+        return nullptr;
+    }
+
+    void read_config() {
+        for (const std::string& kind : kinds_) {
+            const std::string key = kind + "_token_id";
+            const json& id = member(files_.config, key);
+            set(kind, id.is_null() ? member(member(files_.config, "text_config"), key) : id);
+        }
+    }
+
+    void set(const std::string& kind, const json& id) {
+        if (!id.is_number_integer()) return;
+        if (!id.is_number_unsigned() || id.get<std::uint64_t>() > UINT32_MAX) {
+            throw Error(files_.directory + ": the '" + kind + "' token has the id " + id.dump());
+        }
+        if (!size_ || id.get<std::uint64_t>() < *size_) result_.ids.emplace(kind, id.get<std::uint32_t>());
+    }
+
+    const TokenizerFiles& files_;
+    std::optional<std::uint64_t> size_;
+    json settings_;
+    std::vector<std::string> kinds_;
+    std::map<std::string, json> named_;  ///< kind -> token, as the post-processor's rules see it
+    SpecialTokens result_;
+};
+
+}  // namespace
+
+SpecialTokens find_special_tokens(const TokenizerFiles& files, std::optional<std::uint64_t> size,
+                                  const std::map<std::string, std::uint32_t>& otherwise) {
+    SpecialTokens tokens = Finder(files, size).find();
+    tokens.ids.insert(otherwise.begin(), otherwise.end());
+    return tokens;
+}
+
+void add_special_tokens(KeyValues& metadata, const SpecialTokens& tokens) {
+    for (const auto& [kind, key] : kIdKeys) {
+        if (const auto id = tokens.ids.find(kind); id != tokens.ids.end()) metadata.set(key, id->second);
+    }
+    for (const auto& [kind, key] : kAddKeys) {
+        if (const auto add = tokens.add.find(kind); add != tokens.add.end()) metadata.set(key, add->second);
+    }
+}
+
+void add_normalizer(KeyValues& metadata, const json& tokenizer) {
+    const json& normalizer = member(tokenizer, "normalizer");
+    const json& list = member(normalizer, "normalizers");
+    for (const json& step : list.is_array() ? list : json::array({normalizer})) {
+        if (member(step, "type") == "Lowercase") metadata.set("tokenizer.ggml.normalizer.lowercase", true);
+        if (member(step, "type") == "StripAccents") metadata.set("tokenizer.ggml.normalizer.strip_accents", true);
+    }
+}
+
+}  // namespace unshard::gguf

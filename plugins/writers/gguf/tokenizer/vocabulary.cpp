@@ -1,0 +1,156 @@
+// What the kinds of vocabularies share: TextModel.does_token_look_special and the padding in conversion/base.py; added
+// tokens as tokenizers (added_vocabulary.rs, add_tokens) and transformers 5 (TokenizersBackend.__init__) load them.
+
+#include "tokenizer/vocabulary.hpp"
+
+#include "unshard/error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+
+namespace unshard::gguf {
+namespace {
+
+/// Ids come from files and size arrays: no vocabulary has more.
+constexpr std::uint64_t kMaxTokens = 1 << 24;
+
+constexpr std::array kNamedTokens = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                     "pad_token", "cls_token", "mask_token"};
+
+std::uint64_t token_id(const nlohmann::json& id, const std::string& where) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kMaxTokens) {
+        throw Error(where + ": a token has the id " + id.dump() + ", ids are 0 to " + std::to_string(kMaxTokens - 1));
+    }
+    return id.get<std::uint64_t>();
+}
+
+/// The text of a token given as text or as an object with `content`.
+std::optional<std::string> content_of(const nlohmann::json& token) {
+    const nlohmann::json& content = token.is_object() ? member(token, "content") : token;
+    if (!content.is_string()) return std::nullopt;
+    return content.get<std::string>();
+}
+
+class Loader {
+public:
+    explicit Loader(const TokenizerFiles& files) : files_(files), where_(files.path("tokenizer.json")) {}
+
+    LoadedTokens load() {
+        add_base();
+        for (const nlohmann::json& token : list(member(files_.tokenizer, "added_tokens"))) {
+            const auto text = content_of(token);
+            if (!text) throw Error(where_ + ": an added token has no 'content'");
+            add(token_id(member(token, "id"), where_), {*text, member(token, "special") == true});
+        }
+        add_settings();
+        return std::move(result_);
+    }
+
+private:
+    static const nlohmann::json& list(const nlohmann::json& value) {
+        static const nlohmann::json kNone = nlohmann::json::array();
+        return value.is_array() ? value : kNone;
+    }
+
+    void add_base() {
+        const nlohmann::json& vocab = member(member(files_.tokenizer, "model"), "vocab");
+        if (!vocab.is_object() || vocab.empty()) throw Error(where_ + ": there is no vocabulary in it");
+        for (const auto& [text, id] : vocab.items()) {
+            result_.tokens[token_id(id, where_)] = text;
+            ids_.emplace(text, id.get<std::uint64_t>());
+        }
+        result_.base_size = vocab.size();
+    }
+
+    void add(std::uint64_t id, AddedToken token) {
+        ids_[token.text] = id;
+        result_.tokens[id] = token.text;
+        result_.added[id] = std::move(token);
+    }
+
+    /// Under the id that the text has already, else behind all others.
+    void add_by_text(AddedToken token) {
+        const auto known = ids_.find(token.text);
+        if (known != ids_.end()) return add(known->second, std::move(token));
+        const std::uint64_t last = result_.added.empty() ? 0 : result_.added.rbegin()->first + 1;
+        add(std::max(result_.base_size, last), std::move(token));
+    }
+
+    bool is_added(const std::string& text) const {
+        const auto known = ids_.find(text);
+        return known != ids_.end() && result_.added.contains(known->second);
+    }
+
+    void add_settings() {
+        std::map<std::uint64_t, AddedToken> decoder;
+        for (const auto& [id, token] : member(files_.settings, "added_tokens_decoder").items()) {
+            const auto text = content_of(token);
+            const bool is_number = !id.empty() && id.size() < 9 && std::all_of(id.begin(), id.end(), ::isdigit);
+            if (text && is_number) decoder[std::stoull(id)] = {*text, member(token, "special") == true};
+        }
+        for (auto& [id, token] : decoder) add_by_text(std::move(token));
+        for (const char* name : kNamedTokens) add_special(member(files_.settings, name));
+        for (const char* name : {"extra_special_tokens", "additional_special_tokens"}) {
+            for (const nlohmann::json& token : list(member(files_.settings, name))) add_special(token);
+        }
+    }
+
+    void add_special(const nlohmann::json& token) {
+        const auto text = content_of(token);
+        if (text && !text->empty() && !is_added(*text)) add_by_text({*text, true});
+    }
+
+    const TokenizerFiles& files_;
+    std::string where_;
+    LoadedTokens result_;
+    std::unordered_map<std::string, std::uint64_t> ids_;
+};
+
+}  // namespace
+
+LoadedTokens load_tokens(const TokenizerFiles& files) {
+    return Loader(files).load();
+}
+
+void check_fits(const LoadedTokens& loaded, std::uint64_t size, const TokenizerFiles& files) {
+    const auto& [id, text] = *loaded.tokens.rbegin();
+    if (id < size) return;
+    throw Error(files.path("tokenizer.json") + ": token '" + text + "' has the id " + std::to_string(id) +
+                ", the model's embedding has " + std::to_string(size) +
+                " rows: the tokenizer does not belong to this model");
+}
+
+bool looks_special(std::string_view text) {
+    static constexpr std::array<std::string_view, 4> kKnown = {"<pad>", "<mask>", "<2mass>", "[@BOS@]"};
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kBrackets = {
+        std::pair{"<|", "|>"}, std::pair{"<\uFF5C", "\uFF5C>"}, std::pair{"<unused", ">"}};
+    return std::find(kKnown.begin(), kKnown.end(), text) != kKnown.end() ||
+           std::any_of(kBrackets.begin(), kBrackets.end(),
+                       [&](const auto& b) { return text.starts_with(b.first) && text.ends_with(b.second); });
+}
+
+std::string with_spaces(std::string text) {
+    static constexpr std::string_view kBlock = "\u2581";
+    for (std::size_t at = text.find(kBlock); at != std::string::npos; at = text.find(kBlock, at + 1)) {
+        text.replace(at, kBlock.size(), " ");
+    }
+    return text;
+}
+
+std::string padding_token(std::uint64_t id) {
+    return "[PAD" + std::to_string(id) + "]";
+}
+
+void check_unique(const Vocabulary& vocabulary, const std::string& directory) {
+    std::unordered_map<std::string_view, std::size_t> ids;
+    ids.reserve(vocabulary.tokens.size());
+    for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
+        const auto [first, is_new] = ids.emplace(vocabulary.tokens[id], id);
+        if (is_new) continue;
+        throw Error(directory + ": tokens " + std::to_string(first->second) + " and " + std::to_string(id) +
+                    " are both '" + vocabulary.tokens[id] + "': llama.cpp needs each token once");
+    }
+}
+
+}  // namespace unshard::gguf

@@ -1,0 +1,72 @@
+"""Tokenizers of published models, rebuilt from the vocabularies that llama.cpp has for its own tests."""
+import json
+import re
+from pathlib import Path
+
+from llama_tools import SRC, import_converter
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, processors
+from tokenizers import pre_tokenizers as pre
+
+# Of different kinds: Llama 3's, Qwen's, GPT-2's, digits one by one, several patterns in a row, SentencePiece.
+REAL_TOKENIZERS = ["llama-bpe", "qwen2", "gpt-2", "starcoder", "deepseek-coder", "llama-spm"]
+WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+PATTERNS = {"llama-bpe": [WORDS % r"\p{N}{1,3}"], "qwen2": [WORDS % r"\p{N}"],
+            "deepseek-coder": ["[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-\ud7ff]+"]}
+
+
+def pre_tokenizer(name: str):
+    steps = [pre.Split(Regex(pattern), "isolated") for pattern in PATTERNS.get(name, [])]
+    if name in ("starcoder", "deepseek-coder"):
+        steps.append(pre.Digits(individual_digits=True))
+    steps.append(pre.ByteLevel(add_prefix_space=False, use_regex=name not in PATTERNS))
+    return steps[0] if len(steps) == 1 else pre.Sequence(steps)
+
+
+def save_real_tokenizer(name: str, folder: Path) -> int:
+    """Writes tokenizer.json or tokenizer.model, and tokenizer_config.json. Returns the number of tokens."""
+    import_converter()
+    from gguf import GGUFReader
+    fields = GGUFReader(SRC / f"models/ggml-vocab-{name}.gguf").fields
+    keys = {key.removeprefix("tokenizer.ggml."): field.contents() for key, field in fields.items()
+            if key.startswith("tokenizer.ggml.")}
+    tokens, bos, eos = keys["tokens"], keys["bos_token_id"], keys["eos_token_id"]
+    folder.mkdir(parents=True)
+    settings = {"bos_token": tokens[bos], "eos_token": tokens[eos], "clean_up_tokenization_spaces": False}
+    if name == "llama-spm":
+        save_sentencepiece_model(keys, folder)
+        settings |= {"add_bos_token": True, "unk_token": "<unk>", "tokenizer_class": "LlamaTokenizer"}
+    else:
+        byte_level(name, keys).save(str(folder / "tokenizer.json"))
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return len(tokens)
+
+
+def byte_level(name: str, keys: dict) -> Tokenizer:
+    tokens, types, bos = keys["tokens"], keys["token_type"], keys["bos_token_id"]
+    vocab = {token: i for i, token in enumerate(tokens) if types[i] == 1}
+    added = [(i, token) for i, token in enumerate(tokens) if types[i] != 1]
+    if any(i < len(vocab) for i, _ in added):  # special ones among the others: they are of the vocabulary too
+        vocab = {token: i for i, token in enumerate(tokens)}
+    merges = [tuple(re.fullmatch(r"(.[^ ]*) (.+)", merge, re.S).groups()) for merge in keys["merges"]]
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=name == "llama-bpe"))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizer(name), decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, special=types[i] == 3, normalized=False) for i, token in added])
+    if name in ("llama-bpe", "deepseek-coder"):
+        text = tokens[bos]
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{text} $A", pair=f"{text} $A {text}:1 $B:1", special_tokens=[(text, bos)])
+    return tokenizer
+
+
+def save_sentencepiece_model(keys: dict, folder: Path) -> None:
+    from sentencepiece import sentencepiece_model_pb2
+    model = sentencepiece_model_pb2.ModelProto()
+    for text, score, kind in zip(keys["tokens"], keys["scores"], keys["token_type"]):
+        model.pieces.add(piece=text, score=score, type=kind)
+    model.trainer_spec.model_type = 2
+    model.trainer_spec.vocab_size = len(keys["tokens"])
+    model.trainer_spec.byte_fallback = True
+    model.normalizer_spec.add_dummy_prefix = True
+    model.normalizer_spec.remove_extra_whitespaces = False
+    (folder / "tokenizer.model").write_bytes(model.SerializeToString())

@@ -1,0 +1,135 @@
+#include "metadata.hpp"
+
+#include "model_config.hpp"
+#include "support/catch.hpp"
+#include "unshard/error.hpp"
+
+using namespace unshard;
+using namespace unshard::gguf;
+using nlohmann::json;
+
+namespace {
+
+KeyRule rule_of(const char* key, KeyType type, std::vector<std::string> fields) {
+    KeyRule rule;
+    rule.key = key;
+    rule.type = type;
+    rule.fields = std::move(fields);
+    return rule;
+}
+
+using Entries = std::vector<std::pair<std::string, Value>>;
+
+Entries keys_of(const KeyRule& rule, const json& config, const Values& values = {}) {
+    KeyValues metadata;
+    add_model_keys(metadata, std::vector{rule}, {"llama", config, values});
+    return metadata.entries();
+}
+
+std::vector<std::string> warnings;
+
+Entries rope_keys(const json& rope) {
+    KeyValues metadata;
+    warnings.clear();
+    add_rope_scaling(metadata, {"llama", {{"rope_parameters", rope}}, {}}, warnings);
+    return metadata.entries();
+}
+
+}  // namespace
+
+TEST_CASE("a key takes the first field that is there and not null") {
+    const KeyRule rule = rule_of("context_length", KeyType::u32, {"a.b", "c", "d"});
+    CHECK(keys_of(rule, {{"c", nullptr}, {"d", 4}}) == Entries{{"llama.context_length", std::uint32_t{4}}});
+    CHECK(keys_of(rule, {{"a", {{"b", 5}}}, {"d", 4}}) == Entries{{"llama.context_length", std::uint32_t{5}}});
+    CHECK(keys_of(rule, {{"a", 3}}).empty());
+}
+
+TEST_CASE("a key without a value is left out, or an error when it is required") {
+    KeyRule rule = rule_of("context_length", KeyType::u32, {"max_position_embeddings"});
+    CHECK(keys_of(rule, json::object()).empty());
+    rule.is_required = true;
+    CHECK_THROWS_WITH(keys_of(rule, json::object()),
+                      "config.json: 'max_position_embeddings' is missing: the key 'context_length' needs it");
+    rule.fallback = 7;
+    CHECK(keys_of(rule, json::object()) == Entries{{"llama.context_length", std::uint32_t{7}}});
+}
+
+TEST_CASE("numbers are computed, scaled and cut") {
+    KeyRule rule = rule_of("rope.dimension_count", KeyType::u32, {});
+    rule.value = Expression("hidden / heads");
+    rule.fraction = {"partial"};
+    const Values values{{{"hidden", 96}, {"heads", 4}}, {}};
+    CHECK(keys_of(rule, {{"partial", 0.4}}, values) == Entries{{"llama.rope.dimension_count", std::uint32_t{9}}});
+    KeyRule scaled = rule_of("x", KeyType::f32, {"mscale"});
+    scaled.scale = 0.1;
+    CHECK(keys_of(scaled, {{"mscale", 0.707}}) == Entries{{"llama.x", static_cast<float>(0.1 * 0.707)}});
+}
+
+TEST_CASE("words stand for what the table says, one by one in a list") {
+    KeyRule rule = rule_of("pattern", KeyType::booleans, {"layer_types"});
+    rule.words = {{"sliding", true}, {"full", false}};
+    CHECK(keys_of(rule, {{"layer_types", {"sliding", "full"}}}) ==
+          Entries{{"llama.pattern", std::vector<bool>{true, false}}});
+    CHECK_THROWS_WITH(
+        keys_of(rule, {{"layer_types", {"chunked"}}}),
+        R"(config.json: 'layer_types' is "chunked": it must be one of full, sliding for the key 'pattern')");
+}
+
+TEST_CASE("a value of the wrong kind is refused") {
+    CHECK_THROWS_AS(keys_of(rule_of("k", KeyType::u32, {"f"}), {{"f", -1}}), Error);
+    CHECK_THROWS_AS(keys_of(rule_of("k", KeyType::u32, {"f"}), {{"f", 1.5}}), Error);
+    CHECK_THROWS_AS(keys_of(rule_of("k", KeyType::u32, {"f"}), {{"f", 4294967296}}), Error);
+    CHECK_THROWS_AS(keys_of(rule_of("k", KeyType::f32, {"f"}), {{"f", "1"}}), Error);
+    CHECK_THROWS_AS(keys_of(rule_of("k", KeyType::boolean, {"f"}), {{"f", 1}}), Error);
+    CHECK_THROWS_AS(keys_of(rule_of("k", KeyType::string, {"f"}), {{"f", 1}}), Error);
+}
+
+TEST_CASE("a value that says nothing is not written") {
+    KeyRule rule = rule_of("norm", KeyType::boolean, {"f"});
+    rule.unless = false;
+    CHECK(keys_of(rule, {{"f", false}}).empty());
+    CHECK(keys_of(rule, {{"f", true}}) == Entries{{"llama.norm", true}});
+}
+
+TEST_CASE("each rope type has its keys") {
+    CHECK(rope_keys({{"rope_type", "default"}}).empty());
+    CHECK(rope_keys({{"rope_type", "llama3"}, {"factor", 8}}).empty());
+    CHECK(rope_keys({{"rope_type", "linear"}, {"factor", 8}}) ==
+          Entries{{"llama.rope.scaling.type", std::string("linear")}, {"llama.rope.scaling.factor", 8.0F}});
+    CHECK(rope_keys(
+              {{"rope_type", "yarn"}, {"factor", 4}, {"original_max_position_embeddings", 64}, {"beta_fast", 32}}) ==
+          Entries{{"llama.rope.scaling.type", std::string("yarn")},
+                  {"llama.rope.scaling.factor", 4.0F},
+                  {"llama.rope.scaling.original_context_length", std::uint32_t{64}},
+                  {"llama.rope.scaling.yarn_beta_fast", 32.0F}});
+    CHECK(rope_keys({{"full_attention", {{"rope_type", "longrope"}}}}) ==
+          Entries{{"llama.rope.scaling.type", std::string("longrope")}});
+    CHECK(warnings.empty());
+    CHECK(rope_keys({{"rope_type", "dynamic"}}).empty());
+    CHECK(warnings ==
+          std::vector<std::string>{R"(config.json: rope_type "dynamic" is not known to GGUF: no scaling is written)"});
+}
+
+TEST_CASE("old and new forms of config.json are filled in alike") {
+    const json defaults = {{"rope_theta", 10000.0}, {"head_dim", "hidden / heads"}, {"eps", 1e-6}};
+    const Values values{{{"hidden", 64}, {"heads", 4}}, {}};
+    const json old_form = {
+        {"rope_theta", 5e5}, {"rope_scaling", {{"type", "yarn"}, {"factor", 4}}}, {"head_dim", nullptr}};
+    const json new_form = {{"rope_parameters", {{"rope_type", "yarn"}, {"factor", 4}, {"rope_theta", 5e5}}},
+                           {"eps", 1e-6}};
+    const json from_old = filled_config(old_form, defaults, values),
+               from_new = filled_config(new_form, defaults, values);
+    for (const char* field : {"rope_type", "factor", "rope_theta"}) {
+        CHECK(from_old["rope_parameters"][field] == from_new["rope_parameters"][field]);
+    }
+    CHECK(from_old["head_dim"] == 16);
+    CHECK(from_old["eps"] == 1e-6);
+    CHECK(filled_config(json::object(), defaults, values)["rope_parameters"]["rope_theta"] == 10000.0);
+}
+
+TEST_CASE("a multimodal model's text_config is put over the root") {
+    const json config = {{"hidden_size", 1}, {"text_config", {{"hidden_size", 2}, {"rope_local_base_freq", 10000.0}}}};
+    const json filled = filled_config(config, json::object(), {});
+    CHECK(filled["hidden_size"] == 2);
+    CHECK(filled["rope_parameters"] == json{{"sliding_attention", {{"rope_theta", 10000.0}}}});
+}
