@@ -23,7 +23,7 @@ cmake --install "$build" --prefix "$work/first" >/dev/null
 mv first prefix # nothing in it may depend on where it was installed
 unshard=$work/prefix/bin/unshard
 
-cmake -S "$here" -B toy -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_CXX_COMPILER="$compiler" \
+cmake -S "$here" -B toy -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_CXX_COMPILER="$compiler" \
     -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS="-Wall -Wextra -Wpedantic -Werror" >/dev/null
 cmake --build toy >/dev/null
 plugin=toy/unshard-reader-toy.so
