@@ -1,7 +1,7 @@
 #include "arguments.hpp"
 
 #include "console.hpp"
-#include "suggest.hpp"
+#include "pipeline/suggest.hpp"
 #include "unshard/error.hpp"
 
 #include <fmt/format.h>

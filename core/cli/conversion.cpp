@@ -1,7 +1,7 @@
 #include "conversion.hpp"
 
 #include "console.hpp"
-#include "report.hpp"
+#include "report/report.hpp"
 #include "terminal_progress.hpp"
 
 #include <fmt/format.h>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "arguments.hpp"
-#include "pipeline.hpp"
+#include "pipeline/pipeline.hpp"
 
 #include <string>
 #include <vector>

@@ -1,10 +1,10 @@
 #include "arguments.hpp"
 #include "console.hpp"
-#include "inspect.hpp"
-#include "locate.hpp"
-#include "printable.hpp"
-#include "quantity.hpp"
-#include "stored.hpp"
+#include "input/locate.hpp"
+#include "report/inspect.hpp"
+#include "report/printable.hpp"
+#include "report/quantity.hpp"
+#include "report/stored.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "inspect.hpp"
+#include "report/inspect.hpp"
 
 #include "arguments.hpp"
 #include "console.hpp"

@@ -2,8 +2,8 @@
 
 #include "command.hpp"
 #include "console.hpp"
-#include "staging.hpp"
-#include "suggest.hpp"
+#include "copy/staging.hpp"
+#include "pipeline/suggest.hpp"
 #include "unshard/error.hpp"
 
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 #include "terminal_progress.hpp"
 
 #include "console.hpp"
-#include "progress.hpp"
+#include "report/progress.hpp"
 
 #include <fmt/format.h>
 

@@ -5,16 +5,16 @@
 
 #include "engine.hpp"
 
-#include "locate.hpp"
-#include "lower.hpp"
-#include "model_check.hpp"
-#include "model_files.hpp"
-#include "plugin_loader.hpp"
-#include "replicas.hpp"
-#include "select.hpp"
-#include "staging.hpp"
+#include "copy/lower.hpp"
+#include "copy/replicas.hpp"
+#include "copy/staging.hpp"
+#include "input/locate.hpp"
+#include "input/model_files.hpp"
+#include "plugins/plugin_loader.hpp"
+#include "select/model_check.hpp"
+#include "select/select.hpp"
 #include "unshard/json_file.hpp"
-#include "verify.hpp"
+#include "verify/verify.hpp"
 
 #include <chrono>
 #include <filesystem>

@@ -1,8 +1,8 @@
 // The program: six passes from a pipeline to files.
 #pragma once
 
-#include "copy.hpp"
-#include "pipeline.hpp"
+#include "copy/copy.hpp"
+#include "pipeline/pipeline.hpp"
 
 #include <string>
 #include <vector>

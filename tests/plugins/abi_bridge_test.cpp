@@ -1,7 +1,7 @@
 // Calls across the ABI: what comes through, and what is said when a plugin does not keep to the protocol.
 
-#include "abi_bridge.hpp"
-#include "plugin_loader.hpp"
+#include "plugins/abi_bridge.hpp"
+#include "plugins/plugin_loader.hpp"
 #include "sample_values.hpp"
 #include "support/catch.hpp"
 

@@ -1,6 +1,6 @@
 // The plugins of docs/writing-a-plugin.md, compiled from the document, do what it says.
 
-#include "plugin_loader.hpp"
+#include "plugins/plugin_loader.hpp"
 #include "support/catch.hpp"
 
 #include <fstream>

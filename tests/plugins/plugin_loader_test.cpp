@@ -1,6 +1,6 @@
 // Where plugins are looked for, and which of several wins.
 
-#include "plugin_loader.hpp"
+#include "plugins/plugin_loader.hpp"
 #include "support/catch.hpp"
 
 #include <fmt/format.h>

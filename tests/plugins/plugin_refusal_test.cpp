@@ -1,6 +1,6 @@
 // Every plugin of tests/bad_plugins that must not be used, with all that is said about it.
 
-#include "plugin_loader.hpp"
+#include "plugins/plugin_loader.hpp"
 #include "support/catch.hpp"
 
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 // The plugins of this build, through the real loader.
 #pragma once
 
-#include "plugin_loader.hpp"
+#include "plugins/plugin_loader.hpp"
 
 namespace unshard::test {
 

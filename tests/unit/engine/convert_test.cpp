@@ -1,6 +1,6 @@
-#include "convert.hpp"
+#include "copy/convert.hpp"
 
-#include "float_bits.hpp"
+#include "copy/float_bits.hpp"
 #include "support/catch.hpp"
 
 #include <bit>

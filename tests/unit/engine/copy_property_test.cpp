@@ -1,11 +1,11 @@
 // Random tensors, pieces, views and tiles against an element-by-element oracle.
 
-#include "copy.hpp"
+#include "copy/copy.hpp"
 #include "error_text.hpp"
 #include "random_model.hpp"
 #include "support/catch.hpp"
 #include "temp_dir.hpp"
-#include "verify.hpp"
+#include "verify/verify.hpp"
 
 #include <filesystem>
 

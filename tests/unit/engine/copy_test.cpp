@@ -1,10 +1,10 @@
-#include "copy.hpp"
+#include "copy/copy.hpp"
 
 #include "error_text.hpp"
 #include "small_model.hpp"
 #include "support/catch.hpp"
 #include "temp_dir.hpp"
-#include "verify.hpp"
+#include "verify/verify.hpp"
 
 #include <sys/resource.h>
 

@@ -1,4 +1,4 @@
-#include "gather.hpp"
+#include "copy/gather.hpp"
 
 #include "support/catch.hpp"
 #include "temp_dir.hpp"

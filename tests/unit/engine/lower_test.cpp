@@ -1,4 +1,4 @@
-#include "lower.hpp"
+#include "copy/lower.hpp"
 
 #include "error_text.hpp"
 #include "support/catch.hpp"

@@ -1,7 +1,7 @@
 // Random tensors in random pieces, with what a conversion must write, made element by element.
 #pragma once
 
-#include "lower.hpp"
+#include "copy/lower.hpp"
 #include "unshard/index.hpp"
 
 #include <cstdint>

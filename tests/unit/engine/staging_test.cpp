@@ -1,4 +1,4 @@
-#include "staging.hpp"
+#include "copy/staging.hpp"
 
 #include "error_text.hpp"
 #include "support/catch.hpp"

@@ -1,8 +1,8 @@
-#include "tiles.hpp"
+#include "copy/tiles.hpp"
 
-#include "boxes.hpp"
+#include "copy/boxes.hpp"
+#include "report/text.hpp"
 #include "support/catch.hpp"
-#include "text.hpp"
 
 using namespace unshard;
 

@@ -1,7 +1,7 @@
 #include "error_text.hpp"
 #include "small_model.hpp"
 #include "support/catch.hpp"
-#include "verify.hpp"
+#include "verify/verify.hpp"
 
 using namespace unshard;
 using namespace unshard::test;

@@ -1,5 +1,5 @@
-#include "inspect.hpp"
-#include "stored.hpp"
+#include "report/inspect.hpp"
+#include "report/stored.hpp"
 #include "support/catch.hpp"
 #include "support/index_builder.hpp"
 #include "unit/engine/error_text.hpp"

@@ -1,4 +1,4 @@
-#include "locate.hpp"
+#include "input/locate.hpp"
 #include "support/catch.hpp"
 #include "unit/engine/error_text.hpp"
 #include "unit/pipeline/marker_readers.hpp"

@@ -1,7 +1,7 @@
 // Directories that the marker readers take for checkpoints.
 #pragma once
 
-#include "plugin_loader.hpp"
+#include "plugins/plugin_loader.hpp"
 #include "unit/engine/temp_dir.hpp"
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-#include "name_groups.hpp"
+#include "report/name_groups.hpp"
 #include "support/catch.hpp"
 
 using namespace unshard;

@@ -1,4 +1,4 @@
-#include "pipeline.hpp"
+#include "pipeline/pipeline.hpp"
 #include "support/catch.hpp"
 #include "unit/engine/error_text.hpp"
 #include "unit/engine/temp_dir.hpp"

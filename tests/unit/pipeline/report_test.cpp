@@ -1,8 +1,8 @@
-#include "report.hpp"
-#include "dropped_text.hpp"
-#include "printable.hpp"
-#include "progress.hpp"
-#include "quantity.hpp"
+#include "report/report.hpp"
+#include "report/dropped_text.hpp"
+#include "report/printable.hpp"
+#include "report/progress.hpp"
+#include "report/quantity.hpp"
 #include "support/catch.hpp"
 
 using namespace unshard;

@@ -1,4 +1,4 @@
-#include "select.hpp"
+#include "select/select.hpp"
 #include "support/catch.hpp"
 #include "unit/engine/error_text.hpp"
 

@@ -1,4 +1,4 @@
-#include "suggest.hpp"
+#include "pipeline/suggest.hpp"
 #include "support/catch.hpp"
 
 #include <vector>

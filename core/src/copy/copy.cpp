@@ -1,0 +1,140 @@
+// Threads take tiles from one cursor, in the order of the outputs. A tile depends on no other, so the bytes are the
+// same for any number of threads and any size of tile. So is the error: tiles that were begun are finished, and what is
+// told is the failure of the first tile that has one.
+
+#include "copy/copy.hpp"
+
+#include "copy/tile_writer.hpp"
+#include "unshard/parallel.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <limits>
+#include <mutex>
+#include <set>
+
+namespace unshard {
+namespace {
+
+/// Hands the number of bytes done to a function, ten times a second at most.
+class Progress {
+public:
+    explicit Progress(const ProgressFn& report) : report_(report) {}
+
+    void add(std::uint64_t bytes) {
+        done_ += bytes;
+        const std::unique_lock lock(mutex_, std::try_to_lock);
+        if (!lock || !report_) return;
+        const auto now = std::chrono::steady_clock::now();
+        if (now < next_) return;
+        next_ = now + std::chrono::milliseconds(100);
+        report_(done_);
+    }
+    void finish() {
+        if (report_) report_(done_);
+    }
+    std::uint64_t done() const { return done_; }
+
+private:
+    const ProgressFn& report_;
+    std::atomic<std::uint64_t> done_ = 0;
+    std::mutex mutex_;
+    std::chrono::steady_clock::time_point next_;
+};
+
+class CopyPass {
+public:
+    CopyPass(const CheckpointIndex& index, const Plan& plan, const std::vector<CopyTask>& tasks,
+             const CopySettings& settings, const ProgressFn& progress)
+        : index_(index), settings_(settings), sources_(index, plan), progress_(progress) {
+        for (const CopyTask& task : tasks) {
+            for (const Destination& d : *task.destinations) add(plan.tensors[d.tensor], d, task);
+        }
+    }
+
+    CopyReport run(const std::vector<CopyTask>& tasks) {
+        for (const CopyTask& task : tasks) write_small_parts(task);
+        const std::uint64_t threads = std::clamp<std::uint64_t>(tiling_.size(), 1, std::max(settings_.threads, 1U));
+        on_each_worker(static_cast<unsigned>(threads), [this](unsigned) { work(); });
+        if (failure_) std::rethrow_exception(failure_);
+        progress_.finish();
+        report_.bytes_written = progress_.done();
+        report_.overflowed_tensors.assign(overflowed_.begin(), overflowed_.end());
+        return report_;
+    }
+
+private:
+    void add(const PlannedTensor& tensor, const Destination& destination, const CopyTask& task) {
+        Filling filling(tensor, destination);
+        filling.stage = task.stage;
+        filling.writer = task.writer;
+        const bool is_small = tensor.shape.numel() * size_of(tensor.dtype) < settings_.tile_bytes;
+        filling.compares = settings_.verify_replicas || !tensor.replicas_stated || is_small;
+        tiling_.append(destination.dims.numel(), tile_elems(destination, filling.elem_bytes(), settings_.tile_bytes));
+        fillings_.push_back(std::move(filling));
+    }
+
+    void write_small_parts(const CopyTask& task) {
+        for (const Literal& literal : task.layout->literals) {
+            task.stage->write(literal.file, literal.offset, std::as_bytes(std::span(literal.bytes)));
+            progress_.add(literal.bytes.size());
+        }
+        for (const Asset& asset : task.layout->assets) task.stage->add(asset);
+    }
+
+    void work() {
+        TileWriter writer(index_, sources_, settings_.tile_bytes);
+        while (true) {
+            const std::uint64_t number = next_++;
+            if (number >= tiling_.size() || number > failed_tile_) return;
+            try {
+                write(writer, tiling_[number]);
+            } catch (...) {
+                return fail(number);
+            }
+        }
+    }
+
+    void write(TileWriter& writer, const Tile& tile) {
+        const Filling& filling = fillings_[tile.destination];
+        const TileCounts counts = writer.write(filling, tile);
+        progress_.add(counts.bytes_written);
+        if (counts.replicas_compared == 0 && counts.overflowed == 0) return;
+        const std::lock_guard lock(mutex_);
+        report_.replicas_compared += counts.replicas_compared;
+        report_.overflowed += counts.overflowed;
+        if (counts.overflowed != 0) overflowed_.insert(filling.tensor->name);
+    }
+
+    void fail(std::uint64_t tile) {
+        const std::lock_guard lock(mutex_);
+        if (tile > failed_tile_) return;
+        failed_tile_ = tile;
+        failure_ = std::current_exception();
+    }
+
+    const CheckpointIndex& index_;
+    const CopySettings& settings_;
+    const Sources sources_;
+    Progress progress_;
+    std::vector<Filling> fillings_;
+    Tiling tiling_;
+    std::atomic<std::uint64_t> next_ = 0;
+    std::atomic<std::uint64_t> failed_tile_ = std::numeric_limits<std::uint64_t>::max();
+    std::mutex mutex_;  ///< of what follows
+    std::exception_ptr failure_;
+    CopyReport report_;
+    std::set<std::string> overflowed_;
+};
+
+}  // namespace
+
+CopyReport copy(const CheckpointIndex& index, const Plan& plan, const std::vector<CopyTask>& tasks,
+                const CopySettings& settings, const ProgressFn& progress) {
+    return CopyPass(index, plan, tasks, settings, progress).run(tasks);
+}
+
+}  // namespace unshard

@@ -1,0 +1,126 @@
+#include "copy/replicas.hpp"
+
+#include "copy/boxes.hpp"
+#include "copy/convert.hpp"
+#include "report/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <tuple>
+
+namespace unshard {
+namespace {
+
+template <class T>
+std::string number_text(std::span<const std::byte> element) {
+    T value;
+    std::memcpy(&value, element.data(), sizeof value);
+    return fmt::format("{}", value);
+}
+
+std::string value_text(DType dtype, std::span<const std::byte> element) {
+    switch (dtype) {
+        case DType::f64:
+            return number_text<double>(element);
+        case DType::i64:
+            return number_text<std::int64_t>(element);
+        case DType::i32:
+            return number_text<std::int32_t>(element);
+        case DType::i16:
+            return number_text<std::int16_t>(element);
+        case DType::i8:
+            return number_text<std::int8_t>(element);
+        case DType::u64:
+            return number_text<std::uint64_t>(element);
+        case DType::u32:
+            return number_text<std::uint32_t>(element);
+        case DType::u16:
+            return number_text<std::uint16_t>(element);
+        case DType::u8:
+        case DType::boolean:
+            return number_text<std::uint8_t>(element);
+        case DType::c64:
+            return number_text<float>(element) + "+" + number_text<float>(element.subspan(4)) + "j";
+        default:
+            break;
+    }
+    float value = 0;
+    convert({dtype, DType::f32}, element.data(), 1, reinterpret_cast<std::byte*>(&value));
+    return fmt::format("{}", value);
+}
+
+/// The bits as one number, for values that look alike (two NaNs).
+std::string bits_text(std::span<const std::byte> element) {
+    std::string text = "0x";
+    for (std::size_t i = element.size(); i-- > 0;) text += fmt::format("{:02x}", std::to_integer<unsigned>(element[i]));
+    return text;
+}
+
+std::string both_values(DType dtype, std::span<const std::byte> a, std::span<const std::byte> b) {
+    const std::string text_a = value_text(dtype, a);
+    const std::string text_b = value_text(dtype, b);
+    if (text_a == text_b) return bits_text(a) + " and " + bits_text(b);
+    return text_a + " and " + text_b;
+}
+
+const Shard& shard_of(const CheckpointIndex& index, const Copy& copy) {
+    return index.tensors[copy.tensor].shards[copy.shard];
+}
+
+/// The copy that gave element `number` of the destination.
+const Copy& giver(const Destination& destination, std::uint64_t number) {
+    const Box element = boxes_of_range(destination.dims, number, 1).front();
+    return *std::find_if(destination.copies.begin(), destination.copies.end(),
+                         [&](const Copy& copy) { return intersection(copy.box, element).has_value(); });
+}
+
+}  // namespace
+
+std::string difference_text(const CheckpointIndex& index, const PlannedTensor& tensor, const Destination& destination,
+                            const Copy& replica, std::uint64_t tile_first, std::span<const std::byte> values,
+                            std::span<const std::byte> other) {
+    const std::uint64_t elem_bytes = size_of(tensor.dtype);
+    const auto differing = std::mismatch(values.begin(), values.end(), other.begin()).first - values.begin();
+    const std::uint64_t in_tile = static_cast<std::uint64_t>(differing) / elem_bytes;
+    const std::uint64_t number = tile_first + in_tile;
+    const std::string what = fmt::format("first at element {}: {}", grouped(number),
+                                         both_values(tensor.dtype, values.subspan(in_tile * elem_bytes, elem_bytes),
+                                                     other.subspan(in_tile * elem_bytes, elem_bytes)));
+    const Copy& copy = giver(destination, number);
+    if (copy.tensor != replica.tensor) {
+        return fmt::format(
+            "{} differs from {} ({}) although config.json says tie_word_embeddings: keep it with [select] keep = "
+            "[\"^lm_head\\\\.weight$\"] or set tie_word_embeddings to false",
+            index.tensors[replica.tensor].name, tensor.name, what);
+    }
+    const std::string_view meaning =
+        tensor.replicas_stated ? "it is stated to be replicated, so one of the files is damaged"
+                               : "nothing says how it was split; if these are tensor-parallel parts, pass --merger "
+                                 "tensor_parallel (or concat), else the checkpoint is damaged";
+    return fmt::format("{}: ranks {} and {} hold different values ({}): {}", tensor.name, shard_of(index, copy).rank,
+                       shard_of(index, replica).rank, what, meaning);
+}
+
+void forget_shared_replicas(const CheckpointIndex& index, Plan& plan) {
+    using Walk = std::tuple<std::uint32_t, std::uint64_t, std::vector<std::uint64_t>>;
+    const auto walk_of = [&](const Copy& copy) {
+        const Shard& shard = shard_of(index, copy);
+        std::vector<std::uint64_t> shape;
+        for (const Dims* dims : {&copy.stride, &copy.box.origin, &copy.box.extent}) {
+            shape.insert(shape.end(), dims->begin(), dims->end());
+        }
+        return Walk(shard.file, shard.offset + copy.first * size_of(index.tensors[copy.tensor].dtype),
+                    std::move(shape));
+    };
+    for (PlannedTensor& tensor : plan.tensors) {
+        if (tensor.replicas.empty()) continue;
+        std::set<Walk> walks;
+        for (const Copy& copy : tensor.copies) walks.insert(walk_of(copy));
+        std::erase_if(tensor.replicas, [&](const Copy& replica) { return walks.count(walk_of(replica)) != 0; });
+    }
+}
+
+}  // namespace unshard

@@ -1,0 +1,73 @@
+// One thread's share of the copy pass: a tile from the checkpoint's files into an output.
+#pragma once
+
+#include "copy/convert.hpp"
+#include "copy/gather.hpp"
+#include "copy/sources.hpp"
+#include "copy/staging.hpp"
+#include "copy/tiles.hpp"
+#include "unshard/plugin.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace unshard {
+
+/// What all tiles of a destination share.
+struct Filling {
+    const PlannedTensor* tensor = nullptr;
+    const Destination* destination = nullptr;
+    Stage* stage = nullptr;
+    Writer* writer = nullptr;     ///< used when `stored` is empty
+    std::optional<DType> stored;  ///< empty: an encoding of the writer's own
+    bool is_sum = false;
+    bool compares = false;  ///< the replicas are compared
+    Dims strides;
+    CopyFinder copies;
+    CopyFinder replicas;
+
+    Filling(const PlannedTensor& tensor, const Destination& destination);
+
+    /// The type that values have when they have been gathered, and summed where they are terms of a sum.
+    DType gathered() const;
+    /// The most bytes that an element takes in any buffer.
+    std::uint64_t elem_bytes() const;
+    std::uint64_t stored_bytes(std::uint64_t elems) const;
+};
+
+/// What one thread has done.
+struct TileCounts {
+    std::uint64_t bytes_written = 0;
+    std::uint64_t replicas_compared = 0;
+    std::uint64_t overflowed = 0;
+};
+
+class TileWriter {
+public:
+    TileWriter(const CheckpointIndex& index, const Sources& sources, std::uint64_t tile_bytes)
+        : index_(index), sources_(sources), gatherer_(tile_bytes) {}
+
+    /// Throws Error when a source cannot be read, the output not be written, or replicas differ.
+    TileCounts write(const Filling& filling, const Tile& tile);
+
+private:
+    std::uint64_t gather(const Filling& filling, const Tile& tile, const Copy& copy, std::span<std::byte> into);
+    std::span<std::byte> gather_values(const Filling& filling, const Tile& tile);
+    template <class Sum>
+    std::span<std::byte> gather_sums(const Filling& filling, const Tile& tile);
+    std::uint64_t compare_replicas(const Filling& filling, const Tile& tile, std::span<const std::byte> values);
+    std::span<const std::byte> encode(const Filling& filling, std::span<const std::byte> values, const Tile& tile,
+                                      TileCounts& counts);
+    std::span<const std::byte> encode_blocks(const Filling& filling, std::span<const std::byte> values,
+                                             const Tile& tile, TileCounts& counts);
+
+    const CheckpointIndex& index_;
+    const Sources& sources_;
+    Gatherer gatherer_;
+    Buffer values_;   ///< a tile as the checkpoint has it
+    Buffer other_;    ///< a replica of it, or the sum that it is a term of
+    Buffer floats_;   ///< what the writer encodes
+    Buffer encoded_;  ///< what is written, where that is not `values_`
+};
+
+}  // namespace unshard

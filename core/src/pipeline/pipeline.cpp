@@ -1,0 +1,166 @@
+#include "pipeline/pipeline.hpp"
+
+#include "pipeline/pipeline_settings.hpp"
+#include "pipeline/toml_section.hpp"
+#include "select/pattern.hpp"
+#include "unshard/input_file.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+namespace unshard {
+namespace {
+
+constexpr std::uint64_t kMostBytes = 16 << 20;
+constexpr unsigned kMostThreads = 1024;
+constexpr unsigned kMostTileMib = 1024;
+
+toml::table parse(const std::string& text, const std::string& file) {
+    try {
+        return toml::parse(text, file);
+    } catch (const toml::parse_error& e) {
+        const toml::source_position at = e.source().begin;
+        throw UsageError(fmt::format("{}:{}:{}: {}", file, at.line, at.column, e.description()));
+    }
+}
+
+std::string read_file(const std::string& path) {
+    try {
+        const InputFile file(path);
+        if (file.bytes() > kMostBytes) throw Error(fmt::format("{}: {} bytes are no pipeline", path, file.bytes()));
+        return file.read(0, file.bytes());
+    } catch (const Error& e) {
+        throw UsageError(e.what());
+    }
+}
+
+/// Rules are known by name or are a file.
+bool is_rules_file(const std::string& rules) {
+    return rules.find('/') != std::string::npos || rules.ends_with(".toml");
+}
+
+bool is_directory_name(const std::string& assets) {
+    return assets != "auto" && assets != "none";
+}
+
+void read(TomlSection section, Pipeline::Input& input) {
+    input.path = section.path("path");
+    input.reader = section.text("reader", input.reader);
+    input.assets = section.text_or_path("assets", input.assets, is_directory_name);
+    input.root = section.text("root", input.root);
+    input.options = section.json("options");
+    section.finish("path");
+}
+
+void read(TomlSection section, Pipeline::Merge& merge) {
+    merge.merger = section.text("merger", merge.merger);
+    merge.rules = section.text_or_path("rules", merge.rules, is_rules_file);
+    merge.verify_replicas = section.flag("verify_replicas", merge.verify_replicas);
+    merge.options = section.json("options");
+    section.finish();
+}
+
+std::vector<std::string> patterns(TomlSection& section, const std::string& key) {
+    const std::vector<std::string> result = section.texts(key, {});
+    section.check(key, [&] {
+        for (const std::string& pattern : result) compile_pattern(pattern);
+    });
+    return result;
+}
+
+RenameRule rename_rule(TomlSection rule) {
+    RenameRule result{rule.text("from", ""), rule.text("to", "")};
+    rule.finish();
+    if (result.from.empty()) rule.fail("from", "a rename needs from = 'pattern' and to = 'name'");
+    rule.check("from", [&] { check_replacement(*compile_pattern(result.from), result.to); });
+    return result;
+}
+
+void read(TomlSection section, Pipeline::Select& select) {
+    select.strip = section.texts("strip", select.strip);
+    for (const TomlSection& rule : section.sections("rename", "in a rename of [select]")) {
+        select.rename.push_back(rename_rule(rule));
+    }
+    select.keep = patterns(section, "keep");
+    select.drop = patterns(section, "drop");
+    select.allow_missing = section.flag("allow_missing", select.allow_missing);
+    section.finish();
+}
+
+Pipeline::Output output(TomlSection section) {
+    Pipeline::Output output;
+    output.path = section.path("path");
+    output.writer = section.text("writer", output.path.ends_with(".gguf") ? "gguf" : "safetensors");
+    output.dtype = section.text("dtype", output.writer == "gguf" ? "auto" : "keep");
+    output.max_shard_size = section.text("max_shard_size", "");
+    output.options = section.json("options");
+    section.finish("path");
+    return output;
+}
+
+void read(TomlSection section, Pipeline::Engine& engine) {
+    engine.threads = static_cast<unsigned>(section.number("threads", engine.threads, 0, kMostThreads));
+    engine.tile_mib = section.number("tile_mib", engine.tile_mib, 1, kMostTileMib);
+    engine.plugin_path = section.paths("plugin_path");
+    section.finish();
+}
+
+void check_version(TomlSection& root) {
+    static constexpr std::uint64_t kVersion = 1;
+    const std::uint64_t version = root.number("version", 0, 0, UINT32_MAX);
+    if (version == 0) root.fail("version", "'version' is missing: begin the pipeline with 'version = 1'");
+    if (version == kVersion) return;
+    root.fail("version", fmt::format("version is {}, this unshard reads version {}", version, kVersion));
+}
+
+/// As comparable text: the same place has the same, and what lies in a directory begins with the directory's.
+std::string place(const std::string& path) {
+    const std::filesystem::path full = std::filesystem::absolute(path).lexically_normal();
+    return full.has_filename() ? full.string() + "/" : full.string();
+}
+
+void check_outputs_apart(const TomlSection& root, const std::vector<Pipeline::Output>& outputs) {
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        for (std::size_t j = 0; j < outputs.size(); ++j) {
+            if (i == j || !place(outputs[i].path).starts_with(place(outputs[j].path))) continue;
+            root.fail("output", fmt::format("outputs '{}' and '{}' lie in each other: give each a path of its own",
+                                            outputs[i].path, outputs[j].path));
+        }
+    }
+}
+
+Pipeline read(const toml::table& document, const std::string& file) {
+    Pipeline pipeline;
+    TomlSection root(document, "at the top level", file);
+    check_version(root);
+    TomlSection input = root.section("input"), merge = root.section("merge"), select = root.section("select");
+    const std::vector<TomlSection> outputs = root.sections("output", "in [[output]]");
+    const TomlSection engine = root.section("engine");
+    root.finish();
+    read(input, pipeline.input);
+    read(merge, pipeline.merge);
+    read(select, pipeline.select);
+    for (const TomlSection& section : outputs) pipeline.outputs.push_back(output(section));
+    if (outputs.empty()) root.fail("output", "there is no [[output]]: add one with path = \"...\"");
+    check_outputs_apart(root, pipeline.outputs);
+    read(engine, pipeline.engine);
+    return pipeline;
+}
+
+}  // namespace
+
+Pipeline load_pipeline(const std::string& file, std::span<const Setting> settings) {
+    toml::table document = parse(read_file(file), file);
+    apply_settings(document, settings);
+    return read(document, file);
+}
+
+Pipeline pipeline_of(std::span<const Setting> settings) {
+    static const std::string kName = "command line";
+    toml::table document = parse("version = 1\n[[output]]\n", kName);
+    apply_settings(document, settings);
+    return read(document, kName);
+}
+
+}  // namespace unshard

@@ -1,0 +1,231 @@
+// The host's side of every call: pass records in, take the result through the sink, and turn whatever went wrong into
+// an exception once the plugin's frames are gone.
+
+#include "plugins/abi_bridge.hpp"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <utility>
+
+namespace unshard {
+namespace {
+
+/// The plugin's table as far as it goes: members that an older plugin does not have are null.
+template <class Table>
+Table table_of(const PluginLibrary& library) {
+    Table table{};
+    const auto size = *static_cast<const std::uint64_t*>(library.info->table);
+    std::memcpy(&table, library.info->table, std::min<std::uint64_t>(sizeof table, size));
+    return table;
+}
+
+/// What a plugin said through the sink during one call. Makes no allocation of its own.
+struct Said {
+    unsigned results = 0;
+    unsigned failures = 0;
+    std::uint32_t failure = UNSHARD_FAILURE_ERROR;
+    std::string message;
+    std::exception_ptr refused;  ///< why the host did not take the result
+};
+
+void on_fail(void* host, unshard_string message, std::uint32_t failure) noexcept {
+    Said& said = *static_cast<Said*>(host);
+    if (++said.failures > 1) return;
+    try {
+        said.message = abi::text(message);
+        said.failure = failure;
+    } catch (...) {
+        said.refused = std::current_exception();
+    }
+}
+
+template <class Record, class Value>
+struct Taken : Said {
+    Value value;
+};
+
+template <class Record, class Value>
+std::int32_t on_accept(void* host, unshard_array one_record) noexcept {
+    // `host` is the Said of unshard_sink::host, as for on_fail.
+    auto& taken = static_cast<Taken<Record, Value>&>(*static_cast<Said*>(host));
+    if (++taken.results > 1) return 1;
+    try {
+        taken.value = abi::value(abi::only<Record>(one_record));
+        return 0;
+    } catch (...) {
+        taken.refused = std::current_exception();
+        return 1;
+    }
+}
+
+std::int32_t on_unwanted_result(void* host, unshard_array) noexcept {
+    ++static_cast<Said*>(host)->results;
+    return 1;
+}
+
+/// One plugin, as errors name it, and the rules that its calls keep to.
+class Caller {
+public:
+    explicit Caller(const PluginLibrary& library) : file_(library.file.string()) {}
+
+    /// A call that gives a record. `call` gets the sink and returns what the plugin's function returned.
+    template <class Record, class Value, class Call>
+    Value result_of(const char* function, Call call) const {
+        Taken<Record, Value> taken;
+        const std::int32_t code = guarded(function, taken, &on_accept<Record, Value>, call);
+        check(function, taken, code != 0);
+        if (taken.results == 0) blame(function, "returned success without a result");
+        return std::move(taken.value);
+    }
+
+    /// A call without a result. `is_failure` judges what it returned.
+    template <class IsFailure, class Call>
+    std::int32_t code_of(const char* function, IsFailure is_failure, Call call) const {
+        Said said;
+        const std::int32_t code = guarded(function, said, &on_unwanted_result, call);
+        check(function, said, is_failure(code));
+        if (said.results != 0) blame(function, "gave a result where none is due");
+        return code;
+    }
+
+    [[noreturn]] void blame(const char* function, const std::string& what) const {
+        throw Error(fmt::format("{}: {} {}: this is a mistake in the plugin, tell its author", file_, function, what));
+    }
+
+private:
+    template <class Call>
+    std::int32_t guarded(const char* function, Said& said, decltype(unshard_sink::accept) accept, Call call) const {
+        const unshard_sink sink{sizeof(unshard_sink), &said, accept, &on_fail};
+        try {
+            return call(&sink);
+        } catch (...) {
+            blame(function, "let an exception out");
+        }
+    }
+
+    void check(const char* function, const Said& said, bool failed) const {
+        if (said.results > 1) blame(function, fmt::format("gave {} results where one is due", said.results));
+        if (said.refused) rethrow(function, said.refused);
+        if (said.failures != 0 && !said.message.empty()) throw_message(function, said);
+        if (said.failures != 0 || failed) blame(function, "failed without saying why");
+    }
+
+    [[noreturn]] void rethrow(const char* function, const std::exception_ptr& refused) const {
+        try {
+            std::rethrow_exception(refused);
+        } catch (const abi::RecordError& e) {
+            blame(function, fmt::format("gave a result that is not valid: {}", e.what()));
+        }
+    }
+
+    [[noreturn]] void throw_message(const char* function, const Said& said) const {
+        if (said.failure == UNSHARD_FAILURE_USAGE) throw UsageError(said.message);
+        if (said.failure != UNSHARD_FAILURE_UNEXPECTED) throw Error(said.message);
+        throw Error(fmt::format("{}: {} was stopped by an exception: {}", file_, function, said.message));
+    }
+
+    std::string file_;
+};
+
+class BridgedReader : public Reader {
+public:
+    explicit BridgedReader(const PluginLibrary& library)
+        : caller_(library), table_(table_of<unshard_reader>(library)) {}
+
+    int probe(const Request& request) override {
+        abi::Records own;
+        const unshard_request r = abi::record(own, request);
+        const std::int32_t score =
+            caller_.code_of("probe", is_negative, [&](const unshard_sink* s) { return table_.probe(abi::one(r), s); });
+        if (score > 100) caller_.blame("probe", fmt::format("returned {}, the most is 100", score));
+        return score;
+    }
+
+    CheckpointIndex index(const Request& request) override {
+        abi::Records own;
+        const unshard_request r = abi::record(own, request);
+        return caller_.result_of<unshard_index, CheckpointIndex>(
+            "index", [&](const unshard_sink* s) { return table_.index(abi::one(r), s); });
+    }
+
+private:
+    static bool is_negative(std::int32_t code) { return code < 0; }
+
+    Caller caller_;
+    unshard_reader table_;
+};
+
+class BridgedMerger : public Merger {
+public:
+    explicit BridgedMerger(const PluginLibrary& library)
+        : caller_(library), table_(table_of<unshard_merger>(library)) {}
+
+    Plan plan(const CheckpointIndex& index, const Request& request) override {
+        abi::Records own;
+        const unshard_request r = abi::record(own, request);
+        const unshard_index i = abi::record(own, index);
+        return caller_.result_of<unshard_plan, Plan>(
+            "plan", [&](const unshard_sink* s) { return table_.plan(abi::one(r), abi::one(i), s); });
+    }
+
+private:
+    Caller caller_;
+    unshard_merger table_;
+};
+
+class BridgedWriter : public Writer {
+public:
+    explicit BridgedWriter(const PluginLibrary& library)
+        : caller_(library), table_(table_of<unshard_writer>(library)) {}
+
+    Layout layout(const Plan& plan, const Request& request) override {
+        abi::Records own;
+        const unshard_request r = abi::record(own, request);
+        const Plan shapes = without_copies(plan);
+        const unshard_plan p = abi::record(own, shapes);
+        return caller_.result_of<unshard_layout, Layout>(
+            "layout", [&](const unshard_sink* s) { return table_.layout(abi::one(r), abi::one(p), s); });
+    }
+
+    /// Called for every tile from many threads: nothing is allocated and nothing shared is written.
+    void encode(std::string_view encoding, std::span<const float> values, std::uint64_t row_elems,
+                std::span<std::byte> out) override {
+        if (table_.encode == nullptr) return Writer::encode(encoding, values, row_elems, out);
+        const std::uint64_t rows = row_elems == 0 ? 0 : values.size() / row_elems;
+        caller_.code_of("encode", is_not_zero, [&](const unshard_sink* s) {
+            return table_.encode(abi::text(encoding), values.data(), rows, row_elems, out.data(), out.size(), s);
+        });
+    }
+
+private:
+    static bool is_not_zero(std::int32_t code) { return code != 0; }
+
+    static Plan without_copies(const Plan& plan) {
+        Plan shapes{{}, plan.dropped, plan.warnings};
+        shapes.tensors.reserve(plan.tensors.size());
+        for (const PlannedTensor& t : plan.tensors) {
+            shapes.tensors.push_back({t.name, t.dtype, t.shape, t.view, {}, {}, t.replicas_stated});
+        }
+        return shapes;
+    }
+
+    Caller caller_;
+    unshard_writer table_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reader> bridged_reader(const PluginLibrary& library) {
+    return std::make_unique<BridgedReader>(library);
+}
+
+std::unique_ptr<Merger> bridged_merger(const PluginLibrary& library) {
+    return std::make_unique<BridgedMerger>(library);
+}
+
+std::unique_ptr<Writer> bridged_writer(const PluginLibrary& library) {
+    return std::make_unique<BridgedWriter>(library);
+}
+
+}  // namespace unshard

@@ -1,0 +1,159 @@
+// The two ways to show an Inspection.
+
+#include "report/dropped_text.hpp"
+#include "report/inspect.hpp"
+#include "report/name_groups.hpp"
+#include "report/printable.hpp"
+#include "report/quantity.hpp"
+#include "report/stored.hpp"
+#include "report/text.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <numeric>
+
+namespace unshard {
+namespace {
+
+using Row = std::array<std::string, 6>;
+
+std::string shape_text(const SourceTensor& tensor) {
+    const auto shape = known_shape(tensor);
+    return shape ? to_string(*shape) : "?";
+}
+
+/// Everything about a tensor but its name.
+Row row_of(const SourceTensor& tensor, const CheckpointIndex& index) {
+    return {"", to_string(tensor.dtype),        shape_text(tensor), stored_text(tensor, index),
+            "", size_text(stored_bytes(tensor))};
+}
+
+std::vector<NameGroup> rows_of_names(const std::vector<NamedItem>& items, bool all) {
+    if (!all) return group_names(items);
+    std::vector<NameGroup> groups;
+    for (std::size_t i = 0; i < items.size(); ++i) groups.push_back({items[i].name, {i}});
+    return groups;
+}
+
+std::vector<Row> rows_of(const CheckpointIndex& index, bool all) {
+    std::vector<Row> each;
+    std::vector<NamedItem> items;
+    for (const SourceTensor& tensor : index.tensors) {
+        each.push_back(row_of(tensor, index));
+        items.push_back({tensor.name, fmt::format("{}", fmt::join(each.back(), "|"))});
+    }
+    std::vector<Row> rows;
+    for (const NameGroup& group : rows_of_names(items, all)) {
+        Row row = each[group.members.front()];
+        row[0] = printable(group.name);
+        std::uint64_t bytes = 0;
+        for (const std::size_t i : group.members) bytes = checked_add(bytes, stored_bytes(index.tensors[i]));
+        if (group.members.size() > 1) row[4] = "x" + grouped(group.members.size());
+        row[5] = size_text(bytes);
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+/// Columns aligned; the last two to the right.
+std::string table_text(const std::vector<Row>& rows) {
+    std::array<std::size_t, 6> widths{};
+    for (const Row& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    }
+    std::string text;
+    for (const Row& row : rows) {
+        text += fmt::format("  {:<{}}  {:<{}}  {:<{}}  {:<{}}  {:>{}}  {:>{}}\n", row[0], widths[0], row[1], widths[1],
+                            row[2], widths[2], row[3], widths[3], row[4], widths[4], row[5], widths[5]);
+    }
+    return text;
+}
+
+std::string mesh_text(const Mesh& mesh) {
+    std::vector<std::string> names;
+    for (const std::string& name : mesh.dim_names) names.push_back("'" + printable(name) + "'");
+    std::vector<std::uint64_t> ranks = mesh.ranks;
+    const std::string where = names.empty() ? "" : fmt::format(" ({})", fmt::join(names, ", "));
+    return fmt::format("{}{}: {}", to_string(mesh.shape), where, ranks_text(std::move(ranks)));
+}
+
+std::uint64_t parameters_of(const CheckpointIndex& index) {
+    std::uint64_t count = 0;
+    for (const SourceTensor& tensor : index.tensors) {
+        const auto shape = known_shape(tensor);
+        if (shape) count = checked_add(count, shape->numel());
+    }
+    return count;
+}
+
+std::uint64_t file_bytes(const CheckpointIndex& index) {
+    std::uint64_t bytes = 0;
+    for (const SourceFile& file : index.files) bytes += file.bytes;
+    return bytes;
+}
+
+nlohmann::ordered_json numbers(const Dims& dims) {
+    return std::vector<std::uint64_t>(dims.begin(), dims.end());
+}
+
+nlohmann::ordered_json to_json(const Shard& shard) {
+    nlohmann::ordered_json json = {{"rank", shard.rank},
+                                   {"file", shard.file},
+                                   {"offset", shard.offset},
+                                   {"bytes", shard.bytes},
+                                   {"shape", numbers(shard.shape)}};
+    if (shard.origin) json["origin"] = numbers(*shard.origin);
+    if (shard.mesh) {
+        json["mesh"] = *shard.mesh;
+        for (const Placement& p : shard.placements) json["placements"].push_back(to_string(p));
+    }
+    return json;
+}
+
+nlohmann::ordered_json to_json(const SourceTensor& tensor, const CheckpointIndex& index) {
+    const auto shape = known_shape(tensor);
+    nlohmann::ordered_json json = {{"name", tensor.name}, {"dtype", to_string(tensor.dtype)}};
+    json["shape"] = shape ? numbers(*shape) : nlohmann::ordered_json();
+    json["stored"] = stored_text(tensor, index);
+    json["bytes"] = stored_bytes(tensor);
+    json["shards"] = nlohmann::ordered_json::array();
+    for (const Shard& shard : tensor.shards) json["shards"].push_back(to_json(shard));
+    return json;
+}
+
+}  // namespace
+
+std::string to_text(const Inspection& inspection, bool all) {
+    const CheckpointIndex& index = inspection.index;
+    std::string text = fmt::format("{}: {}", printable(inspection.path), index.format);
+    text += fmt::format(" (reader {})\n", inspection.reader);
+    text += fmt::format("  {}, {}; {}, {}\n", count_of(index.files.size(), "file"), size_text(file_bytes(index)),
+                        count_of(index.tensors.size(), "tensor"), count_of(parameters_of(index), "parameter"));
+    for (const Mesh& mesh : index.meshes) text += "  mesh " + mesh_text(mesh) + "\n";
+    text += "\n" + table_text(rows_of(index, all));
+    if (!index.dropped.empty()) text += "\nnot part of the model:\n" + dropped_text(index.dropped);
+    return text;
+}
+
+nlohmann::ordered_json to_json(const Inspection& inspection) {
+    const CheckpointIndex& index = inspection.index;
+    nlohmann::ordered_json json = {{"path", inspection.path},
+                                   {"format", index.format},
+                                   {"reader", inspection.reader},
+                                   {"ranks", index.ranks},
+                                   {"parameters", parameters_of(index)},
+                                   {"metadata", index.metadata}};
+    for (const char* list : {"files", "meshes", "tensors", "dropped"}) json[list] = nlohmann::ordered_json::array();
+    json["warnings"] = index.warnings;
+    for (const SourceFile& f : index.files) json["files"].push_back({{"path", f.path}, {"bytes", f.bytes}});
+    for (const Mesh& m : index.meshes) {
+        json["meshes"].push_back({{"shape", numbers(m.shape)}, {"dim_names", m.dim_names}, {"ranks", m.ranks}});
+    }
+    for (const SourceTensor& t : index.tensors) json["tensors"].push_back(to_json(t, index));
+    for (const Dropped& d : index.dropped) json["dropped"].push_back({{"name", d.name}, {"why", d.why}});
+    return json;
+}
+
+}  // namespace unshard

@@ -1,0 +1,75 @@
+#include "report/stored.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+namespace unshard {
+namespace {
+
+/// "Replicate() x2, Shard(0) x2 on ('ddp', 'fsdp')".
+std::string placed_text(const Shard& shard, const CheckpointIndex& index) {
+    if (*shard.mesh >= index.meshes.size()) return "on an unknown mesh";
+    const Mesh& mesh = index.meshes[*shard.mesh];
+    std::vector<std::string> parts, names;
+    for (std::size_t i = 0; i < shard.placements.size() && i < mesh.shape.rank(); ++i) {
+        parts.push_back(fmt::format("{} x{}", to_string(shard.placements[i]), mesh.shape[i]));
+    }
+    for (const std::string& name : mesh.dim_names) names.push_back("'" + name + "'");
+    const std::string text = fmt::format("{}", fmt::join(parts, ", "));
+    return names.empty() ? text : fmt::format("{} on ({})", text, fmt::join(names, ", "));
+}
+
+bool same_shapes(const SourceTensor& tensor) {
+    return std::all_of(tensor.shards.begin(), tensor.shards.end(),
+                       [&](const Shard& s) { return s.shape == tensor.shards.front().shape; });
+}
+
+}  // namespace
+
+std::string to_string(const Placement& placement) {
+    switch (placement.kind) {
+        case PlacementKind::replicate:
+            return "Replicate()";
+        case PlacementKind::shard:
+            return fmt::format("Shard({})", placement.dim);
+        case PlacementKind::strided_shard:
+            return fmt::format("_StridedShard({}, sf={})", placement.dim, placement.split_factor);
+        case PlacementKind::partial_sum:
+            return "Partial(sum)";
+        case PlacementKind::partial_avg:
+            return "Partial(avg)";
+    }
+    return "";
+}
+
+std::string stored_text(const SourceTensor& tensor, const CheckpointIndex& index) {
+    if (tensor.shards.empty()) return "nowhere";
+    std::set<std::string> forms;
+    for (const Shard& shard : tensor.shards) {
+        if (shard.mesh) forms.insert(placed_text(shard, index));
+        if (!shard.mesh) forms.insert(shard.origin ? "boxes" : "plain");
+    }
+    if (forms.size() > 1) return fmt::format("{} shards of several kinds", tensor.shards.size());
+    if (tensor.shards.front().mesh) return *forms.begin();
+    if (tensor.shards.size() == 1) return "whole";
+    if (tensor.shards.front().origin) return fmt::format("{} boxes", tensor.shards.size());
+    return fmt::format("{} on {} ranks", same_shapes(tensor) ? "same shape" : "plain parts", tensor.shards.size());
+}
+
+std::optional<Dims> known_shape(const SourceTensor& tensor) {
+    if (tensor.shape || tensor.shards.empty()) return tensor.shape;
+    const bool plain = std::all_of(tensor.shards.begin(), tensor.shards.end(), is_plain);
+    return plain && same_shapes(tensor) ? std::optional(tensor.shards.front().shape) : std::nullopt;
+}
+
+std::uint64_t stored_bytes(const SourceTensor& tensor) {
+    std::uint64_t bytes = 0;
+    for (const Shard& s : tensor.shards)
+        bytes = checked_add(bytes, checked_mul(s.shape.numel(), size_of(tensor.dtype)));
+    return bytes;
+}
+
+}  // namespace unshard

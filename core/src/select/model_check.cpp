@@ -1,0 +1,109 @@
+#include "select/model_check.hpp"
+
+#include "models/completeness.hpp"
+#include "models/rules.hpp"
+#include "select/pattern.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+namespace unshard {
+namespace {
+
+constexpr std::size_t kMostNames = 20;
+
+std::string some_of(const std::vector<std::string>& names) {
+    const std::size_t shown = std::min(names.size(), kMostNames);
+    std::string text =
+        fmt::format("'{}'", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), "', '"));
+    if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
+    return text;
+}
+
+std::string architecture_of(const nlohmann::json& config) {
+    const auto found = config.find("architectures");
+    if (found == config.end() || !found->is_array() || found->empty() || !found->front().is_string()) return {};
+    return found->front().get<std::string>();
+}
+
+std::vector<NamedShape> shapes_of(const Plan& plan) {
+    std::vector<NamedShape> shapes;
+    for (const PlannedTensor& t : plan.tensors) shapes.push_back({t.name, t.shape});
+    return shapes;
+}
+
+/// What was dropped on purpose is not missed.
+void forget_dropped(std::vector<std::string>& missing, const Plan& plan) {
+    std::set<std::string_view> dropped;
+    for (const Dropped& d : plan.dropped) dropped.insert(d.name);
+    std::erase_if(missing, [&](const std::string& name) { return dropped.count(name) != 0; });
+}
+
+/// What is kept on purpose is expected.
+void forget_kept(std::vector<std::string>& unexpected, const std::vector<std::string>& patterns) {
+    for (const std::string& text : patterns) {
+        const auto pattern = compile_pattern(text);
+        std::erase_if(unexpected, [&](const std::string& name) { return re2::RE2::PartialMatch(name, *pattern); });
+    }
+}
+
+std::vector<std::string> texts_of(const std::vector<WrongShape>& wrong) {
+    std::vector<std::string> texts;
+    for (const WrongShape& w : wrong) {
+        texts.push_back(fmt::format("{} is {}, not {}", w.name, to_string(w.found), to_string(w.expected)));
+    }
+    return texts;
+}
+
+void report_problems(const Completeness& found, const std::string& architecture, bool allow_missing, Plan& plan) {
+    std::vector<std::string> problems;
+    if (!found.missing.empty()) {
+        const std::string text = fmt::format("{} missing: {}", found.missing.size(), some_of(found.missing));
+        if (allow_missing) {
+            plan.warnings.push_back(fmt::format("{}: {}", architecture, text));
+        } else {
+            problems.push_back(text + " (--allow-missing writes the rest)");
+        }
+    }
+    if (!found.unexpected.empty()) {
+        problems.push_back(fmt::format("{} unexpected: {} (--drop PATTERN leaves them out, --keep PATTERN writes them)",
+                                       found.unexpected.size(), some_of(found.unexpected)));
+    }
+    if (!found.wrong_shape.empty()) {
+        problems.push_back(fmt::format("{} of another shape than config.json says: {}", found.wrong_shape.size(),
+                                       some_of(texts_of(found.wrong_shape))) +
+                           " (are these parts of a tensor-parallel model? pass --merger tensor_parallel)");
+    }
+    if (problems.empty()) return;
+    throw Error(
+        fmt::format("the tensors are not those of {} in config.json: {}", architecture, fmt::join(problems, "; ")));
+}
+
+}  // namespace
+
+std::string check_model(Plan& plan, const nlohmann::json& config, const std::string& models_directory,
+                        const Pipeline::Select& select) {
+    if (!config.is_object()) return "not checked for completeness: there is no config.json";
+    if (models_directory.empty()) return "not checked for completeness: configs/models is not installed";
+    const std::string architecture = architecture_of(config);
+    const std::vector<ModelRules> all = load_rules_directory(models_directory);
+    const ModelRules* rules = find_rules(all, config);
+    if (rules == nullptr) {
+        return fmt::format("not checked for completeness: nothing is known about {}",
+                           architecture.empty() ? "a config.json without architectures" : architecture);
+    }
+    const auto shapes = shapes_of(plan);
+    Completeness found = check_completeness(*rules, config_values(*rules, config), shapes);
+    forget_dropped(found.missing, plan);
+    forget_kept(found.unexpected, select.keep);
+    report_problems(found, architecture, select.allow_missing, plan);
+    return fmt::format("{} as {} has them ({})",
+                       found.missing.empty() ? "complete: all tensors" : "incomplete, the rest", architecture,
+                       std::filesystem::path(rules->file).filename().string());
+}
+
+}  // namespace unshard

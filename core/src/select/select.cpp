@@ -1,0 +1,150 @@
+#include "select/select.hpp"
+
+#include "select/pattern.hpp"
+#include "select/tied.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace unshard {
+namespace {
+
+/// A pattern of the pipeline, and whether it ever matched: one that never does is probably a mistake.
+struct Rule {
+    std::string key;
+    std::string to;
+    std::unique_ptr<const re2::RE2> pattern;
+    bool matched = false;
+
+    bool matches(const std::string& name) {
+        const bool found = re2::RE2::PartialMatch(name, *pattern);
+        matched |= found;
+        return found;
+    }
+};
+
+std::vector<Rule> rules_of(std::string_view key, const std::vector<std::string>& patterns) {
+    std::vector<Rule> rules;
+    for (const std::string& p : patterns) rules.push_back({std::string(key), "", compile_pattern(p), false});
+    return rules;
+}
+
+std::vector<Rule> rename_rules(const std::vector<RenameRule>& renames) {
+    std::vector<Rule> rules;
+    for (const RenameRule& r : renames) {
+        rules.push_back({"rename", r.to, compile_pattern(r.from), false});
+        check_replacement(*rules.back().pattern, r.to);
+    }
+    return rules;
+}
+
+bool any_matches(std::vector<Rule>& rules, const std::string& name) {
+    bool found = false;
+    for (Rule& rule : rules) found |= rule.matches(name);
+    return found;
+}
+
+/// Removes what wrappers put into names. At the start of a name any prefix; further in only those that begin with '_',
+/// because a model may well have a part called 'module'.
+std::string stripped(std::string name, const std::vector<std::string>& prefixes) {
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (const std::string& prefix : prefixes) {
+            if (prefix.empty()) continue;
+            const bool leads = name.starts_with(prefix) && name.size() > prefix.size();
+            const std::size_t inner = prefix.front() == '_' ? name.find("." + prefix) : std::string::npos;
+            if (leads) {
+                name.erase(0, prefix.size());
+            } else if (inner != std::string::npos && inner + 1 + prefix.size() < name.size()) {
+                name.erase(inner + 1, prefix.size());
+            } else {
+                continue;
+            }
+            changed = true;
+        }
+    }
+    return name;
+}
+
+std::string renamed(std::string name, std::vector<Rule>& renames) {
+    for (Rule& rule : renames) {
+        if (!rule.matches(name)) continue;
+        const std::string old = name;
+        re2::RE2::Replace(&name, *rule.pattern, rule.to);
+        if (name.empty()) {
+            throw UsageError(fmt::format("[select] rename '{}': leaves nothing of '{}'", rule.pattern->pattern(), old));
+        }
+    }
+    return name;
+}
+
+/// `origins` are the tensors' names in the checkpoint; those of dropped tensors are removed from it as well.
+void drop_matching(Plan& plan, std::vector<std::string>& origins, std::vector<Rule>& drops, std::vector<Rule>& keeps) {
+    std::vector<PlannedTensor> left;
+    std::vector<std::string> origins_left;
+    for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+        PlannedTensor& tensor = plan.tensors[i];
+        const bool is_kept = any_matches(keeps, tensor.name);
+        const auto drop = std::find_if(drops.begin(), drops.end(), [&](Rule& r) { return r.matches(tensor.name); });
+        if (drop != drops.end() && !is_kept) {
+            plan.dropped.push_back({tensor.name, fmt::format("[select] drop '{}'", drop->pattern->pattern())});
+            continue;
+        }
+        left.push_back(std::move(tensor));
+        origins_left.push_back(std::move(origins[i]));
+    }
+    plan.tensors = std::move(left);
+    origins = std::move(origins_left);
+    if (plan.tensors.empty()) throw Error("no tensor is left to write: [select] drops every one");
+}
+
+/// `origins` are the names before; `tensors` have those of now.
+template <class Tensor>
+void check_names_unique(const std::vector<Tensor>& tensors, const std::vector<std::string>& origins) {
+    std::map<std::string_view, std::size_t> seen;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        const auto [first, is_new] = seen.try_emplace(tensors[i].name, i);
+        if (is_new) continue;
+        throw Error(fmt::format("'{}' and '{}' both become '{}': drop one, or change [select] strip or rename",
+                                origins[first->second], origins[i], tensors[i].name));
+    }
+}
+
+template <class Tensor>
+std::vector<std::string> names_of(const std::vector<Tensor>& tensors) {
+    std::vector<std::string> names;
+    for (const Tensor& tensor : tensors) names.push_back(tensor.name);
+    return names;
+}
+
+void warn_of_idle(const std::vector<Rule>& rules, std::vector<std::string>& warnings) {
+    for (const Rule& rule : rules) {
+        if (rule.matched) continue;
+        warnings.push_back(fmt::format("[select] {} '{}': matches no tensor", rule.key, rule.pattern->pattern()));
+    }
+}
+
+}  // namespace
+
+void strip_names(CheckpointIndex& index, const std::vector<std::string>& prefixes) {
+    const std::vector<std::string> origins = names_of(index.tensors);
+    for (SourceTensor& tensor : index.tensors) tensor.name = stripped(tensor.name, prefixes);
+    check_names_unique(index.tensors, origins);
+}
+
+Plan select(Plan plan, const Pipeline::Select& select, const nlohmann::json& config) {
+    std::vector<Rule> renames = rename_rules(select.rename);
+    std::vector<Rule> drops = rules_of("drop", select.drop), keeps = rules_of("keep", select.keep);
+    if (plan.tensors.empty()) throw Error("the checkpoint holds no tensors");
+    std::vector<std::string> origins = names_of(plan.tensors);
+    for (PlannedTensor& tensor : plan.tensors) tensor.name = renamed(tensor.name, renames);
+    drop_matching(plan, origins, drops, keeps);
+    check_names_unique(plan.tensors, origins);
+    drop_tied_head(plan, config, [&](const std::string& name) { return any_matches(keeps, name); });
+    for (const auto* rules : {&renames, &drops, &keeps}) warn_of_idle(*rules, plan.warnings);
+    return plan;
+}
+
+}  // namespace unshard

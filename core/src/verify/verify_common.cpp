@@ -1,0 +1,41 @@
+#include "verify/verify_common.hpp"
+
+#include "report/text.hpp"
+
+#include <fmt/format.h>
+
+namespace unshard {
+namespace {
+
+constexpr std::size_t kLongestName = 64 << 10;
+
+}  // namespace
+
+void NameCheck::operator()(const std::string& name, std::size_t number) {
+    if (name.empty()) return problems_.add(fmt::format("tensor {} has no name", number));
+    if (name.size() > kLongestName) {
+        return problems_.add(fmt::format("tensor {}: its name has {} bytes, at most {} are possible", number,
+                                         grouped(name.size()), grouped(kLongestName)));
+    }
+    if (!is_printable(name)) {
+        return problems_.add(fmt::format("tensor {}: its name has control characters or is not UTF-8", number));
+    }
+    if (!seen_.insert(name).second) problems_.add(fmt::format("{}: two tensors have this name", name));
+}
+
+void check_walk(std::uint64_t first, const Dims& extent, const Dims& stride, std::uint64_t elem_bytes,
+                std::uint64_t storage_bytes) {
+    if (stride.rank() != extent.rank()) {
+        throw Error(fmt::format("strides {} for a shape {}", to_string(stride), to_string(extent)));
+    }
+    if (extent.numel() == 0) return;
+    std::uint64_t last = first;
+    for (std::size_t i = 0; i < extent.rank(); ++i) last = checked_add(last, checked_mul(extent[i] - 1, stride[i]));
+    const std::uint64_t needed = checked_mul(checked_add(last, 1), elem_bytes);
+    if (needed > storage_bytes) {
+        throw Error(
+            fmt::format("{} bytes of storage are needed, there are {}", grouped(needed), grouped(storage_bytes)));
+    }
+}
+
+}  // namespace unshard

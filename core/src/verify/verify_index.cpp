@@ -1,0 +1,100 @@
+#include "report/text.hpp"
+#include "verify/verify.hpp"
+#include "verify/verify_common.hpp"
+
+#include <fmt/format.h>
+
+#include <unordered_set>
+
+namespace unshard {
+namespace {
+
+void check_mesh(const Mesh& mesh, std::uint64_t ranks) {
+    if (mesh.shape.numel() == 0) throw Error(fmt::format("the mesh {} has no ranks", to_string(mesh.shape)));
+    if (mesh.shape.numel() != mesh.ranks.size()) {
+        throw Error(fmt::format("a mesh {} lists {} ranks", to_string(mesh.shape), mesh.ranks.size()));
+    }
+    if (!mesh.dim_names.empty() && mesh.dim_names.size() != mesh.shape.rank()) {
+        throw Error(fmt::format("a mesh {} has {} dimension names", to_string(mesh.shape), mesh.dim_names.size()));
+    }
+    std::unordered_set<std::uint64_t> seen;
+    for (const std::uint64_t rank : mesh.ranks) {
+        if (rank >= ranks) throw Error(fmt::format("rank {} is on a mesh, {} ranks saved the checkpoint", rank, ranks));
+        if (!seen.insert(rank).second) throw Error(fmt::format("rank {} is twice on a mesh", rank));
+    }
+}
+
+void check_placements(const CheckpointIndex& index, const Shard& shard) {
+    if (!shard.mesh) {
+        if (!shard.placements.empty()) throw Error("has placements but no mesh");
+        return;
+    }
+    if (*shard.mesh >= index.meshes.size()) {
+        throw Error(fmt::format("is on mesh {} of {}", *shard.mesh, index.meshes.size()));
+    }
+    const Mesh& mesh = index.meshes[*shard.mesh];
+    if (shard.placements.size() != mesh.shape.rank()) {
+        throw Error(fmt::format("{} placements on a mesh {}", shard.placements.size(), to_string(mesh.shape)));
+    }
+    for (const Placement& p : shard.placements) {
+        const bool splits = p.kind == PlacementKind::shard || p.kind == PlacementKind::strided_shard;
+        if (!splits) continue;
+        if (p.dim >= shard.shape.rank()) {
+            throw Error(fmt::format("is split along dim {}, its shape is {}", p.dim, to_string(shard.shape)));
+        }
+        if (p.split_factor == 0) throw Error("has the split factor 0");
+    }
+}
+
+void check_against_whole(const Dims& whole, const Shard& shard) {
+    if (whole.rank() != shard.shape.rank()) {
+        throw Error(fmt::format("is {}, the whole tensor {}", to_string(shard.shape), to_string(whole)));
+    }
+    const Box box{shard.origin.value_or(Dims::filled(whole.rank(), 0)), shard.shape};
+    if (!contains(whole, box)) {
+        throw Error(fmt::format("is {} at {}, outside the whole tensor {}", to_string(box.extent),
+                                to_string(box.origin), to_string(whole)));
+    }
+}
+
+void check_shard(const CheckpointIndex& index, const SourceTensor& tensor, const Shard& shard) {
+    if (shard.file >= index.files.size()) {
+        throw Error(fmt::format("is in file {} of {}", shard.file, index.files.size()));
+    }
+    if (shard.rank >= index.ranks) throw Error(fmt::format("{} ranks saved the checkpoint", index.ranks));
+    const SourceFile& file = index.files[shard.file];
+    if (checked_add(shard.offset, shard.bytes) > file.bytes) {
+        throw Error(fmt::format("its storage is bytes {} to {} of '{}', which has {}: the file is truncated or damaged",
+                                grouped(shard.offset), grouped(shard.offset + shard.bytes), file.path,
+                                grouped(file.bytes)));
+    }
+    check_walk(shard.first, shard.shape, shard.stride, size_of(tensor.dtype), shard.bytes);
+    if (shard.origin && shard.origin->rank() != shard.shape.rank()) {
+        throw Error(fmt::format("is {} at {}", to_string(shard.shape), to_string(*shard.origin)));
+    }
+    if (tensor.shape) check_against_whole(*tensor.shape, shard);
+    check_placements(index, shard);
+}
+
+}  // namespace
+
+void verify_index(const CheckpointIndex& index) {
+    Problems problems;
+    for (std::size_t i = 0; i < index.meshes.size(); ++i) {
+        problems.collect(fmt::format("mesh {}", i), [&] { check_mesh(index.meshes[i], index.ranks); });
+    }
+    problems.raise();
+    NameCheck check_name(problems);
+    for (std::size_t i = 0; i < index.tensors.size(); ++i) check_name(index.tensors[i].name, i);
+    problems.raise();
+    for (const SourceTensor& tensor : index.tensors) {
+        problems.collect(tensor.name, [&] { tensor.shape.value_or(Dims()).numel(); });
+        for (const Shard& shard : tensor.shards) {
+            problems.collect(fmt::format("{}: rank {}", tensor.name, shard.rank),
+                             [&] { check_shard(index, tensor, shard); });
+        }
+    }
+    problems.raise();
+}
+
+}  // namespace unshard
