@@ -29,6 +29,13 @@ MappedTensor tensor(const TensorMap& map, const std::string& name) {
     return *found;
 }
 
+MappedTensor of_one_part(const std::string& name, Dims shape, TensorPart part) {
+    MappedTensor mapped;
+    mapped.info = {name, shape, {}};
+    mapped.parts.push_back(std::move(part));
+    return mapped;
+}
+
 }  // namespace
 
 TEST_CASE("a tensor keeps its suffix, and tensors outside of layers come first") {
@@ -41,18 +48,17 @@ TEST_CASE("a tensor keeps its suffix, and tensors outside of layers come first")
 TEST_CASE("a permutation takes the rows of each head from halves to pairs") {
     const TensorMap map = map_of({});
     CHECK(tensor(map, "blk.0.attn_q.weight") ==
-          MappedTensor{{"blk.0.attn_q.weight", Dims{8, 8}, {}},
-                       {{1, Dims{2, 2, 2, 8}, Box::whole(Dims{2, 2, 2, 8}), {0, 2, 1, 3}, 0, 0}}});
+          of_one_part("blk.0.attn_q.weight", Dims{8, 8},
+                      {1, Dims{2, 2, 2, 8}, Box::whole(Dims{2, 2, 2, 8}), {0, 2, 1, 3}, 0, 0}));
     CHECK(tensor(map, "blk.0.attn_q.bias") ==
-          MappedTensor{{"blk.0.attn_q.bias", Dims{8}, {}},
-                       {{2, Dims{2, 2, 2}, Box::whole(Dims{2, 2, 2}), {0, 2, 1}, 0, 0}}});
+          of_one_part("blk.0.attn_q.bias", Dims{8}, {2, Dims{2, 2, 2}, Box::whole(Dims{2, 2, 2}), {0, 2, 1}, 0, 0}));
 }
 
 TEST_CASE("a constant is added, and a transposed tensor has its shape turned round") {
     const TensorMap map = map_of({{"model.layers.0.conv.weight", Dims{8, 3}}});
     CHECK(tensor(map, "blk.0.attn_norm.weight").parts.front().add == 1);
-    CHECK(tensor(map, "blk.0.ffn_up.weight") == MappedTensor{{"blk.0.ffn_up.weight", Dims{3, 8}, {}},
-                                                             {{4, Dims{8, 3}, Box::whole(Dims{8, 3}), {1, 0}, 0, 0}}});
+    CHECK(tensor(map, "blk.0.ffn_up.weight") ==
+          of_one_part("blk.0.ffn_up.weight", Dims{3, 8}, {4, Dims{8, 3}, Box::whole(Dims{8, 3}), {1, 0}, 0, 0}));
 }
 
 TEST_CASE("experts on their own are stacked by their numbers") {
@@ -72,8 +78,8 @@ TEST_CASE("experts on their own are stacked by their numbers") {
 TEST_CASE("experts in one tensor are parts of it") {
     const TensorMap map = map_of({{"model.layers.0.experts.all", Dims{3, 4, 8}}}, 3);
     CHECK(tensor(map, "blk.0.ffn_gate_exps.weight") ==
-          MappedTensor{{"blk.0.ffn_gate_exps.weight", Dims{3, 2, 8}, {}},
-                       {{4, Dims{3, 4, 8}, {Dims{0, 0, 0}, Dims{3, 2, 8}}, {}, 0, 0}}});
+          of_one_part("blk.0.ffn_gate_exps.weight", Dims{3, 2, 8},
+                      {4, Dims{3, 4, 8}, {Dims{0, 0, 0}, Dims{3, 2, 8}}, {}, 0, 0}));
     CHECK(tensor(map, "blk.0.ffn_up_exps.weight").parts ==
           std::vector<TensorPart>{{4, Dims{3, 4, 8}, {Dims{0, 2, 0}, Dims{3, 2, 8}}, {}, 0, 0}});
 }
@@ -81,11 +87,10 @@ TEST_CASE("experts in one tensor are parts of it") {
 TEST_CASE("one tensor becomes several through a view") {
     const TensorMap map = map_of({{"model.layers.0.both", Dims{16, 3}}});
     CHECK(tensor(map, "blk.0.even.weight") ==
-          MappedTensor{{"blk.0.even.weight", Dims{3, 8}, {}},
-                       {{4, Dims{8, 2, 3}, {Dims{0, 0, 0}, Dims{8, 1, 3}}, {1, 2, 0}, 0, 0}}});
+          of_one_part("blk.0.even.weight", Dims{3, 8},
+                      {4, Dims{8, 2, 3}, {Dims{0, 0, 0}, Dims{8, 1, 3}}, {1, 2, 0}, 0, 0}));
     CHECK(tensor(map, "blk.0.odd.weight") ==
-          MappedTensor{{"blk.0.odd.weight", Dims{8, 3}, {}},
-                       {{4, Dims{8, 2, 3}, {Dims{0, 1, 0}, Dims{8, 1, 3}}, {}, 0, 0}}});
+          of_one_part("blk.0.odd.weight", Dims{8, 3}, {4, Dims{8, 2, 3}, {Dims{0, 1, 0}, Dims{8, 1, 3}}, {}, 0, 0}));
 }
 
 TEST_CASE("what GGUF has no place for is dropped and said so") {

@@ -2,10 +2,10 @@
 
 #include "tiny_model.hpp"
 
-#include "lower.hpp"
+#include "copy/lower.hpp"
 #include "support/bundled_plugins.hpp"
 #include "support/catch.hpp"
-#include "verify.hpp"
+#include "verify/verify.hpp"
 
 using namespace unshard;
 using namespace unshard::test;

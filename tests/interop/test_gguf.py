@@ -1,0 +1,89 @@
+"""GGUF files against those of llama.cpp's own converter and quantiser: the same keys, the same tensors, the same bytes."""
+from functools import cache
+
+import pytest
+import torch
+from conftest import convert, unshard
+from gguf_models import MODELS, save_model
+from llama_tools import FILE_TYPES, assert_same_gguf, needs_converter, reference_convert, reference_quantize
+
+pytestmark = needs_converter
+
+CONVERTER_TYPES = ["f32", "f16", "bf16", "q8_0"]
+REFERENCED = [name for name in MODELS if MODELS[name].has_reference]
+WIDE = [name for name in MODELS if name.startswith("wide-")]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Name and dtype of a tiny model -> the directory of its hf/ and ckpt/. Its name becomes the GGUF's."""
+    @cache
+    def made(name: str, dtype: torch.dtype = torch.bfloat16):
+        folder = tmp_path_factory.mktemp("tiny")
+        save_model(name, folder, dtype)
+        return folder
+    return made
+
+
+@pytest.fixture(scope="session")
+def reference(tiny, tmp_path_factory):
+    """What llama.cpp's tools make of a tiny model."""
+    folder = tmp_path_factory.mktemp("reference")
+
+    @cache
+    def made(name: str, file_type: str, dtype: torch.dtype = torch.bfloat16):
+        output = folder / f"{name}-{file_type}-{str(dtype).removeprefix('torch.')}.gguf"
+        if file_type in FILE_TYPES:
+            return reference_quantize(made(name, "f32" if dtype == torch.float32 else "bf16", dtype), output, file_type)
+        return reference_convert(tiny(name, dtype) / "hf", output, file_type, pre="gpt-2")
+    return made
+
+
+def to_gguf(folder, output, file_type: str, *options):
+    return convert(folder / "ckpt", output, "--assets", folder / "ckpt/hf", "--dtype", file_type, *options)
+
+
+@pytest.mark.parametrize("file_type", CONVERTER_TYPES)
+@pytest.mark.parametrize("name", REFERENCED)
+def test_every_model_is_what_the_converter_writes(name, file_type, tiny, reference, tmp_path):
+    assert_same_gguf(to_gguf(tiny(name), tmp_path / "out.gguf", file_type), reference(name, file_type))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=["f32", "f16"])
+@pytest.mark.parametrize("file_type", [*CONVERTER_TYPES, "auto"])
+def test_checkpoints_of_other_types_are_what_the_converter_writes(dtype, file_type, tiny, reference, tmp_path):
+    ours = to_gguf(tiny("llama3", dtype), tmp_path / "out.gguf", file_type)
+    assert_same_gguf(ours, reference("llama3", file_type, dtype))
+
+
+@pytest.mark.parametrize("file_type", FILE_TYPES)
+@pytest.mark.parametrize("name", WIDE)
+def test_every_mixture_is_what_the_quantiser_writes(name, file_type, tiny, reference, tmp_path):
+    pytest.importorskip("llama_cpp")
+    assert_same_gguf(to_gguf(tiny(name), tmp_path / "out.gguf", file_type), reference(name, file_type))
+
+
+@pytest.mark.parametrize("name", ["fsdp-qwen3-4ranks", "fsdp2_7ranks_llama_tied", "dcp"])
+def test_shards_of_many_ranks_make_the_same_file_as_the_converted_model(name, checkpoint_dir, converted, tmp_path):
+    hf = converted(name)
+    expected = reference_convert(hf, tmp_path / "reference.gguf", "q8_0", pre="gpt-2")
+    ours = convert(checkpoint_dir(name) / "ckpt", tmp_path / "out.gguf", "--dtype", "q8_0")
+    assert_same_gguf(ours, expected, ignore=("general.name",))
+
+
+@pytest.mark.parametrize("options", [("--threads", 1, "--tile-mib", 1), ("--threads", 7)], ids=["one", "seven"])
+def test_threads_and_tiles_do_not_change_a_byte(options, tiny, tmp_path):
+    first = to_gguf(tiny("wide-llama"), tmp_path / "first.gguf", "q4_k_m", "--set", "output.options.name=x")
+    again = to_gguf(tiny("wide-llama"), tmp_path / "again.gguf", "q4_k_m", "--set", "output.options.name=x", *options)
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_a_nan_in_a_quantised_tensor_is_an_error_that_names_it(tiny, tmp_path):
+    folder = tmp_path / "nan"
+    save_model("llama", folder)
+    state = torch.load(folder / "ckpt/model_world_size_1_rank_0.pt")
+    state["model.layers.1.mlp.up_proj.weight"][3, 5] = torch.nan
+    torch.save(state, folder / "ckpt/model_world_size_1_rank_0.pt")
+    done = unshard("convert", folder / "ckpt", "-o", tmp_path / "out.gguf", "--dtype", "q8_0", "--assets", folder / "ckpt/hf")
+    assert done.code == 1 and "model.layers.1.mlp.up_proj.weight" in done.err and "NaN" in done.err
+    assert not (tmp_path / "out.gguf").exists()
