@@ -1,8 +1,3 @@
-// Layout (ggml/src/gguf.cpp), all little-endian: "GGUF", u32 version, u64 tensors, u64 keys; each key: string, u32
-// value type, value; each tensor: string, u32 rank, u64 dims (fastest first), u32 type, u64 offset from the start of
-// the data; zeros to the alignment; the data. A string is a u64 length and its bytes. Offsets must be the running sum
-// of padded sizes.
-
 #include "container.hpp"
 
 #include "unshard/checked.hpp"
@@ -15,24 +10,21 @@
 namespace unshard::gguf {
 namespace {
 
-constexpr std::uint32_t kVersion = 3;
-constexpr std::uint32_t kArray = 9;
-
-/// The numbers of enum gguf_type.
+/// How a C++ type is called in the file.
 template <class T>
-constexpr std::uint32_t kCode = 0;
+constexpr ValueType kValueType{};
 template <>
-constexpr std::uint32_t kCode<std::uint16_t> = 2;
+constexpr ValueType kValueType<std::uint16_t> = ValueType::u16;
 template <>
-constexpr std::uint32_t kCode<std::uint32_t> = 4;
+constexpr ValueType kValueType<std::uint32_t> = ValueType::u32;
 template <>
-constexpr std::uint32_t kCode<std::int32_t> = 5;
+constexpr ValueType kValueType<std::int32_t> = ValueType::i32;
 template <>
-constexpr std::uint32_t kCode<float> = 6;
+constexpr ValueType kValueType<float> = ValueType::f32;
 template <>
-constexpr std::uint32_t kCode<bool> = 7;
+constexpr ValueType kValueType<bool> = ValueType::boolean;
 template <>
-constexpr std::uint32_t kCode<std::string> = 8;
+constexpr ValueType kValueType<std::string> = ValueType::string;
 
 class Bytes {
 public:
@@ -56,13 +48,13 @@ public:
 
     template <class T>
     void value(const T& value) {
-        number(kCode<T>);
+        number(static_cast<std::uint32_t>(kValueType<T>));
         item(value);
     }
     template <class T>
     void value(const std::vector<T>& values) {
-        number(kArray);
-        number(kCode<T>);
+        number(static_cast<std::uint32_t>(ValueType::array));
+        number(static_cast<std::uint32_t>(kValueType<T>));
         number<std::uint64_t>(values.size());
         for (const T& v : values) item(v);
     }
@@ -104,7 +96,7 @@ void check_tensors(std::span<const TensorInfo> tensors) {
 
 FileParts file_parts(const KeyValues& metadata, std::span<const TensorInfo> tensors) {
     Bytes bytes;
-    bytes.text = "GGUF";
+    bytes.text = kMagic;
     bytes.number(kVersion);
     bytes.number<std::uint64_t>(tensors.size());
     bytes.number<std::uint64_t>(metadata.entries().size());

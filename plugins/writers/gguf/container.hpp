@@ -1,8 +1,9 @@
 // The GGUF container, version 3: what stands in front of the tensors, and where each of them begins.
 #pragma once
 
+#include "gguf/format.hpp"
+#include "gguf/types.hpp"
 #include "key_values.hpp"
-#include "types.hpp"
 #include "unshard/dims.hpp"
 
 #include <cstdint>
@@ -11,12 +12,6 @@
 #include <vector>
 
 namespace unshard::gguf {
-
-/// Offsets of tensors are multiples of this (the default of general.alignment).
-inline constexpr std::uint64_t kAlignment = 32;
-/// GGML_MAX_NAME and GGML_MAX_DIMS: a longer name or a higher rank is refused by llama.cpp.
-inline constexpr std::size_t kMaxNameBytes = 63;
-inline constexpr std::size_t kMaxRank = 4;
 
 struct TensorInfo {
     std::string name;

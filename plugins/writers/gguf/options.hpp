@@ -1,7 +1,7 @@
 // The writer's options.
 #pragma once
 
-#include "types.hpp"
+#include "file_types.hpp"
 #include "unshard/request.hpp"
 
 #include <cstdint>
