@@ -18,7 +18,8 @@ from pathlib import Path
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 
-import dcp_scenarios  # noqa: F401  (these four register what they define)
+import accelerate_scenarios  # noqa: F401  (these register what they define)
+import dcp_scenarios  # noqa: F401
 import parallel_scenarios  # noqa: F401
 import model_scenarios  # noqa: F401
 import state_scenarios  # noqa: F401

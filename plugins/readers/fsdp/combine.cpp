@@ -6,7 +6,7 @@
 #include "combine.hpp"
 
 #include "rank_files.hpp"
-#include "unshard/error.hpp"
+#include "unshard/checked.hpp"
 
 #include <algorithm>
 #include <map>
@@ -86,7 +86,7 @@ std::vector<Gathered> gather(std::vector<StateDict>& ranks, MeshTable& meshes) {
                 add_rank(gathered[entry->second], std::move(tensor), rank);
             }
         }
-        ranks[rank] = {.tensors = {}, .meshes = {}, .dropped = std::move(ranks[rank].dropped)};
+        ranks[rank] = {.tensors = {}, .meshes = {}, .dropped = std::move(ranks[rank].dropped), .world_size = {}};
     }
     return gathered;
 }
@@ -163,6 +163,16 @@ void check_ranks(const Gathered& tensor, const std::vector<Mesh>& meshes, std::u
     }
 }
 
+void check_world_sizes(const std::vector<StateDict>& ranks) {
+    for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+        const std::uint64_t stated = ranks[rank].world_size.value_or(ranks.size());
+        if (stated == ranks.size()) continue;
+        throw Error("the file of rank " + std::to_string(rank) + " is of a run of " + std::to_string(stated) +
+                    " ranks, there are files of " + std::to_string(ranks.size()) +
+                    ": rank files of different runs are mixed");
+    }
+}
+
 /// What was left out, named once however many ranks had it.
 std::vector<Dropped> unite_dropped(const std::vector<StateDict>& ranks) {
     std::vector<Dropped> dropped;
@@ -177,9 +187,23 @@ std::vector<Dropped> unite_dropped(const std::vector<StateDict>& ranks) {
 
 }  // namespace
 
+std::uint64_t least_world_size(const std::vector<StateDict>& ranks) {
+    std::uint64_t world_size = 0;
+    bool is_stated = false;
+    for (const StateDict& rank : ranks) {
+        world_size = std::max(world_size, rank.world_size.value_or(0));
+        is_stated |= rank.world_size.has_value();
+        for (const Mesh& mesh : rank.meshes) {
+            for (const std::uint64_t r : mesh.ranks) world_size = std::max(world_size, checked_add(r, 1));
+        }
+    }
+    return is_stated ? world_size : std::max<std::uint64_t>(world_size, ranks.size());
+}
+
 CheckpointIndex combine(std::vector<StateDict> ranks) {
     CheckpointIndex index;
     index.ranks = ranks.size();
+    check_world_sizes(ranks);
     MeshTable meshes;
     std::vector<Gathered> gathered = gather(ranks, meshes);
     index.meshes = meshes.take();

@@ -1,10 +1,11 @@
-// FSDP checkpoints as veRL and others save them: one torch.save file for each rank, model_world_size_W_rank_R.pt, that
-// holds the rank's state dict. Values are DTensors (FSDP1 with a device mesh, FSDP2), ShardedTensors (FSDP1 without
-// one) or plain tensors (buffers; everything on a single rank). fsdp_config.json beside them states the world size;
-// older checkpoints have none.
+// FSDP checkpoints as veRL and accelerate save them: one torch.save file for each rank, see rank_files.cpp for the
+// names, that holds the rank's state dict. Values are DTensors (FSDP1 with a device mesh, FSDP2), ShardedTensors (FSDP1
+// without one) or plain tensors (buffers; everything on a single rank). fsdp_config.json beside them states the world
+// size; older checkpoints have none.
 
 #include "combine.hpp"
 #include "rank_files.hpp"
+#include "torch/in_context.hpp"
 #include "torch/state_dict.hpp"
 #include "unshard/json_file.hpp"
 #include "unshard/parallel.hpp"
@@ -35,11 +36,14 @@ public:
         torch::StateDictRequest wanted;
         wanted.opaque = options.take("opaque", wanted.opaque);
         wanted.root = options.take<std::string>("root", "auto");
+        const auto names = options.take<std::string>("files", "");
         options.finish();
         if (wanted.root == "auto") wanted.root.clear();
 
-        const std::vector<std::string> paths = rank_files(request.input);
-        check_config(request.input, paths.size());
+        const fsdp::RankFiles found =
+            torch::in_context(request.input, [&] { return fsdp::find_rank_files(request.input, names); });
+        const std::vector<std::string>& paths = found.paths;
+        if (found.world_size) check_config(request.input, *found.world_size);
         std::vector<SourceFile> files(paths.size());
         std::vector<torch::StateDict> ranks(paths.size());
         parallel_for(paths.size(), request.threads, [&](std::size_t rank) {
@@ -48,23 +52,18 @@ public:
             ranks[rank] = torch::read_state_dict(file, {rank, wanted.root, wanted.opaque});
         });
 
+        if (!found.world_size) {
+            torch::in_context(request.input, [&] { fsdp::check_world_size(found, fsdp::least_world_size(ranks)); });
+        }
         CheckpointIndex index = fsdp::combine(std::move(ranks));
         index.format = "FSDP, " + std::to_string(paths.size()) + (paths.size() == 1 ? " rank" : " ranks");
         index.files = std::move(files);
         return index;
-    }
-
-private:
-    static std::vector<std::string> rank_files(const std::string& directory) {
-        try {
-            return fsdp::find_rank_files(directory);
-        } catch (const Error& e) {
-            throw Error(directory + ": " + e.what());
-        }
     }
 };
 
 }  // namespace
 }  // namespace unshard
 
-UNSHARD_PLUGIN(unshard::FsdpReader, "fsdp", UNSHARD_VERSION, "FSDP rank files, model_world_size_W_rank_R.pt")
+UNSHARD_PLUGIN(unshard::FsdpReader, "fsdp", UNSHARD_VERSION,
+               "FSDP rank files, model_world_size_W_rank_R.pt or pytorch_model_fsdp_*.bin")

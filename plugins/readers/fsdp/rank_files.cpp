@@ -1,11 +1,17 @@
+// A rank's file is called
+//     model_world_size_W_rank_R.pt       by veRL
+//     pytorch_model_fsdp[_I]_rankR.bin   by accelerate; I is the number of the model, where there are several
+//     pytorch_model_fsdp[_I].bin         by accelerate for FULL_STATE_DICT: rank 0 saves the whole model, no other does
+// All files of one save have the same name but for the rank.
+
 #include "rank_files.hpp"
 
 #include "unshard/error.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <map>
-#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -16,81 +22,132 @@ namespace {
 /// More ranks than any training run has had.
 constexpr std::uint64_t kMaxWorldSize = 1 << 20;
 
-struct RankFile {
-    std::uint64_t world_size = 0;
-    std::uint64_t rank = 0;
+/// The numbers in a rank file's name, as text; empty where the name has none.
+struct NameParts {
+    std::string_view world_size, model, rank;
 };
 
-bool is_number(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+bool take(std::string_view& text, std::string_view head) {
+    if (!text.starts_with(head)) return false;
+    text.remove_prefix(head.size());
+    return true;
 }
 
-/// The two numbers in a rank file's name, as text.
-std::optional<std::pair<std::string_view, std::string_view>> split_name(std::string_view name) {
-    constexpr std::string_view kHead = "model_world_size_", kMiddle = "_rank_", kTail = ".pt";
-    if (!name.starts_with(kHead) || !name.ends_with(kTail) || name.size() < kHead.size() + kTail.size())
-        return std::nullopt;
-    name.remove_prefix(kHead.size());
-    name.remove_suffix(kTail.size());
-    const std::size_t middle = name.find(kMiddle);
-    if (middle == std::string_view::npos) return std::nullopt;
-    const std::string_view world = name.substr(0, middle), rank = name.substr(middle + kMiddle.size());
-    if (!is_number(world) || !is_number(rank)) return std::nullopt;
-    return std::pair{world, rank};
+/// `head` and digits behind it; nothing is taken when either is missing.
+std::string_view take_number(std::string_view& text, std::string_view head) {
+    std::string_view rest = text;
+    if (!take(rest, head)) return {};
+    const std::string_view digits = rest.substr(0, std::min(rest.find_first_not_of("0123456789"), rest.size()));
+    if (digits.empty()) return {};
+    text = rest.substr(digits.size());
+    return digits;
 }
 
-/// A number below `limit`, without leading zeros.
-std::optional<std::uint64_t> parse(std::string_view digits, std::uint64_t limit) {
+std::optional<NameParts> split_name(std::string_view name) {
+    NameParts parts;
+    if (take(name, "model_world_size")) {
+        parts.world_size = take_number(name, "_");
+        parts.rank = take_number(name, "_rank_");
+        const bool whole = !parts.world_size.empty() && !parts.rank.empty() && name == ".pt";
+        return whole ? std::optional(parts) : std::nullopt;
+    }
+    if (!take(name, "pytorch_model_fsdp")) return std::nullopt;
+    parts.model = take_number(name, "_");
+    parts.rank = take_number(name, "_rank");
+    return name == ".bin" ? std::optional(parts) : std::nullopt;
+}
+
+/// A number up to `kMaxWorldSize`, without leading zeros.
+std::uint64_t parse(std::string_view digits) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc() || value >= limit || (digits.size() > 1 && digits.front() == '0')) return std::nullopt;
-    return value;
+    if (error == std::errc() && value <= kMaxWorldSize && (digits.size() == 1 || digits.front() != '0')) return value;
+    throw Error("has the number '" + std::string(digits) + "', which no run would write so: up to " +
+                std::to_string(kMaxWorldSize) + ", without leading zeros");
 }
+
+/// A rank file by its name.
+struct RankFile {
+    std::string pattern;
+    std::optional<std::uint64_t> world_size;
+    std::uint64_t rank = 0;
+};
 
 std::optional<RankFile> parse_name(const std::string& name) {
     const auto parts = split_name(name);
     if (!parts) return std::nullopt;
-    const auto world_size = parse(parts->first, kMaxWorldSize + 1);
-    const auto rank = parse(parts->second, kMaxWorldSize);
-    if (!world_size || !rank) {
-        throw Error("'" + name + "': a world size or rank that PyTorch would not write so: up to " +
-                    std::to_string(kMaxWorldSize) + ", without leading zeros");
+    try {
+        RankFile file{.pattern = name, .world_size = {}, .rank = 0};
+        if (!parts->world_size.empty()) file.world_size = parse(parts->world_size);
+        if (!parts->model.empty()) parse(parts->model);
+        if (!parts->rank.empty()) {
+            file.rank = parse(parts->rank);
+            file.pattern.replace(static_cast<std::size_t>(parts->rank.data() - name.data()), parts->rank.size(), "*");
+        }
+        return file;
+    } catch (const Error& e) {
+        throw Error("'" + name + "' " + e.what());
     }
-    return RankFile{*world_size, *rank};
 }
 
-/// Rank files of each world size, in rank order.
-using Worlds = std::map<std::uint64_t, std::map<std::uint64_t, std::string>>;
+/// The files of one save, by rank.
+struct Save {
+    std::optional<std::uint64_t> world_size;
+    std::map<std::uint64_t, std::string> files;
+};
 
-Worlds list_files(const std::string& directory) {
-    Worlds worlds;
+/// By pattern.
+using Saves = std::map<std::string, Save>;
+
+Saves list_saves(const std::string& directory) {
+    Saves saves;
     std::error_code error;
     for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
          entry.increment(error)) {
-        const std::string name = entry->path().filename().string();
-        const std::optional<RankFile> file = parse_name(name);
-        if (file) worlds[file->world_size][file->rank] = entry->path().string();
+        const std::optional<RankFile> file = parse_name(entry->path().filename().string());
+        if (!file) continue;
+        Save& save = saves[file->pattern];
+        save.world_size = file->world_size;
+        save.files[file->rank] = entry->path().string();
     }
     if (error) throw Error("cannot list the directory: " + error.message());
-    return worlds;
+    return saves;
 }
 
-std::string list_worlds(const Worlds& worlds) {
+std::string list_patterns(const Saves& saves) {
     std::string text;
-    for (const auto& [world_size, files] : worlds) {
-        text +=
-            (text.empty() ? "" : ", ") + std::to_string(world_size) + " (" + std::to_string(files.size()) + " files)";
+    for (const auto& [pattern, save] : saves) {
+        text += (text.empty() ? "'" : ", '") + pattern + "' (" + std::to_string(save.files.size()) +
+                (save.files.size() == 1 ? " file)" : " files)");
     }
     return text;
 }
 
-void check_complete(std::uint64_t world_size, const std::map<std::uint64_t, std::string>& files) {
+const Saves::value_type& choose(const Saves& saves, const std::string& wanted) {
+    if (saves.empty()) {
+        throw Error(
+            "no files 'model_world_size_W_rank_R.pt' or 'pytorch_model_fsdp_I_rankR.bin' in it: not an FSDP "
+            "checkpoint");
+    }
+    if (wanted.empty() && saves.size() == 1) return *saves.begin();
+    const auto chosen = saves.find(wanted);
+    if (chosen != saves.end()) return *chosen;
+    if (wanted.empty()) {
+        throw Error("rank files of several saves: " + list_patterns(saves) +
+                    ": choose one with --set input.options.files=");
+    }
+    throw Error("there are no files '" + wanted + "', which the option 'files' names: there are " +
+                list_patterns(saves));
+}
+
+void check_complete(const std::map<std::uint64_t, std::string>& files, std::uint64_t world_size, bool is_known) {
     std::vector<std::uint64_t> missing, extra;
     for (std::uint64_t rank = 0; rank < world_size; ++rank) {
         if (!files.contains(rank)) missing.push_back(rank);
     }
     for (auto file = files.lower_bound(world_size); file != files.end(); ++file) extra.push_back(file->first);
-    const std::string world = " of a world size of " + std::to_string(world_size) + ": ";
+    const std::string world = is_known ? " of a world size of " + std::to_string(world_size) + ": "
+                                       : ", and there is one of rank " + std::to_string(world_size - 1) + ": ";
     if (!missing.empty()) throw Error("no file of " + list_ranks(missing) + world + "all ranks' files are needed");
     if (!extra.empty())
         throw Error("there is a file of " + list_ranks(extra) + world + "take away what is not of this run");
@@ -107,17 +164,23 @@ bool has_rank_files(const std::string& directory) noexcept {
     return false;
 }
 
-std::vector<std::string> find_rank_files(const std::string& directory) {
-    const Worlds worlds = list_files(directory);
-    if (worlds.empty()) throw Error("no files 'model_world_size_W_rank_R.pt' in it: not an FSDP checkpoint");
-    if (worlds.size() > 1) {
-        throw Error("rank files of several world sizes: " + list_worlds(worlds) + ": leave those of one run only");
+RankFiles find_rank_files(const std::string& directory, const std::string& wanted) {
+    const Saves saves = list_saves(directory);
+    const auto& [pattern, save] = choose(saves, wanted);
+    check_complete(save.files, save.world_size.value_or(save.files.rbegin()->first + 1), save.world_size.has_value());
+    RankFiles found{.pattern = pattern, .world_size = save.world_size, .paths = {}};
+    for (const auto& [rank, path] : save.files) found.paths.push_back(path);
+    return found;
+}
+
+void check_world_size(const RankFiles& files, std::uint64_t world_size) {
+    if (world_size > kMaxWorldSize) {
+        throw Error("its files speak of " + std::to_string(world_size) + " ranks, at most " +
+                    std::to_string(kMaxWorldSize) + " are supported");
     }
-    const auto& [world_size, files] = *worlds.begin();
-    check_complete(world_size, files);
-    std::vector<std::string> paths;
-    for (const auto& [rank, path] : files) paths.push_back(path);
-    return paths;
+    std::map<std::uint64_t, std::string> by_rank;
+    for (const std::string& path : files.paths) by_rank.emplace(by_rank.size(), path);
+    check_complete(by_rank, world_size, true);
 }
 
 std::string list_ranks(const std::vector<std::uint64_t>& ranks) {

@@ -23,6 +23,8 @@
 namespace unshard::torch {
 namespace {
 
+constexpr const char* kCure = ": rank files were swapped or copied: give each the name it was saved under";
+
 /// `size` positions in the rank map, `stride` apart.
 struct Step {
     std::uint64_t size = 1;
@@ -167,14 +169,9 @@ std::optional<Dims> coordinate_of(const Mesh& mesh, std::uint64_t rank) {
     return coordinate;
 }
 
-/// A file under another rank's name would put its shards in that rank's place.
 void check_saved_by(const Values& values, Ref ref, const Mesh& mesh, std::uint64_t rank) {
-    constexpr const char* kCure = ": rank files were swapped or copied: give each the name it was saved under";
     const std::optional<Ref> saver = values.attribute(ref, "_rank");
-    if (saver && *saver != kNone && values.count(*saver, "the rank of its mesh") != rank) {
-        throw Error("it was saved by rank " + std::to_string(values.count(*saver, "the rank of its mesh")) +
-                    ", the file's name says rank " + std::to_string(rank) + kCure);
-    }
+    if (saver && *saver != kNone) check_rank(values.count(*saver, "the rank of its mesh"), rank);
     const std::optional<Ref> stated = values.attribute(ref, "_coordinate_on_dim");
     if (!stated || *stated == kNone) return;
     const Dims coordinate = values.dims(*stated, "the coordinate of its mesh");
@@ -201,6 +198,12 @@ Mesh read_mesh(const SavedFile& file, Ref ref, std::uint64_t rank) {
 }
 
 }  // namespace
+
+void check_rank(std::uint64_t stated, std::uint64_t named) {
+    if (stated == named) return;
+    throw Error("it was saved by rank " + std::to_string(stated) + ", the file's name says rank " +
+                std::to_string(named) + kCure);
+}
 
 std::uint32_t MeshReader::read(Ref mesh) {
     if (const auto known = known_.find(mesh); known != known_.end()) return known->second;

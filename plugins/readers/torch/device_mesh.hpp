@@ -10,6 +10,10 @@
 
 namespace unshard::torch {
 
+/// Throws Error when what was saved by rank `stated` is in a file that is named for another: it would put its shards in
+/// that rank's place.
+void check_rank(std::uint64_t stated, std::uint64_t named);
+
 /// The meshes of one rank's file, each read once however many tensors lie on it.
 class MeshReader {
 public:

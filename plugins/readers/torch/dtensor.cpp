@@ -190,4 +190,16 @@ SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild) 
     return tensor;
 }
 
+// Its state is (local shards, metadata, ProcessGroupState, sharding spec, ...); the third stands for the whole run.
+std::optional<Saver> saver_of(const SavedFile& file, const Rebuild& sharded_tensor) {
+    const Values& values = file.values();
+    const std::span<const Ref> state = values.sequence(sharded_tensor.state, "the state of a ShardedTensor");
+    if (state.size() < 3 || values.get_if<Made>(state[2]) == nullptr) return std::nullopt;
+    const std::optional<Ref> rank = values.attribute(state[2], "global_rank");
+    const std::optional<Ref> world_size = values.attribute(state[2], "global_world_size");
+    if (!rank || !world_size) return std::nullopt;
+    return Saver{values.count(*rank, "the rank of a ShardedTensor"),
+                 values.count(*world_size, "the world size of a ShardedTensor")};
+}
+
 }  // namespace unshard::torch

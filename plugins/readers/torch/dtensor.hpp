@@ -5,6 +5,9 @@
 #include "torch/tensor.hpp"
 #include "unshard/index.hpp"
 
+#include <cstdint>
+#include <optional>
+
 namespace unshard::torch {
 
 /// A tensor of a state dict with the shards that this file holds: one for a plain tensor or a DTensor, any number for a
@@ -12,5 +15,14 @@ namespace unshard::torch {
 SourceTensor read_plain(const SavedFile& file, const Rebuild& rebuild);
 SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshReader& meshes);
 SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild);
+
+/// A rank of a run.
+struct Saver {
+    std::uint64_t rank = 0;
+    std::uint64_t world_size = 0;
+};
+
+/// Who saved a ShardedTensor, when it says so.
+std::optional<Saver> saver_of(const SavedFile& file, const Rebuild& sharded_tensor);
 
 }  // namespace unshard::torch

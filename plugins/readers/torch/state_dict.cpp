@@ -59,6 +59,7 @@ public:
     StateDictReader(const SavedFile& file, std::uint64_t rank) : file_(file), rank_(rank), meshes_(file, rank) {}
 
     StateDict read(Items items) && {
+        refuse_flat_parameters(items);
         std::unordered_set<std::string> seen;
         for (const auto& [key, value] : items) {
             const std::string name = file_.values().text(key, "a key of the state dict");
@@ -71,6 +72,20 @@ public:
     }
 
 private:
+    /// FSDP1's LOCAL_STATE_DICT: '_flat_param' is a rank's part of the parameters of a module, one behind the other.
+    void refuse_flat_parameters(Items items) const {
+        for (const auto& [key, value] : items) {
+            const std::string name = file_.values().text(key, "a key of the state dict");
+            const std::string_view last = std::string_view(name).substr(name.rfind('.') + 1);
+            if (!last.starts_with("_flat_param") && !last.starts_with("flat_param")) continue;
+            throw Error(
+                "'" + name +
+                "' is a flat parameter, as FSDP saves with LOCAL_STATE_DICT: the names and shapes of the tensors "
+                "in it are not stored: load it in the training program and save it with SHARDED_STATE_DICT or "
+                "FULL_STATE_DICT");
+        }
+    }
+
     void add(const std::string& name, Ref value) {
         const Values& values = file_.values();
         if (is_tensor(values, value)) {
@@ -96,10 +111,22 @@ private:
             case Symbol::dtensor:
                 return read_dtensor(file_, rebuild, meshes_);
             case Symbol::sharded_tensor:
+                note_saver(rebuild);
                 return read_sharded_tensor(file_, rebuild);
             default:
                 throw Error("it is of a class that is no tensor");
         }
+    }
+
+    void note_saver(const Rebuild& sharded_tensor) {
+        const std::optional<Saver> saver = saver_of(file_, sharded_tensor);
+        if (!saver) return;
+        check_rank(saver->rank, rank_);
+        if (dict_.world_size.value_or(saver->world_size) != saver->world_size) {
+            throw Error("it was saved by " + std::to_string(saver->world_size) +
+                        " ranks, another tensor of the file by " + std::to_string(*dict_.world_size));
+        }
+        dict_.world_size = saver->world_size;
     }
 
     const SavedFile& file_;

@@ -5,6 +5,7 @@
 #include "unshard/input_file.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct StateDict {
     std::vector<SourceTensor> tensors;  ///< in the order of the file; shards have the rank, `file` 0
     std::vector<Mesh> meshes;
     std::vector<Dropped> dropped;
+    std::optional<std::uint64_t> world_size;  ///< of the run, when the file states it
 };
 
 /// Reads no tensor's bytes. Throws Error that names the file and, where it is about one, the tensor.

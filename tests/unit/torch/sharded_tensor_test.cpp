@@ -28,12 +28,21 @@ pickle::Code local_shard(const pickle::Code& tensor, const std::vector<std::int6
                                  {{"shard_offsets", list_of(offsets)}, {"shard_sizes", list_of(sizes)}})}});
 }
 
-std::string file_with(const pickle::Codes& local_shards) {
+/// Which rank of how many saved it.
+pickle::Code group_state(std::int64_t rank, std::int64_t ranks) {
+    const pickle::Code type = pickle::call("__builtin__.getattr",
+                                           {pickle::global("torch.distributed._shard.sharded_tensor.api.ShardedTensor"),
+                                            pickle::text("ProcessGroupState")});
+    return type + pickle::tuple({}) + "\x81" +
+           pickle::dict({{"global_rank", pickle::integer(rank)}, {"global_world_size", pickle::integer(ranks)}}) + "b";
+}
+
+std::string file_with(const pickle::Codes& local_shards, const pickle::Code& group = pickle::none()) {
     const pickle::Code type = pickle::global("torch.distributed._shard.sharded_tensor.api.ShardedTensor");
     const pickle::Code wrapper = pickle::tuple({type, pickle::global("torch.float32"), pickle::integers({6, 2})});
     return file_of(pickle::call("torch._tensor._rebuild_from_type_v2",
                                 {pickle::global("torch._utils._rebuild_wrapper_subclass"), type, wrapper,
-                                 pickle::tuple({pickle::list(local_shards), pickle::none()})}),
+                                 pickle::tuple({pickle::list(local_shards), pickle::none(), group})}),
                    {std::string(16, 'x')});
 }
 
@@ -57,4 +66,13 @@ TEST_CASE("a rank may hold no shard of a ShardedTensor, or several") {
 TEST_CASE("a ShardedTensor's shard must have the sizes of its metadata") {
     CHECK(read_error(file_with({local_shard(floats("0", {2, 2}), {0, 0}, {3, 2})})) ==
           "'w': its shard is (2, 2), its metadata says (3, 2)");
+}
+
+TEST_CASE("a ShardedTensor may state which rank of how many saved it") {
+    const std::string bytes = file_with({}, group_state(1, 3));
+    CHECK(read_bytes(file_with({})).world_size == std::nullopt);
+    CHECK(read_bytes(bytes, {.rank = 1, .root = "", .opaque = {}}).world_size == 3);
+    CHECK(read_error(bytes, {.rank = 2, .root = "", .opaque = {}}) ==
+          "'w': it was saved by rank 1, the file's name says rank 2: rank files were swapped or copied: give each the "
+          "name it was saved under");
 }

@@ -79,3 +79,13 @@ TEST_CASE("a file that holds no state dict is refused") {
     CHECK(read_error(torch_file(pickle::list({}), {})) == "the file is a list, not a state dict");
     CHECK(read_error(torch_file(state_dict({}), {})) == "there is no tensor in it");
 }
+
+TEST_CASE("flat parameters are refused, which do not state what is in them") {
+    const std::string cure =
+        "' is a flat parameter, as FSDP saves with LOCAL_STATE_DICT: the names and shapes of the tensors in it are not "
+        "stored: load it in the training program and save it with SHARDED_STATE_DICT or FULL_STATE_DICT";
+    for (const std::string name : {"_flat_param", "model.layers.0._flat_param", "module.flat_param"}) {
+        const auto both = state_dict({{"w", floats("0", {1})}, {name, floats("0", {1})}});
+        CHECK(read_error(torch_file(both, kData)) == "'" + name + cure);
+    }
+}
