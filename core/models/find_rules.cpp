@@ -50,4 +50,12 @@ const ModelRules* find_rules(const std::vector<ModelRules>& all, const nlohmann:
     return nullptr;
 }
 
+std::optional<ModelRules> find_rules(std::span<const std::string> directories, const nlohmann::json& config) {
+    for (const std::string& directory : directories) {
+        const std::vector<ModelRules> all = load_rules_directory(directory);
+        if (const ModelRules* rules = find_rules(all, config)) return *rules;
+    }
+    return std::nullopt;
+}
+
 }  // namespace unshard

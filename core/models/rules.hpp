@@ -39,6 +39,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -100,6 +101,9 @@ std::vector<ModelRules> load_rules_directory(const std::string& directory);
 
 /// The rules for a config.json's architectures; nullptr when there are none.
 const ModelRules* find_rules(const std::vector<ModelRules>& all, const nlohmann::json& config);
+
+/// The first rules of these directories for a config.json's architectures; nothing when there are none.
+std::optional<ModelRules> find_rules(std::span<const std::string> directories, const nlohmann::json& config);
 
 /// The numbers behind the names under `config`. A `text_config` in config.json comes before its root. Throws Error that
 /// names the field.

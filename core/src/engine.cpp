@@ -46,23 +46,24 @@ std::string merger_name(const Pipeline::Merge& merge) {
     return merge.merger == "auto" ? "placement" : merge.merger;
 }
 
-Plan merge(const Pipeline::Merge& wanted, const CheckpointIndex& index, const std::string& assets,
-           const Plugins& plugins, unsigned threads) {
+Plan merge(const Pipeline& pipeline, const CheckpointIndex& index, const std::string& assets, const Plugins& plugins,
+           unsigned threads) {
+    const Pipeline::Merge& wanted = pipeline.merge;
     Request request;
     request.assets = assets;
-    request.models = models_directory();
+    request.models = models_directories(pipeline);
     request.options = wanted.options;
-    if (!wanted.rules.empty()) request.options["rules"] = rules_file(wanted.rules);
+    if (!wanted.rules.empty()) request.options["rules"] = rules_file(wanted.rules, request.models);
     request.threads = threads;
     return plugins.merger(merger_name(wanted))->plan(index, request);
 }
 
-Output lay_out(const Pipeline::Output& wanted, const Plan& plan, const std::string& assets, const Plugins& plugins,
-               unsigned threads) {
+Output lay_out(const Pipeline::Output& wanted, const Plan& plan, const std::string& assets,
+               std::span<const std::string> models, const Plugins& plugins, unsigned threads) {
     Request request;
     request.output = wanted.path;
     request.assets = assets;
-    request.models = models_directory();
+    request.models.assign(models.begin(), models.end());
     request.options = wanted.options;
     request.options["dtype"] = wanted.dtype;
     if (!wanted.max_shard_size.empty()) request.options["max_shard_size"] = wanted.max_shard_size;
@@ -138,18 +139,21 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     observer.pass("plan");
     const std::string assets = locate_assets(pipeline.input.assets, input.path);
     const nlohmann::json config = model_config(assets);
-    Plan merged = merge(pipeline.merge, index, assets, plugins, threads);
+    const std::vector<std::string> models = models_directories(pipeline);
+    Plan merged = merge(pipeline, index, assets, plugins, threads);
 
     observer.pass("select");
     Plan plan = select(std::move(merged), pipeline.select, config);
     verify_plan(index, plan);
-    report.model_check = check_model(plan, config, models_directory(), pipeline.select);
+    report.model_check = check_model(plan, config, models, pipeline.select);
     warn(report, observer, plan.warnings);
     forget_shared_replicas(index, plan);
 
     observer.pass("lay out");
     std::vector<Output> outputs;
-    for (const Pipeline::Output& o : pipeline.outputs) outputs.push_back(lay_out(o, plan, assets, plugins, threads));
+    for (const Pipeline::Output& o : pipeline.outputs) {
+        outputs.push_back(lay_out(o, plan, assets, models, plugins, threads));
+    }
 
     observer.pass("verify");
     for (const Output& o : outputs) {

@@ -57,7 +57,8 @@ inline Layout sample_layout() {
 }
 
 inline Request sample_request() {
-    return {"in/checkpoint", "out/hf", "in/huggingface", {{"dtype", "bf16"}, {"threads", true}}, 7, "share/models"};
+    return {"in/checkpoint",         "out/hf", "in/huggingface", {{"dtype", "bf16"}, {"threads", true}}, 7,
+            {"mine", "share/models"}};
 }
 
 }  // namespace unshard::test

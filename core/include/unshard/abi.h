@@ -191,7 +191,7 @@ typedef struct unshard_request {
     unshard_string options; /* a JSON object; the plugin refuses keys that it does not know */
     uint32_t threads;       /* how many the plugin may use in this call, at least 1 */
     uint32_t reserved;
-    unshard_string models; /* merger, writer: the directory of facts about models (configs/models) */
+    unshard_array models; /* of unshard_string; merger, writer: directories of facts about models, the first counts */
 } unshard_request;
 
 /* Where a call's result goes. `accept` takes an array of exactly one record: reader index: unshard_index,

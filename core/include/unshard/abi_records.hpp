@@ -333,14 +333,17 @@ inline Layout value(const unshard_layout& r) {
 // ---- request ----
 
 inline unshard_request record(Records& own, const Request& request) {
-    return {text(request.input),  text(request.output),
-            text(request.assets), own.own(json_text(request.options)),
-            request.threads,      0,
-            text(request.models)};
+    return {text(request.input),
+            text(request.output),
+            text(request.assets),
+            own.own(json_text(request.options)),
+            request.threads,
+            0,
+            own.strings(request.models)};
 }
 inline Request value(const unshard_request& r) {
     return {text(r.input),          text(r.output),          text(r.assets),
-            json_object(r.options), std::max(r.threads, 1U), text(r.models)};
+            json_object(r.options), std::max(r.threads, 1U), strings(r.models)};
 }
 
 }  // namespace unshard::abi

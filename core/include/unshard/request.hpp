@@ -10,6 +10,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace unshard {
 
@@ -19,7 +20,7 @@ struct Request {
     std::string assets;  ///< merger, writer: the directory of config.json and the tokenizer; empty when there is none
     nlohmann::json options = nlohmann::json::object();
     unsigned threads = 1;
-    std::string models;  ///< merger, writer: the directory of facts about models (configs/models)
+    std::vector<std::string> models;  ///< merger, writer: directories of facts about models; the first counts
     friend bool operator==(const Request&, const Request&) = default;
 };
 

@@ -13,34 +13,40 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::set<std::string> known_models(const fs::path& directory) {
+std::set<std::string> known_models(std::span<const std::string> directories) {
     std::set<std::string> names;
-    std::error_code failed;
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory, failed)) {
-        if (entry.path().extension() == ".toml") names.insert(entry.path().stem().string());
+    for (const std::string& directory : directories) {
+        std::error_code failed;
+        for (const fs::directory_entry& entry : fs::directory_iterator(directory, failed)) {
+            if (entry.path().extension() == ".toml") names.insert(entry.path().stem().string());
+        }
     }
     return names;
 }
 
 }  // namespace
 
-std::string models_directory() {
+std::vector<std::string> models_directories(const Pipeline& pipeline) {
+    std::vector<std::string> directories;
+    if (!pipeline.models.empty()) directories.push_back(pipeline.models);
     std::error_code failed;
     const fs::path executable = fs::read_symlink("/proc/self/exe", failed);
     const fs::path directory = executable.parent_path().parent_path() / "share/unshard/configs/models";
-    return !failed && fs::is_directory(directory, failed) ? directory.string() : std::string();
+    if (!failed && fs::is_directory(directory, failed)) directories.push_back(directory.string());
+    return directories;
 }
 
-std::string rules_file(const std::string& rules) {
+std::string rules_file(const std::string& rules, std::span<const std::string> directories) {
     if (rules.find('/') != std::string::npos || rules.ends_with(".toml")) {
         if (fs::exists(rules)) return rules;
         throw UsageError(fmt::format("rules '{}': no such file", rules));
     }
-    const fs::path directory = models_directory();
-    const fs::path file = directory / (rules + ".toml");
-    if (!directory.empty() && fs::exists(file)) return file.string();
+    for (const std::string& directory : directories) {
+        const fs::path file = fs::path(directory) / (rules + ".toml");
+        if (fs::exists(file)) return file.string();
+    }
     throw UsageError(fmt::format("rules '{}': there are none of this name; known are {}; or name a file", rules,
-                                 fmt::join(known_models(directory), ", ")));
+                                 fmt::join(known_models(directories), ", ")));
 }
 
 }  // namespace unshard

@@ -1,16 +1,20 @@
-// Where the facts about models are: configs/models, beside the program.
+// Where the facts about models are: beside the pipeline file, and in configs/models beside the program.
 #pragma once
 
+#include "pipeline/pipeline.hpp"
+
+#include <span>
 #include <string>
+#include <vector>
 
 namespace unshard {
 
-/// `../share/unshard/configs/models` of the executable: in a build and in an installation alike. Empty when it is not
-/// there.
-std::string models_directory();
+/// The pipeline's own directory of models, then `../share/unshard/configs/models` of the executable, in a build and in
+/// an installation alike; without what is not there.
+std::vector<std::string> models_directories(const Pipeline& pipeline);
 
-/// What `--rules` means: a file when it looks like one ("my/rules.toml"), else a name in models_directory(). Throws
+/// What `--rules` means: a file when it looks like one ("my/rules.toml"), else a name in one of `directories`. Throws
 /// UsageError that lists the known names.
-std::string rules_file(const std::string& rules);
+std::string rules_file(const std::string& rules, std::span<const std::string> directories);
 
 }  // namespace unshard

@@ -153,7 +153,10 @@ Pipeline read(const toml::table& document, const std::string& file) {
 Pipeline load_pipeline(const std::string& file, std::span<const Setting> settings) {
     toml::table document = parse(read_file(file), file);
     apply_settings(document, settings);
-    return read(document, file);
+    Pipeline pipeline = read(document, file);
+    const std::filesystem::path models = std::filesystem::path(file).parent_path() / "models";
+    if (std::filesystem::is_directory(models)) pipeline.models = models.string();
+    return pipeline;
 }
 
 Pipeline pipeline_of(std::span<const Setting> settings) {

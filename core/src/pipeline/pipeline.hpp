@@ -53,6 +53,7 @@ struct Pipeline {
         std::uint64_t tile_mib = 4;
         std::vector<std::string> plugin_path;
     } engine;
+    std::string models;  ///< facts about models that come before the program's own: the file's directory's `models`
 };
 
 /// A value from the command line, put over the file's before anything is checked.

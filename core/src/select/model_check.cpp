@@ -85,14 +85,13 @@ void report_problems(const Completeness& found, const std::string& architecture,
 
 }  // namespace
 
-std::string check_model(Plan& plan, const nlohmann::json& config, const std::string& models_directory,
+std::string check_model(Plan& plan, const nlohmann::json& config, std::span<const std::string> models,
                         const Pipeline::Select& select) {
     if (!config.is_object()) return "not checked for completeness: there is no config.json";
-    if (models_directory.empty()) return "not checked for completeness: configs/models is not installed";
+    if (models.empty()) return "not checked for completeness: configs/models is not installed";
     const std::string architecture = architecture_of(config);
-    const std::vector<ModelRules> all = load_rules_directory(models_directory);
-    const ModelRules* rules = find_rules(all, config);
-    if (rules == nullptr) {
+    const std::optional<ModelRules> rules = find_rules(models, config);
+    if (!rules) {
         return fmt::format("not checked for completeness: nothing is known about {}",
                            architecture.empty() ? "a config.json without architectures" : architecture);
     }

@@ -6,15 +6,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include <span>
 #include <string>
 
 namespace unshard {
 
-/// Holds the plan's names and shapes against what `configs/models` says of the architecture in `config` (null when
-/// there is no config.json). Tensors that [select] drops are not missed, those that it keeps are not unexpected. Throws
-/// Error that lists what is missing, unexpected or of another shape; with `allow_missing`, what is missing is a warning
-/// of the plan. Returns one line for the report.
-std::string check_model(Plan& plan, const nlohmann::json& config, const std::string& models_directory,
+/// Holds the plan's names and shapes against what the first of the directories `models` that knows it says of the
+/// architecture in `config` (null when there is no config.json). Tensors that [select] drops are not missed, those that
+/// it keeps are not unexpected. Throws Error that lists what is missing, unexpected or of another shape; with
+/// `allow_missing`, what is missing is a warning of the plan. Returns one line for the report.
+std::string check_model(Plan& plan, const nlohmann::json& config, std::span<const std::string> models,
                         const Pipeline::Select& select);
 
 }  // namespace unshard

@@ -7,24 +7,26 @@
 namespace unshard {
 namespace {
 
-std::string known_architectures(const std::vector<ModelRules>& all) {
+std::string known_architectures(std::span<const std::string> directories) {
     std::string names;
-    for (const ModelRules& rules : all) {
-        for (const std::string& name : rules.architectures) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string& directory : directories) {
+        for (const ModelRules& rules : load_rules_directory(directory)) {
+            for (const std::string& name : rules.architectures) names += (names.empty() ? "" : ", ") + name;
+        }
     }
     return names;
 }
 
 /// The rules that the user named, else those for config.json's architecture.
-ModelRules choose_rules(const std::string& file, const std::string& directory, const nlohmann::json& config) {
+ModelRules choose_rules(const std::string& file, std::span<const std::string> directories,
+                        const nlohmann::json& config) {
     if (!file.empty()) return load_rules(file);
-    if (directory.empty()) throw UsageError("merger 'tensor_parallel' needs rules: pass --rules");
-    const std::vector<ModelRules> all = load_rules_directory(directory);
-    if (const ModelRules* rules = find_rules(all, config)) return *rules;
+    if (directories.empty()) throw UsageError("merger 'tensor_parallel' needs rules: pass --rules");
+    if (std::optional<ModelRules> rules = find_rules(directories, config)) return *std::move(rules);
     const auto architectures = config.find("architectures");
     throw UsageError("no rules for the architecture " +
                      (architectures == config.end() ? "null" : architectures->dump()) +
-                     " of config.json: pass --rules; known are " + known_architectures(all));
+                     " of config.json: pass --rules; known are " + known_architectures(directories));
 }
 
 class TensorParallelMerger : public Merger {
@@ -32,14 +34,16 @@ public:
     Plan plan(const CheckpointIndex& index, const Request& request) override {
         Options options(request.options);
         const auto file = options.take<std::string>("rules", "");
-        const auto directory = options.take<std::string>("models_dir", request.models);
+        std::vector<std::string> directories = request.models;
+        const auto own = options.take<std::string>("model_dir", "");
+        if (!own.empty()) directories.insert(directories.begin(), own);
         const auto mesh = options.take<std::string>("mesh", "");
         options.finish();
         if (request.assets.empty()) {
             throw Error("no config.json: merger 'tensor_parallel' needs the sizes in it: pass --assets DIR");
         }
         const nlohmann::json config = read_json(request.assets + "/config.json");
-        const ModelRules rules = choose_rules(file, directory, config);
+        const ModelRules rules = choose_rules(file, directories, config);
         const Values values = config_values(rules, config);
         return plan_tensor_parallel(index, rules, values, RankMesh(mesh.empty() ? rules.mesh : mesh, index.ranks));
     }

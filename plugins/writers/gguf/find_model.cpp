@@ -22,6 +22,7 @@ std::string architecture_of(const json& config) {
 
 std::string listed(std::vector<std::string> names) {
     std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
     std::string text;
     for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
     return text;

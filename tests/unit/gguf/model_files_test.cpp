@@ -26,17 +26,15 @@ bool is_described(const GgufModel& model, const std::string& name) {
 }  // namespace
 
 TEST_CASE("every tensor of every model has its place in GGUF") {
-    std::size_t models = 0;
     for (const ModelRules& rules : load_rules_directory(test::models_directory())) {
         const std::optional<GgufModel> model = load_gguf_model(rules.file, rules);
-        if (!model) continue;
-        ++models;
+        INFO(rules.file);
+        REQUIRE(model);
         for (const TensorRule& rule : rules.tensors) {
             INFO(rules.file << ": " << rule.name.text());
             CHECK(is_described(*model, rule.name.text()));
         }
     }
-    CHECK(models >= 24);
 }
 
 TEST_CASE("an unknown architecture is refused with the known ones") {

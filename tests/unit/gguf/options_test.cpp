@@ -9,8 +9,9 @@ using namespace unshard::gguf;
 
 namespace {
 
-WriterOptions options_of(nlohmann::json options) {
+WriterOptions options_of(nlohmann::json options, std::vector<std::string> models = {}) {
     Request request;
+    request.models = std::move(models);
     request.options = std::move(options);
     return read_options(request);
 }
@@ -36,8 +37,8 @@ TEST_CASE("sizes are powers of 1000, with an i of 1024") {
 }
 
 TEST_CASE("model directories are searched the user's first") {
-    const WriterOptions options = options_of({{"models_dir", "/installed"}, {"model_dir", "/mine"}});
-    CHECK(options.model_dirs == std::vector<std::string>{"/mine", "/installed"});
+    const WriterOptions options = options_of({{"model_dir", "/mine"}}, {"/pipeline", "/installed"});
+    CHECK(options.model_dirs == std::vector<std::string>{"/mine", "/pipeline", "/installed"});
 }
 
 TEST_CASE("overrides are checked when they are read") {

@@ -57,12 +57,12 @@ TEST_CASE("line ends in a pattern can be characters or escapes") {
 }
 
 TEST_CASE("every detail of a step counts") {
-    const auto step = [](json changes) {
+    const auto step = [](const json& changes) {
         json changed = split("x");
         changed.update(changes);
         return steps_of(changed).front();
     };
-    CHECK(step({}) == "split x");
+    CHECK(step(json::object()) == "split x");
     CHECK(step({{"behavior", "Removed"}}) == "split (Removed) x");
     CHECK(step({{"invert", true}}) == "inverted split x");
     CHECK(step({{"pattern", {{"String", "x"}}}}) == "split at text x");

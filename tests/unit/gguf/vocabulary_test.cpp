@@ -71,7 +71,7 @@ TEST_CASE("tokenizer_config.json adds tokens behind the others and makes named o
 TEST_CASE("merges are text or pairs, and a space in a pair's part is escaped") {
     Assets assets;
     json tokenizer = byte_level_tokenizer({"a"});
-    tokenizer["model"]["merges"] = {{"a", "b"}, {"a b", "c"}};
+    tokenizer["model"]["merges"] = json::array({json::array({"a", "b"}), json::array({"a b", "c"})});
     assets.write_json("tokenizer.json", tokenizer);
     CHECK(byte_level_vocabulary(read_tokenizer_files(assets.path()), 1).merges ==
           std::vector<std::string>{"a b", "a\u0120b c"});

@@ -39,7 +39,7 @@ nlohmann::json config_of(const std::string& architecture) {
 
 TEST_CASE("the plugin takes the rules for config.json's architecture") {
     const Assets assets(config_of("LlamaForCausalLM"));
-    const Plan merged = plan(assets.path(), {{"models_dir", bundled_models()}, {"mesh", "dp=2,tp=1"}});
+    const Plan merged = plan(assets.path(), {{"model_dir", bundled_models()}, {"mesh", "dp=2,tp=1"}});
     REQUIRE(merged.tensors.size() == 1);
     CHECK(merged.tensors[0].shape == Dims{6});
     CHECK(merged.tensors[0].replicas.size() == 1);
@@ -59,8 +59,8 @@ TEST_CASE("the plugin says what it lacks") {
           "no config.json: merger 'tensor_parallel' needs the sizes in it: pass --assets DIR");
     CHECK(failure(assets.path(), nlohmann::json::object()) == "merger 'tensor_parallel' needs rules: pass --rules");
     CHECK(failure(assets.path(), {{"rules", 3}}) == "option 'rules': 3 has the wrong type or range");
-    CHECK(failure(assets.path(), {{"ranks", 3}}) == "unknown option 'ranks': known are mesh, models_dir, rules");
-    CHECK(failure(assets.path(), {{"models_dir", bundled_models()}})
+    CHECK(failure(assets.path(), {{"ranks", 3}}) == "unknown option 'ranks': known are mesh, model_dir, rules");
+    CHECK(failure(assets.path(), {{"model_dir", bundled_models()}})
               .starts_with(
                   "no rules for the architecture [\"ToyForCausalLM\"] of config.json: pass --rules; known are "));
 }
