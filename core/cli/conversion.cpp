@@ -39,6 +39,8 @@ constexpr std::array kKeyOptions = {
               "keep (the default), f32, f16 or bf16; integers and booleans are never cast"},
     KeyOption{"--max-shard-size", "S", "output.max_shard_size", Kind::text, kOutput,
               "size of one weight file: 5GB (the default), 500MB, 2GiB"},
+    KeyOption{"--experts", "FORM", "output.experts", Kind::text, kOutput,
+              "keep (the default), stacked (one tensor for all experts of a layer) or separate (one for each)"},
     KeyOption{"--reader", "R", "input.reader", Kind::text, kInput, "the format; found by itself by default"},
     KeyOption{"--assets", "DIR", "input.assets", Kind::text, kInput,
               "where config.json and the tokenizer are, or none; default: looked for in and beside INPUT"},

@@ -2,10 +2,14 @@
 //
 //     architectures = ["LlamaForCausalLM"]          as in config.json
 //
-//     config.hidden   = "hidden_size"                names for the expressions below; a field that config.json must
-//     have config.heads    = "num_attention_heads" config.head_dim = { field = "head_dim", default = "hidden / heads" }
-//     when it is absent or null config.layers   = "num_hidden_layers" define.sparse   = "layer % 2 == 1"             a
-//     name for an expression, which may use placeholders
+// Names for the expressions below: fields of config.json, which must be there unless a default is given (for null too),
+// and expressions of their own, which may use placeholders:
+//
+//     config.hidden   = "hidden_size"
+//     config.heads    = "num_attention_heads"
+//     config.layers   = "num_hidden_layers"
+//     config.head_dim = { field = "head_dim", default = "hidden / heads" }
+//     define.sparse   = "layer % 2 == 1"
 //
 //     tensors = [ {
 //         name  = "model.layers.{layer}.self_attn.q_proj.weight",  {layer} counts from 0 to below `layers`, and so on

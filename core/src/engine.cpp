@@ -11,6 +11,7 @@
 #include "input/locate.hpp"
 #include "input/model_files.hpp"
 #include "plugins/plugin_loader.hpp"
+#include "select/experts.hpp"
 #include "select/model_check.hpp"
 #include "select/select.hpp"
 #include "unshard/json_file.hpp"
@@ -27,6 +28,7 @@ namespace {
 struct Output {
     const Pipeline::Output* wanted = nullptr;
     std::unique_ptr<Writer> writer;
+    std::shared_ptr<const Plan> plan;
     Layout layout;
     std::vector<Destination> destinations;
 };
@@ -58,7 +60,7 @@ Plan merge(const Pipeline& pipeline, const CheckpointIndex& index, const std::st
     return plugins.merger(merger_name(wanted))->plan(index, request);
 }
 
-Output lay_out(const Pipeline::Output& wanted, const Plan& plan, const std::string& assets,
+Output lay_out(const Pipeline::Output& wanted, std::shared_ptr<const Plan> plan, const std::string& assets,
                std::span<const std::string> models, const Plugins& plugins, unsigned threads) {
     Request request;
     request.output = wanted.path;
@@ -68,26 +70,26 @@ Output lay_out(const Pipeline::Output& wanted, const Plan& plan, const std::stri
     request.options["dtype"] = wanted.dtype;
     if (!wanted.max_shard_size.empty()) request.options["max_shard_size"] = wanted.max_shard_size;
     request.threads = threads;
-    Output output{&wanted, plugins.writer(wanted.writer), {}, {}};
-    output.layout = output.writer->layout(plan, request);
-    output.destinations = lower(plan, output.layout);
+    Output output{&wanted, plugins.writer(wanted.writer), std::move(plan), {}, {}};
+    output.layout = output.writer->layout(*output.plan, request);
+    output.destinations = lower(*output.plan, output.layout);
     return output;
 }
 
-CopyReport copy_all(const CheckpointIndex& index, const Plan& plan, const std::vector<Output>& outputs,
-                    const Pipeline& pipeline, bool force, Observer& observer) {
+CopyReport copy_all(const CheckpointIndex& index, const std::vector<Output>& outputs, const Pipeline& pipeline,
+                    bool force, Observer& observer) {
     std::vector<Stage> stages;
     std::vector<CopyTask> tasks;
     std::uint64_t total = 0;
     stages.reserve(outputs.size());
     for (const Output& o : outputs) {
         stages.emplace_back(o.wanted->path, o.layout, force);
-        tasks.push_back({&o.layout, &o.destinations, &stages.back(), o.writer.get()});
+        tasks.push_back({o.plan.get(), &o.layout, &o.destinations, &stages.back(), o.writer.get()});
         for (const OutputFile& f : o.layout.files) total += f.bytes;
     }
     const CopySettings settings{thread_count(pipeline.engine), pipeline.engine.tile_mib << 20,
                                 pipeline.merge.verify_replicas};
-    CopyReport report = copy(index, plan, tasks, settings, [&](std::uint64_t done) { observer.progress(done, total); });
+    CopyReport report = copy(index, tasks, settings, [&](std::uint64_t done) { observer.progress(done, total); });
     for (Stage& stage : stages) stage.commit();
     return report;
 }
@@ -110,6 +112,16 @@ OutputReport describe(const Output& output) {
     for (const OutputFile& f : layout.files) report.bytes += f.bytes;
     for (const Asset& a : layout.assets) report.assets.push_back(a.name);
     return report;
+}
+
+/// The plan in the form that an output asks for; the common one where that changes nothing.
+std::shared_ptr<const Plan> plan_for(const Pipeline::Output& wanted, std::shared_ptr<const Plan> common,
+                                     const CheckpointIndex& index, const nlohmann::json& config,
+                                     std::span<const std::string> models) {
+    if (wanted.experts == "keep") return common;
+    auto plan = std::make_shared<const Plan>(with_experts(*common, wanted.experts, config, models));
+    verify_plan(index, *plan);
+    return plan;
 }
 
 /// Hands warnings to whoever watches, and keeps them for the report.
@@ -148,28 +160,29 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     report.model_check = check_model(plan, config, models, pipeline.select);
     warn(report, observer, plan.warnings);
     forget_shared_replicas(index, plan);
+    const auto common = std::make_shared<const Plan>(std::move(plan));
 
     observer.pass("lay out");
     std::vector<Output> outputs;
     for (const Pipeline::Output& o : pipeline.outputs) {
-        outputs.push_back(lay_out(o, plan, assets, models, plugins, threads));
+        outputs.push_back(lay_out(o, plan_for(o, common, index, config, models), assets, models, plugins, threads));
     }
 
     observer.pass("verify");
     for (const Output& o : outputs) {
         warn(report, observer, o.layout.warnings);
-        verify_layout(plan, o.layout, o.destinations);
+        verify_layout(*o.plan, o.layout, o.destinations);
         report.outputs.push_back(describe(o));
     }
     report.input = input.path;
     report.reader = input.reader_name;
     report.merger = merger_name(pipeline.merge);
     report.assets = assets;
-    describe(report, index, plan);
+    describe(report, index, *common);
 
     if (!options.dry_run) {
         observer.pass("copy");
-        report.copied = copy_all(index, plan, outputs, pipeline, options.force, observer);
+        report.copied = copy_all(index, outputs, pipeline, options.force, observer);
     }
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return report;

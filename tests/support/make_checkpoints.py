@@ -22,6 +22,7 @@ import accelerate_scenarios  # noqa: F401  (these register what they define)
 import dcp_scenarios  # noqa: F401
 import parallel_scenarios  # noqa: F401
 import model_scenarios  # noqa: F401
+import moe_scenarios  # noqa: F401
 import state_scenarios  # noqa: F401
 import torch
 import torch.distributed as dist

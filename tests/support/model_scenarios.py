@@ -13,12 +13,12 @@ from torch.distributed.tensor import Shard
 
 # Looked up here because transformers imports a model's module on first use, which would then be once a rank.
 MODELS = {kind: (getattr(transformers, f"{kind}Config"), getattr(transformers, f"{kind}ForCausalLM"))
-          for kind in ("Llama", "Qwen2", "Qwen3")}
+          for kind in ("Llama", "Qwen2", "Qwen3", "Qwen2Moe", "Qwen3Moe", "Mixtral")}
 
 
 def causal_lm(job: Job, kind: str, dtype: torch.dtype = torch.bfloat16, **config):
     """The same random model on every rank; norm weights are random too, so that no two tensors are alike."""
-    head_dim = {"head_dim": 8} if kind == "Qwen3" else {}
+    head_dim = {"head_dim": 8} if kind.startswith("Qwen3") else {}
     make_config, make_model = MODELS[kind]
     torch.manual_seed(0)
     model = make_model(make_config(**job.sizes | head_dim | config)).to(dtype)

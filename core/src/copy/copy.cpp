@@ -47,11 +47,12 @@ private:
 
 class CopyPass {
 public:
-    CopyPass(const CheckpointIndex& index, const Plan& plan, const std::vector<CopyTask>& tasks,
-             const CopySettings& settings, const ProgressFn& progress)
-        : index_(index), settings_(settings), sources_(index, plan), progress_(progress) {
+    CopyPass(const CheckpointIndex& index, const std::vector<CopyTask>& tasks, const CopySettings& settings,
+             const ProgressFn& progress)
+        : index_(index), settings_(settings), sources_(index), progress_(progress) {
         for (const CopyTask& task : tasks) {
-            for (const Destination& d : *task.destinations) add(plan.tensors[d.tensor], d, task);
+            sources_.open(*task.plan);
+            for (const Destination& d : *task.destinations) add(task.plan->tensors[d.tensor], d, task);
         }
     }
 
@@ -118,7 +119,7 @@ private:
 
     const CheckpointIndex& index_;
     const CopySettings& settings_;
-    const Sources sources_;
+    Sources sources_;
     Progress progress_;
     std::vector<Filling> fillings_;
     Tiling tiling_;
@@ -132,9 +133,9 @@ private:
 
 }  // namespace
 
-CopyReport copy(const CheckpointIndex& index, const Plan& plan, const std::vector<CopyTask>& tasks,
-                const CopySettings& settings, const ProgressFn& progress) {
-    return CopyPass(index, plan, tasks, settings, progress).run(tasks);
+CopyReport copy(const CheckpointIndex& index, const std::vector<CopyTask>& tasks, const CopySettings& settings,
+                const ProgressFn& progress) {
+    return CopyPass(index, tasks, settings, progress).run(tasks);
 }
 
 }  // namespace unshard

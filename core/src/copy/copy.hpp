@@ -21,6 +21,7 @@ struct CopySettings {
 
 /// One output to be filled. The writer is needed for its own encodings only.
 struct CopyTask {
+    const Plan* plan = nullptr;
     const Layout* layout = nullptr;
     const std::vector<Destination>* destinations = nullptr;
     Stage* stage = nullptr;
@@ -39,7 +40,7 @@ using ProgressFn = std::function<void(std::uint64_t done)>;
 
 /// Writes literals, tensors and assets of all tasks. Memory: threads x (a few tiles) whatever the tensors' sizes.
 /// Throws Error when a source cannot be read, an output cannot be written, or replicas differ.
-CopyReport copy(const CheckpointIndex& index, const Plan& plan, const std::vector<CopyTask>& tasks,
-                const CopySettings& settings, const ProgressFn& progress);
+CopyReport copy(const CheckpointIndex& index, const std::vector<CopyTask>& tasks, const CopySettings& settings,
+                const ProgressFn& progress);
 
 }  // namespace unshard

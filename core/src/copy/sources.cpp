@@ -14,22 +14,22 @@ void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);  // when refused, opening too many files says so
 }
 
-Sources::Sources(const CheckpointIndex& index, const Plan& plan) : files_(index.files.size()) {
+void Sources::open(std::uint32_t number) {
+    if (files_[number]) return;
+    const SourceFile& expected = index_.files[number];
+    auto file = std::make_unique<InputFile>(expected.path);
+    if (file->bytes() != expected.bytes) {
+        throw Error(fmt::format("{}: had {} bytes when it was indexed, has {} now: it is being written", expected.path,
+                                grouped(expected.bytes), grouped(file->bytes())));
+    }
+    files_[number] = std::move(file);
+}
+
+void Sources::open(const Plan& plan) {
     raise_descriptor_limit();
-    const auto open = [&](const Copy& copy) {
-        const std::uint32_t number = index.tensors[copy.tensor].shards[copy.shard].file;
-        if (files_[number]) return;
-        const SourceFile& expected = index.files[number];
-        auto file = std::make_unique<InputFile>(expected.path);
-        if (file->bytes() != expected.bytes) {
-            throw Error(fmt::format("{}: had {} bytes when it was indexed, has {} now: it is being written",
-                                    expected.path, grouped(expected.bytes), grouped(file->bytes())));
-        }
-        files_[number] = std::move(file);
-    };
     for (const PlannedTensor& tensor : plan.tensors) {
-        for (const Copy& copy : tensor.copies) open(copy);
-        for (const Copy& copy : tensor.replicas) open(copy);
+        for (const Copy& copy : tensor.copies) open(index_.tensors[copy.tensor].shards[copy.shard].file);
+        for (const Copy& copy : tensor.replicas) open(index_.tensors[copy.tensor].shards[copy.shard].file);
     }
 }
 

@@ -1,12 +1,15 @@
 #include "pipeline/pipeline.hpp"
 
 #include "pipeline/pipeline_settings.hpp"
+#include "pipeline/suggest.hpp"
 #include "pipeline/toml_section.hpp"
+#include "select/experts.hpp"
 #include "select/pattern.hpp"
 #include "unshard/input_file.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace unshard {
@@ -88,12 +91,20 @@ void read(TomlSection section, Pipeline::Select& select) {
     section.finish();
 }
 
+void check_expert_form(const std::string& form) {
+    const std::vector<std::string> known(kExpertForms.begin(), kExpertForms.end());
+    if (std::find(known.begin(), known.end(), form) != known.end()) return;
+    throw UsageError(fmt::format("experts '{}' is unknown: {}", form, suggestion(form, known)));
+}
+
 Pipeline::Output output(TomlSection section) {
     Pipeline::Output output;
     output.path = section.path("path");
     output.writer = section.text("writer", output.path.ends_with(".gguf") ? "gguf" : "safetensors");
     output.dtype = section.text("dtype", output.writer == "gguf" ? "auto" : "keep");
     output.max_shard_size = section.text("max_shard_size", "");
+    output.experts = section.text("experts", output.experts);
+    section.check("experts", [&] { check_expert_form(output.experts); });
     output.options = section.json("options");
     section.finish("path");
     return output;

@@ -44,7 +44,8 @@ struct Pipeline {
         std::string path;
         std::string writer;
         std::string dtype = "keep";
-        std::string max_shard_size;  ///< empty: the writer's default
+        std::string max_shard_size;    ///< empty: the writer's default
+        std::string experts = "keep";  ///< one of kExpertForms (select/experts.hpp)
         nlohmann::json options = nlohmann::json::object();
     };
     std::vector<Output> outputs;

@@ -95,6 +95,8 @@ std::string to_toml(const Pipeline::Output& output) {
            line("writer", toml_string(output.writer), "") +
            line("dtype", toml_string(output.dtype), "safetensors: keep f32 f16 bf16") +
            optional_line("max_shard_size", output.max_shard_size, "\"5GB\"", "of one file") +
+           line("experts", toml_string(output.experts),
+                "of a mixture: keep, stacked (one tensor a layer) or separate") +
            options_of("output", output.options);
 }
 

@@ -20,7 +20,7 @@ std::string convert_model(const RandomModel& model, const CopySettings& settings
     const std::vector<Destination> destinations = lower(model.plan, model.layout);
     verify_layout(model.plan, model.layout, destinations);
     Stage stage(dir / "out", model.layout, true);
-    copy(model.index, model.plan, {{&model.layout, &destinations, &stage, nullptr}}, settings, {});
+    copy(model.index, {{&model.plan, &model.layout, &destinations, &stage, nullptr}}, settings, {});
     stage.commit();
     const std::string bytes = read_file(dir / "out/model.bin");
     std::filesystem::remove_all(dir / "out");

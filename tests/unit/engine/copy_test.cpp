@@ -32,7 +32,7 @@ Result run_copy(const SmallModel& model, const Layout& layout, const TempDir& di
     std::filesystem::remove_all(dir / "out");
     Result result;
     Stage stage(dir / "out", layout, true);
-    result.report = copy(model.index, model.plan, {{&layout, &destinations, &stage, writer}}, settings,
+    result.report = copy(model.index, {{&model.plan, &layout, &destinations, &stage, writer}}, settings,
                          [&](std::uint64_t done) { result.last_progress = done; });
     stage.commit();
     result.bytes = read_file(dir / "out/model.bin");

@@ -17,8 +17,8 @@ Pipeline unusual() {
     p.select.rename = {{R"(^backbone\.(.*))", R"(model.\1)"}};
     p.select.keep = {"^a$"};
     p.select.drop = {R"(\.rotary_emb\.inv_freq$)", "tab\there"};
-    p.outputs = {{"/out/hf", "safetensors", "bf16", "2GB", nlohmann::json::object()},
-                 {"/out/m.gguf", "gguf", "q8_0", "", {{"pre", "qwen2"}}}};
+    p.outputs = {{"/out/hf", "safetensors", "bf16", "2GB", "separate", nlohmann::json::object()},
+                 {"/out/m.gguf", "gguf", "q8_0", "", "stacked", {{"pre", "qwen2"}}}};
     p.engine = {3, 8, {"/plugins"}};
     return p;
 }
@@ -58,6 +58,7 @@ TEST_CASE("a printed pipeline has every output") {
     for (std::size_t i = 0; i < p.outputs.size(); ++i) {
         CHECK(r.outputs[i].path == p.outputs[i].path);
         CHECK(r.outputs[i].writer == p.outputs[i].writer);
+        CHECK(r.outputs[i].experts == p.outputs[i].experts);
         CHECK(r.outputs[i].dtype == p.outputs[i].dtype);
         CHECK(r.outputs[i].max_shard_size == p.outputs[i].max_shard_size);
         CHECK(r.outputs[i].options == p.outputs[i].options);
