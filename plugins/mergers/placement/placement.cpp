@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace unshard {
 namespace {
@@ -120,9 +121,13 @@ void check_plain(const SourceTensor& tensor, std::uint64_t ranks) {
                         " does not: rank files of different runs are mixed");
         }
     }
-    if (tensor.shards.size() != ranks) {
-        throw Error("'" + tensor.name + "': a plain tensor on " + std::to_string(tensor.shards.size()) + " of " +
-                    std::to_string(ranks) + " ranks: it must be on all");
+    std::set<std::uint64_t> holders;
+    for (const Shard& s : tensor.shards) holders.insert(s.rank);
+    for (std::uint64_t rank = 0; rank < ranks; ++rank) {
+        if (holders.contains(rank)) continue;
+        throw Error("'" + tensor.name + "': a plain tensor that rank " + std::to_string(rank) + " of " +
+                    std::to_string(ranks) + " lacks: rank files of different runs are mixed, or one is incomplete " +
+                    "(or layers are dealt out over ranks: pass --merger tensor_parallel with a mesh)");
     }
 }
 

@@ -1,7 +1,8 @@
 // What must agree between the ranks of one run: the names of tensors, each one's dtype and whole shape, and, among the
 // ranks of one mesh, that mesh and the placements on it. A tensor need not be on all ranks: with pipeline parallelism,
 // or where only part of the model is tensor parallel, it is on those of its mesh. So a rank lacks a tensor wrongly when
-// a mesh of the tensor includes that rank, or when no mesh says where the tensor is.
+// a mesh of the tensor includes that rank. Where a plain tensor belongs only mergers know: placement wants it on all
+// ranks, tensor_parallel on those of its layer's stage.
 
 #include "combine.hpp"
 
@@ -97,7 +98,7 @@ std::vector<Gathered> gather(std::vector<StateDict>& ranks, MeshTable& meshes) {
                 ": rank files of different runs are mixed, or one is incomplete");
 }
 
-/// A tensor that says nothing of its mesh must be on all ranks.
+/// A tensor that states origins, or is placed on some ranks only, must be on all.
 void check_on_all(const Gathered& tensor, std::uint64_t world_size) {
     std::vector<std::uint64_t> missing;
     auto present = tensor.ranks.begin();
@@ -151,8 +152,9 @@ private:
 
 void check_ranks(const Gathered& tensor, const std::vector<Mesh>& meshes, std::uint64_t world_size) {
     const auto& shards = tensor.tensor.shards;
+    if (std::ranges::all_of(shards, is_plain)) return;
     const auto has_mesh = [](const Shard& shard) { return shard.mesh.has_value(); };
-    if (shards.empty() || !std::ranges::all_of(shards, has_mesh)) {
+    if (!std::ranges::all_of(shards, has_mesh)) {
         check_on_all(tensor, world_size);
         return;
     }

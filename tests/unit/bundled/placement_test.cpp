@@ -229,7 +229,9 @@ TEST_CASE("plain tensors of different shapes are not guessed about") {
 TEST_CASE("a plain tensor that some ranks lack is refused") {
     IndexBuilder b(3);
     b.tensor("w", {}).plain(0, {2}).plain(2, {2});
-    CHECK(error_of(b.index()) == "'w': a plain tensor on 2 of 3 ranks: it must be on all");
+    CHECK(error_of(b.index()) ==
+          "'w': a plain tensor that rank 1 of 3 lacks: rank files of different runs are mixed, or one is incomplete "
+          "(or layers are dealt out over ranks: pass --merger tensor_parallel with a mesh)");
 }
 
 TEST_CASE("a rank outside the mesh of its shard is refused") {
