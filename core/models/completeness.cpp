@@ -63,16 +63,9 @@ private:
 
     /// Notes that what the match stands for is there; false when it was before.
     bool mark(const NameMatch& match) {
-        if (match.tensor) return present_.insert(match.tensor->name.fill(match.at)).second;
         bool is_new = true;
-        Placeholders at = match.at;
-        const std::uint64_t experts = match.fused->is_stacked ? count_of("expert", values_) : 1;
-        if (match.fused->is_stacked) at.emplace_back("expert", 0);
-        for (const std::size_t part : match.fused->parts) {
-            for (std::uint64_t expert = 0; expert < experts; ++expert) {
-                if (match.fused->is_stacked) at.back().second = expert;
-                is_new = present_.insert(rules_.tensors[part].name.fill(at)).second && is_new;
-            }
+        for (std::string& name : tensors_behind(rules_, match, values_)) {
+            is_new = present_.insert(std::move(name)).second && is_new;
         }
         return is_new;
     }
@@ -95,6 +88,22 @@ private:
 };
 
 }  // namespace
+
+std::vector<std::string> tensors_behind(const ModelRules& rules, const NameMatch& match, const Values& values) {
+    if (match.tensor) return {match.tensor->name.fill(match.at)};
+    if (!match.fused) return {};
+    std::vector<std::string> names;
+    Placeholders at = match.at;
+    const std::uint64_t experts = match.fused->is_stacked ? count_of("expert", values) : 1;
+    if (match.fused->is_stacked) at.emplace_back("expert", 0);
+    for (const std::size_t part : match.fused->parts) {
+        for (std::uint64_t expert = 0; expert < experts; ++expert) {
+            if (match.fused->is_stacked) at.back().second = expert;
+            names.push_back(rules.tensors[part].name.fill(at));
+        }
+    }
+    return names;
+}
 
 Completeness check_completeness(const ModelRules& rules, const Values& values, std::span<const NamedShape> model) {
     return Check(rules, values).run(model);

@@ -29,6 +29,9 @@ struct Completeness {
     friend bool operator==(const Completeness&, const Completeness&) = default;
 };
 
+/// The rules' names of what a name stands for: a tensor, or the parts of a fused or an alternative form.
+std::vector<std::string> tensors_behind(const ModelRules& rules, const NameMatch& match, const Values& values);
+
 /// Compares a model that is about to be written with the rules. An alternative form stands for all its parts; a tensor
 /// in both forms is unexpected, and so is a fused one. Throws Error when the rules ask for an absurd number of tensors.
 Completeness check_completeness(const ModelRules& rules, const Values& values, std::span<const NamedShape> model);

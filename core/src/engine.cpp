@@ -146,7 +146,8 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     CheckpointIndex index = input.reader->index(input.request);
     warn(report, observer, index.warnings);
     verify_index(index);
-    strip_names(index, pipeline.select.strip);
+    Selection selection(pipeline.select);
+    selection.before_merge(index);
 
     observer.pass("plan");
     const std::string assets = locate_assets(pipeline.input.assets, input.path);
@@ -155,7 +156,7 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     Plan merged = merge(pipeline, index, assets, plugins, threads);
 
     observer.pass("select");
-    Plan plan = select(std::move(merged), pipeline.select, config);
+    Plan plan = selection.after_merge(std::move(merged), config);
     verify_plan(index, plan);
     report.model_check = check_model(plan, config, models, pipeline.select);
     warn(report, observer, plan.warnings);

@@ -15,6 +15,27 @@ def test_rules_put_plain_parts_together(name, options, checkpoint_dir, tmp_path)
     assert_same_tensors(read_tensors(output), read_tensors(checkpoint_dir(name) / "truth.safetensors"))
 
 
+@pytest.mark.makes("tp_plain_of_a_critic")
+def test_a_tensor_that_no_rule_knows_is_an_error_until_it_is_dropped(checkpoint_dir, refusal, tmp_path):
+    checkpoint = checkpoint_dir("tp_plain_of_a_critic") / "ckpt"
+    rename = "select.rename=[{from = '^backbone\\.', to = ''}]"
+    options = ["--merger", "tensor_parallel", "--set", rename]
+    said = refusal(checkpoint, *options)
+    assert "'value_head.weight', 'value_head.bias': no rule in " in said and "llama.toml has such a name" in said
+    output = convert(checkpoint, tmp_path / "out", *options, "--drop", "^value_head")
+    assert_same_tensors(read_tensors(output), read_tensors(checkpoint.parent / "truth.safetensors"))
+
+
+@pytest.mark.parametrize(("name", "mesh"), [
+    ("tp_plain_dp2_tp2", "dp,tp=2"), ("tp_plain_pp2_tp2", "pp=2,tp=2"), ("tp_plain_dp2_pp3_tp2", "dp=2,pp=3,tp=2")])
+def test_copies_and_stages_of_layers_are_told_by_the_mesh(name, mesh, checkpoint_dir, refusal, tmp_path):
+    checkpoint = checkpoint_dir(name) / "ckpt"
+    options = ["--merger", "tensor_parallel"]
+    output = convert(checkpoint, tmp_path / "out", *options, "--set", f"merge.options.mesh={mesh}")
+    assert_same_tensors(read_tensors(output), read_tensors(checkpoint_dir(name) / "truth.safetensors"))
+    assert "mesh" in refusal(checkpoint, *options, "--set", "merge.options.mesh=tp")
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_without_rules_plain_parts_are_refused_with_what_to_pass(name, checkpoint_dir, refusal):
     assert "--merger tensor_parallel" in refusal(checkpoint_dir(name) / "ckpt")

@@ -36,10 +36,15 @@ std::vector<NamedShape> shapes_of(const Plan& plan) {
     return shapes;
 }
 
-/// What was dropped on purpose is not missed.
-void forget_dropped(std::vector<std::string>& missing, const Plan& plan) {
-    std::set<std::string_view> dropped;
-    for (const Dropped& d : plan.dropped) dropped.insert(d.name);
+/// What was dropped on purpose is not missed, in whatever form it was.
+void forget_dropped(std::vector<std::string>& missing, const Plan& plan, const ModelRules& rules,
+                    const Values& values) {
+    std::set<std::string> dropped;
+    for (const Dropped& d : plan.dropped) {
+        const std::optional<NameMatch> match = match_name(rules, d.name);
+        if (!match) continue;
+        for (std::string& name : tensors_behind(rules, *match, values)) dropped.insert(std::move(name));
+    }
     std::erase_if(missing, [&](const std::string& name) { return dropped.count(name) != 0; });
 }
 
@@ -96,8 +101,9 @@ std::string check_model(Plan& plan, const nlohmann::json& config, std::span<cons
                            architecture.empty() ? "a config.json without architectures" : architecture);
     }
     const auto shapes = shapes_of(plan);
-    Completeness found = check_completeness(*rules, config_values(*rules, config), shapes);
-    forget_dropped(found.missing, plan);
+    const Values values = config_values(*rules, config);
+    Completeness found = check_completeness(*rules, values, shapes);
+    forget_dropped(found.missing, plan, *rules, values);
     forget_kept(found.unexpected, select.keep);
     report_problems(found, architecture, select.allow_missing, plan);
     return fmt::format("{} as {} has them ({})",

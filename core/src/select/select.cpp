@@ -9,10 +9,9 @@
 #include <map>
 
 namespace unshard {
-namespace {
 
 /// A pattern of the pipeline, and whether it ever matched: one that never does is probably a mistake.
-struct Rule {
+struct SelectRule {
     std::string key;
     std::string to;
     std::unique_ptr<const re2::RE2> pattern;
@@ -25,14 +24,16 @@ struct Rule {
     }
 };
 
-std::vector<Rule> rules_of(std::string_view key, const std::vector<std::string>& patterns) {
-    std::vector<Rule> rules;
+namespace {
+
+std::vector<SelectRule> rules_of(std::string_view key, const std::vector<std::string>& patterns) {
+    std::vector<SelectRule> rules;
     for (const std::string& p : patterns) rules.push_back({std::string(key), "", compile_pattern(p), false});
     return rules;
 }
 
-std::vector<Rule> rename_rules(const std::vector<RenameRule>& renames) {
-    std::vector<Rule> rules;
+std::vector<SelectRule> rename_rules(const std::vector<RenameRule>& renames) {
+    std::vector<SelectRule> rules;
     for (const RenameRule& r : renames) {
         rules.push_back({"rename", r.to, compile_pattern(r.from), false});
         check_replacement(*rules.back().pattern, r.to);
@@ -40,9 +41,9 @@ std::vector<Rule> rename_rules(const std::vector<RenameRule>& renames) {
     return rules;
 }
 
-bool any_matches(std::vector<Rule>& rules, const std::string& name) {
+bool any_matches(std::vector<SelectRule>& rules, const std::string& name) {
     bool found = false;
-    for (Rule& rule : rules) found |= rule.matches(name);
+    for (SelectRule& rule : rules) found |= rule.matches(name);
     return found;
 }
 
@@ -68,8 +69,8 @@ std::string stripped(std::string name, const std::vector<std::string>& prefixes)
     return name;
 }
 
-std::string renamed(std::string name, std::vector<Rule>& renames) {
-    for (Rule& rule : renames) {
+std::string renamed(std::string name, std::vector<SelectRule>& renames) {
+    for (SelectRule& rule : renames) {
         if (!rule.matches(name)) continue;
         const std::string old = name;
         re2::RE2::Replace(&name, *rule.pattern, rule.to);
@@ -78,26 +79,6 @@ std::string renamed(std::string name, std::vector<Rule>& renames) {
         }
     }
     return name;
-}
-
-/// `origins` are the tensors' names in the checkpoint; those of dropped tensors are removed from it as well.
-void drop_matching(Plan& plan, std::vector<std::string>& origins, std::vector<Rule>& drops, std::vector<Rule>& keeps) {
-    std::vector<PlannedTensor> left;
-    std::vector<std::string> origins_left;
-    for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
-        PlannedTensor& tensor = plan.tensors[i];
-        const bool is_kept = any_matches(keeps, tensor.name);
-        const auto drop = std::find_if(drops.begin(), drops.end(), [&](Rule& r) { return r.matches(tensor.name); });
-        if (drop != drops.end() && !is_kept) {
-            plan.dropped.push_back({tensor.name, fmt::format("[select] drop '{}'", drop->pattern->pattern())});
-            continue;
-        }
-        left.push_back(std::move(tensor));
-        origins_left.push_back(std::move(origins[i]));
-    }
-    plan.tensors = std::move(left);
-    origins = std::move(origins_left);
-    if (plan.tensors.empty()) throw Error("no tensor is left to write: [select] drops every one");
 }
 
 /// `origins` are the names before; `tensors` have those of now.
@@ -119,8 +100,8 @@ std::vector<std::string> names_of(const std::vector<Tensor>& tensors) {
     return names;
 }
 
-void warn_of_idle(const std::vector<Rule>& rules, std::vector<std::string>& warnings) {
-    for (const Rule& rule : rules) {
+void warn_of_idle(const std::vector<SelectRule>& rules, std::vector<std::string>& warnings) {
+    for (const SelectRule& rule : rules) {
         if (rule.matched) continue;
         warnings.push_back(fmt::format("[select] {} '{}': matches no tensor", rule.key, rule.pattern->pattern()));
     }
@@ -128,22 +109,49 @@ void warn_of_idle(const std::vector<Rule>& rules, std::vector<std::string>& warn
 
 }  // namespace
 
-void strip_names(CheckpointIndex& index, const std::vector<std::string>& prefixes) {
-    const std::vector<std::string> origins = names_of(index.tensors);
-    for (SourceTensor& tensor : index.tensors) tensor.name = stripped(tensor.name, prefixes);
+Selection::Selection(const Pipeline::Select& select)
+    : strip_(select.strip),
+      renames_(rename_rules(select.rename)),
+      drops_(rules_of("drop", select.drop)),
+      keeps_(rules_of("keep", select.keep)) {}
+Selection::Selection(Selection&&) noexcept = default;
+Selection::~Selection() = default;
+
+/// `origins` are the tensors' names in the checkpoint; those of dropped tensors are removed from it as well.
+template <class Tensor>
+void Selection::drop_matching(std::vector<Tensor>& tensors, std::vector<std::string>& origins) {
+    std::vector<Tensor> left;
+    std::vector<std::string> origins_left;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        const std::string& name = tensors[i].name;
+        const bool is_kept = any_matches(keeps_, name);
+        const auto drop = std::find_if(drops_.begin(), drops_.end(), [&](SelectRule& r) { return r.matches(name); });
+        if (drop != drops_.end() && !is_kept) {
+            dropped_.push_back({name, fmt::format("[select] drop '{}'", drop->pattern->pattern())});
+            continue;
+        }
+        left.push_back(std::move(tensors[i]));
+        origins_left.push_back(std::move(origins[i]));
+    }
+    tensors = std::move(left);
+    origins = std::move(origins_left);
+    if (tensors.empty()) throw Error("no tensor is left to write: [select] drops every one");
+}
+
+void Selection::before_merge(CheckpointIndex& index) {
+    if (index.tensors.empty()) throw Error("the checkpoint holds no tensors");
+    std::vector<std::string> origins = names_of(index.tensors);
+    for (SourceTensor& tensor : index.tensors) tensor.name = renamed(stripped(tensor.name, strip_), renames_);
+    drop_matching(index.tensors, origins);
     check_names_unique(index.tensors, origins);
 }
 
-Plan select(Plan plan, const Pipeline::Select& select, const nlohmann::json& config) {
-    std::vector<Rule> renames = rename_rules(select.rename);
-    std::vector<Rule> drops = rules_of("drop", select.drop), keeps = rules_of("keep", select.keep);
-    if (plan.tensors.empty()) throw Error("the checkpoint holds no tensors");
+Plan Selection::after_merge(Plan plan, const nlohmann::json& config) {
     std::vector<std::string> origins = names_of(plan.tensors);
-    for (PlannedTensor& tensor : plan.tensors) tensor.name = renamed(tensor.name, renames);
-    drop_matching(plan, origins, drops, keeps);
-    check_names_unique(plan.tensors, origins);
-    drop_tied_head(plan, config, [&](const std::string& name) { return any_matches(keeps, name); });
-    for (const auto* rules : {&renames, &drops, &keeps}) warn_of_idle(*rules, plan.warnings);
+    drop_matching(plan.tensors, origins);
+    plan.dropped.insert(plan.dropped.end(), dropped_.begin(), dropped_.end());
+    drop_tied_head(plan, config, [&](const std::string& name) { return any_matches(keeps_, name); });
+    for (const auto* rules : {&renames_, &drops_, &keeps_}) warn_of_idle(*rules, plan.warnings);
     return plan;
 }
 

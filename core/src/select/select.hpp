@@ -6,15 +6,40 @@
 
 #include <nlohmann/json.hpp>
 
+#include <memory>
+#include <string>
+#include <vector>
+
 namespace unshard {
 
-/// Removes wrapper prefixes from all names, before anything looks at them. Throws Error when two tensors get one name.
-void strip_names(CheckpointIndex& index, const std::vector<std::string>& prefixes);
+struct SelectRule;
 
-/// Applies the rest of the pipeline's [select] to a merged plan, in this order: rename, drop, tied weights. `config` is
-/// the model's config.json (null when there is none). A tied `lm_head.weight` is dropped and its pieces become replicas
-/// of the embedding, so that the copy pass proves them equal. A rule that matches nothing is a warning. Throws Error
-/// when two tensors get one name (both are named as in the checkpoint) or none is left, UsageError for a bad pattern.
-Plan select(Plan plan, const Pipeline::Select& rules, const nlohmann::json& config);
+/// The pipeline's [select], in two steps around the merger, which knows tensors by name: it is to see the names of the
+/// output, and nothing that the output will not have.
+class Selection {
+public:
+    /// Throws UsageError for a bad pattern.
+    explicit Selection(const Pipeline::Select& select);
+    Selection(Selection&&) noexcept;
+    ~Selection();
+
+    /// Strips, renames and drops. Throws Error when two tensors get one name (both are named as in the checkpoint) or
+    /// none is left, UsageError when a rename leaves nothing of a name.
+    void before_merge(CheckpointIndex& index);
+
+    /// Drops what the merger made, such as parts of fused tensors, and tied weights; names what was dropped before.
+    /// `config` is the model's config.json (null when there is none). A tied `lm_head.weight` is dropped and its pieces
+    /// become replicas of the embedding, so that the copy pass proves them equal. A rule that never matched is a
+    /// warning. Throws Error when none is left.
+    Plan after_merge(Plan plan, const nlohmann::json& config);
+
+private:
+    template <class Tensor>
+    void drop_matching(std::vector<Tensor>& tensors, std::vector<std::string>& origins);
+
+    std::vector<std::string> strip_;
+    std::vector<SelectRule> renames_, drops_, keeps_;
+    std::vector<Dropped> dropped_;
+};
 
 }  // namespace unshard

@@ -7,9 +7,10 @@ using namespace unshard::test;
 
 namespace {
 
-Plan plan_of(const std::vector<std::string>& names) {
+/// As a merger makes it that takes each tensor as it is.
+Plan plan_of(const CheckpointIndex& index) {
     Plan plan;
-    for (const std::string& name : names) plan.tensors.push_back({name, DType::f32, {2}, {2}, {}, {}, true});
+    for (const SourceTensor& t : index.tensors) plan.tensors.push_back({t.name, DType::f32, {2}, {2}, {}, {}, true});
     return plan;
 }
 
@@ -19,20 +20,28 @@ std::vector<std::string> names_of(const Plan& plan) {
     return names;
 }
 
-Plan selected(const std::vector<std::string>& names, const Pipeline::Select& rules) {
-    return select(plan_of(names), rules, nullptr);
-}
-
 CheckpointIndex index_of(const std::vector<std::string>& names) {
     CheckpointIndex index;
     for (const std::string& name : names) index.tensors.push_back({name, DType::f32, {}, {}});
     return index;
 }
 
+/// What the merger gets to see.
+CheckpointIndex selected_index(const std::vector<std::string>& names, const Pipeline::Select& rules) {
+    CheckpointIndex index = index_of(names);
+    Selection(rules).before_merge(index);
+    return index;
+}
+
+Plan selected(const std::vector<std::string>& names, const Pipeline::Select& rules) {
+    CheckpointIndex index = index_of(names);
+    Selection selection(rules);
+    selection.before_merge(index);
+    return selection.after_merge(plan_of(index), nullptr);
+}
+
 std::string stripped(const std::string& name) {
-    CheckpointIndex index = index_of({name});
-    strip_names(index, Pipeline::Select().strip);
-    return index.tensors[0].name;
+    return selected_index({name}, {}).tensors[0].name;
 }
 
 using Names = std::vector<std::string>;
@@ -79,6 +88,25 @@ TEST_CASE("drop patterns see renamed names") {
     CHECK(names_of(selected({"x.w", "z.w"}, rules)) == Names{"z.w"});
 }
 
+TEST_CASE("the merger sees new names, and nothing that was dropped") {
+    Pipeline::Select rules;
+    rules.rename = {{"^backbone\\.", "model."}};
+    rules.drop = {"value_head"};
+    CHECK(selected_index({"module.backbone.w", "value_head.weight"}, rules) == index_of({"model.w"}));
+}
+
+TEST_CASE("what the merger made can be dropped too, and a rule that matched only there is not idle") {
+    Pipeline::Select rules;
+    rules.drop = {"q_proj", "head"};
+    CheckpointIndex index = index_of({"qkv_proj", "head"});
+    Selection selection(rules);
+    selection.before_merge(index);
+    const Plan plan = selection.after_merge(plan_of(index_of({"q_proj", "k_proj", "v_proj"})), nullptr);
+    CHECK(names_of(plan) == Names{"k_proj", "v_proj"});
+    CHECK(plan.dropped == std::vector<Dropped>{{"head", "[select] drop 'head'"}, {"q_proj", "[select] drop 'q_proj'"}});
+    CHECK(plan.warnings.empty());
+}
+
 TEST_CASE("rules that match nothing are warnings") {
     Pipeline::Select rules;
     rules.rename = {{"nope", "x"}};
@@ -90,9 +118,12 @@ TEST_CASE("rules that match nothing are warnings") {
 }
 
 TEST_CASE("two tensors of one name are an error that names both as in the checkpoint") {
-    CheckpointIndex index = index_of({"module.w", "w"});
-    CHECK(error_of([&] { strip_names(index, {"module."}); }) ==
+    CHECK(error_of([] { selected({"module.w", "w"}, {}); }) ==
           "'module.w' and 'w' both become 'w': drop one, or change [select] strip or rename");
+    Pipeline::Select rules;
+    rules.rename = {{"^a$", "w"}};
+    CHECK(error_of([&] { selected({"module.a", "w"}, rules); }) ==
+          "'module.a' and 'w' both become 'w': drop one, or change [select] strip or rename");
 }
 
 TEST_CASE("dropping everything is an error") {

@@ -23,6 +23,10 @@ Plan model(const std::string& embedding = "model.embed_tokens.weight") {
     return plan;
 }
 
+Plan select(Plan plan, const Pipeline::Select& rules, const nlohmann::json& config) {
+    return Selection(rules).after_merge(std::move(plan), config);
+}
+
 std::vector<std::string> names_after(Plan plan, const nlohmann::json& config, const Pipeline::Select& rules = {}) {
     std::vector<std::string> names;
     for (const PlannedTensor& t : select(std::move(plan), rules, config).tensors) names.push_back(t.name);
