@@ -52,7 +52,7 @@ def checkpoint_dir(request, tmp_path_factory) -> Callable[[str], Path]:
     from make_checkpoints import SCENARIOS
     # In a process of its own, all at once: ranks are forked, and torch is imported only once.
     subprocess.run([sys.executable, TESTS / "support/make_checkpoints.py", folder, *sorted(wanted & set(SCENARIOS))],
-                   check=True, timeout=300)
+                   check=True, timeout=900)
     return lambda name: GOLDEN / name if is_golden(name) else folder / name
 
 

@@ -121,6 +121,12 @@ def test_a_copied_rank_file_is_noticed(demo, refusal):
     assert rank_file(demo, 3).name in refusal(demo)
 
 
+@pytest.mark.makes("left_to_right")
+def test_an_uneven_split_that_pytorch_reads_in_two_ways_is_refused(checkpoint_dir, refusal):
+    said = refusal(checkpoint_dir("left_to_right") / "ckpt")
+    assert "'w'" in said and "FSDP and distribute_tensor give ranks different rows" in said
+
+
 @pytest.mark.makes("fsdp2_4ranks_llama")
 @pytest.mark.parametrize("other", ["fsdp2_4ranks_llama_longer", "fsdp2_4ranks_llama_f32", "fsdp2_4ranks_llama_deeper",
                                    "hsdp2_2x2_llama"])

@@ -9,6 +9,7 @@
 // Shards with the same box are replicas: one is copied, the others must be equal. So are plain tensors, which every
 // rank saved whole; since nothing but their being there says so, they are always compared.
 
+#include "readings.hpp"
 #include "unshard/plugin.hpp"
 
 #include <algorithm>
@@ -136,7 +137,9 @@ Box box_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mes
     if (!shard.mesh) return Box::whole(shard.shape);
     const Mesh& mesh = meshes.at(*shard.mesh);
     const Box box = box_by_placements(tensor, shard, mesh);
-    if (box.extent == shard.shape) return box;
+    // Of nothing PyTorch keeps any shape: FSDP makes (0, 0) of the (1, 0) that tensor parallelism leaves it.
+    const bool is_empty = box.extent.numel() == 0 && shard.shape.numel() == 0;
+    if (box.extent == shard.shape || is_empty) return box;
     throw Error("'" + tensor.name + "': rank " + std::to_string(shard.rank) + " holds " + to_string(shard.shape) +
                 ", its placements on the mesh " + to_string(mesh.shape) + " give " + to_string(box.extent) + " of " +
                 to_string(*tensor.shape) + ": the file is damaged, or of a PyTorch version that split otherwise");
@@ -162,6 +165,23 @@ Place place_of(const SourceTensor& tensor, const Shard& shard, const std::vector
         if (kind == PlacementKind::partial_avg) place.factor /= static_cast<double>(mesh.shape[m]);
     }
     return place;
+}
+
+/// Refuses placements of which the shards' shapes, which agree with them, do not tell the meaning.
+void check_one_reading(const SourceTensor& tensor, const std::vector<Mesh>& meshes) {
+    const Shard* last = nullptr;
+    for (const Shard& s : tensor.shards) {
+        if (!s.mesh || (last && s.mesh == last->mesh && s.placements == last->placements)) continue;
+        last = &s;
+        const Dims& mesh = meshes.at(*s.mesh).shape;
+        for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
+            if (!has_two_readings((*tensor.shape)[dim], dim, mesh, s.placements)) continue;
+            throw Error("'" + tensor.name + "': dimension " + std::to_string(dim) + " of " + to_string(*tensor.shape) +
+                        " is split unevenly by three dimensions of the mesh " + to_string(mesh) +
+                        " with _StridedShard: FSDP and distribute_tensor give ranks different rows of it, in shards " +
+                        "of the same shapes: save it on a mesh that divides it");
+        }
+    }
 }
 
 std::vector<Place> places_of(const SourceTensor& tensor, const std::vector<Mesh>& meshes) {
@@ -200,7 +220,9 @@ private:
         planned.dtype = tensor.dtype;
         planned.shape = planned.view = plain ? tensor.shards.front().shape : whole_shape(tensor);
         planned.replicas_stated = !plain;
-        for (const Place& place : places_of(tensor, index.meshes)) add_place(planned, tensor, number, place);
+        const std::vector<Place> places = places_of(tensor, index.meshes);
+        check_one_reading(tensor, index.meshes);
+        for (const Place& place : places) add_place(planned, tensor, number, place);
         return planned;
     }
 
