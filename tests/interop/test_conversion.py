@@ -15,6 +15,25 @@ MADE = [scenario.name for scenario in SCENARIOS.values() if not scenario.needs_r
 MODELS = [name for name in MADE if SCENARIOS[name].is_model]
 MODELS += [name for name in FIXTURES if (GOLDEN / name / "ckpt/huggingface").exists() and "buffers" not in name]
 
+# Ways of sharding of which the common script (concatenate rank files along dimension 0) and verl's merger get some wrong
+# without a word, and refuse others.
+GEOMETRIES = {
+    "fsdp2_4ranks_qwen3": "one dimension, even",
+    "fsdp2_7ranks_qwen3": "uneven, with empty shards",
+    "fsdp2_12ranks_qwen2": "ten ranks or more: sorted as text, rank 10 comes before rank 2",
+    "fsdp2_shard_dim1": "split along dimension 1",
+    "fsdp2_buffers": "plain buffers, one of which sorts first, and integers",
+    "hsdp2_2x2_qwen2": "replicas",
+    "fsdp_tp": "two splits of one tensor, the inner one strided",
+    "hsdp_tp": "three mesh dimensions, tensors on meshes of two",
+    "fsdp1_4ranks_llama": "FSDP1 with a mesh",
+    "fsdp1_sharded_tensor": "FSDP1 without one",
+}
+
+
+def test_every_geometry_that_other_tools_get_wrong_is_converted():
+    assert GEOMETRIES.keys() <= set(MADE)
+
 
 def load_model(folder: Path):
     model, report = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", output_loading_info=True)

@@ -1,6 +1,6 @@
 """Plain parts of a tensor-parallel run: merged by the model's rules, never by a guess."""
 import pytest
-from conftest import convert
+from conftest import convert, unshard
 from tensors import assert_same_tensors, read_tensors
 
 PLAIN = ["tp_plain", "tp_plain_qwen3"]
@@ -13,6 +13,24 @@ def test_rules_put_plain_parts_together(name, options, checkpoint_dir, tmp_path)
         options = ("--rules", "qwen3")
     output = convert(checkpoint_dir(name) / "ckpt", tmp_path / "out", "--merger", "tensor_parallel", *options)
     assert_same_tensors(read_tensors(output), read_tensors(checkpoint_dir(name) / "truth.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["tp_plain_fused", "tp_plain_qwen2", "tp_plain_experts", "tp_plain_experts_dealt_out"])
+def test_other_layouts_of_the_parts_are_told_by_the_rules(name, checkpoint_dir, tmp_path):
+    output = convert(checkpoint_dir(name) / "ckpt", tmp_path / "out", "--merger", "tensor_parallel")
+    assert_same_tensors(read_tensors(output), read_tensors(checkpoint_dir(name) / "truth.safetensors"))
+
+
+def test_padding_rows_are_counted(checkpoint_dir, tmp_path):
+    checkpoint = checkpoint_dir("tp_plain_fused") / "ckpt"
+    done = unshard("convert", checkpoint, "-o", tmp_path / "out", "--merger", "tensor_parallel")
+    assert "'lm_head.weight': 16 padding rows behind the 320 of config.json's vocabulary were cut off" in done.err
+
+
+@pytest.mark.parametrize("name", ["tp_plain_experts", "tp_plain_experts_dealt_out"])
+def test_experts_in_parts_come_out_one_by_one(name, checkpoint_dir, tmp_path):
+    output = convert(checkpoint_dir(name) / "ckpt", tmp_path / "out", "--merger", "tensor_parallel", "--experts", "separate")
+    assert_same_tensors(read_tensors(output), read_tensors(checkpoint_dir(name) / "saved"))
 
 
 @pytest.mark.makes("tp_plain_of_a_critic")

@@ -3,6 +3,7 @@ import re
 
 import torch
 from model_scenarios import causal_lm, fsdp1_state, shard_fsdp2, write_model_truth
+from moe_scenarios import mixture
 from scenarios import Job, mesh_of, register, save_rank, scenario
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
@@ -90,6 +91,56 @@ def register_plain_mesh(name: str, dp: int, pp: int, tp: int) -> None:
     register(name, dp * pp * tp, make, needs_rules=True)
 
 
+def share(whole: torch.Tensor, rank: int, parts: int, dim: int = 0) -> torch.Tensor:
+    return whole.chunk(parts, dim)[rank]
+
+
+def fuse(state: dict, target: str, parts: list[str]) -> None:
+    state[target] = torch.cat([state.pop(part) for part in parts])
+
+
+@scenario(4, needs_rules=True)
+def tp_plain_fused(job: Job) -> None:
+    """As serving engines keep it: [q; k; v] and [gate; up] in one, each of two key/value heads on two ranks, 16 rows of
+    padding behind the vocabulary."""
+    model = causal_lm(job, "Llama")
+    state = plain_parts(model, job, prefix="")
+    for layer in range(model.config.num_hidden_layers):
+        name = f"model.layers.{layer}."
+        for kind in "kv":
+            whole = model.state_dict()[f"{name}self_attn.{kind}_proj.weight"]
+            state[f"{name}self_attn.{kind}_proj.weight"] = share(whole, job.rank // 2, 2)
+        fuse(state, f"{name}self_attn.qkv_proj.weight", [f"{name}self_attn.{kind}_proj.weight" for kind in "qkv"])
+        fuse(state, f"{name}mlp.gate_up_proj.weight", [f"{name}mlp.{kind}_proj.weight" for kind in ("gate", "up")])
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        padding = torch.randn(16, state[name].shape[1]).to(state[name].dtype)
+        state[name] = share(torch.cat([state[name], padding]), job.rank, job.world).clone()
+    save_rank(state, job)
+
+
+@scenario(2, needs_rules=True)
+def tp_plain_qwen2(job: Job) -> None:
+    """Biases of q, k and v are split with the weights."""
+    save_rank(plain_parts(causal_lm(job, "Qwen2"), job), job)
+
+
+def register_plain_experts(name: str, dealt_out: bool) -> None:
+    """Stacked experts: each rank some whole ones, or its share of each."""
+    def make(job: Job) -> None:
+        model = mixture(job, "Qwen3Moe")
+        state = plain_parts(model, job, prefix="")
+        for key, whole in model.state_dict().items():
+            if "experts.gate_up" in key and not dealt_out:
+                gate, up = whole.chunk(2, 1)
+                state[key] = torch.cat([share(gate, job.rank, job.world, 1), share(up, job.rank, job.world, 1)], 1)
+            elif "experts." in key:
+                state[key] = share(whole, job.rank, job.world, 0 if dealt_out else 2).clone()
+        save_rank(state, job)
+    register(name, 2, make, needs_rules=True)
+
+
+register_plain_experts("tp_plain_experts", dealt_out=False)
+register_plain_experts("tp_plain_experts_dealt_out", dealt_out=True)
 register_plain_mesh("tp_plain_dp2_tp2", 2, 1, 2)
 register_plain_mesh("tp_plain_pp2_tp2", 1, 2, 2)
 register_plain_mesh("tp_plain_dp2_pp3_tp2", 2, 3, 2)
