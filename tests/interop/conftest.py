@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 TESTS = Path(__file__).resolve().parent.parent
 GOLDEN = TESTS / "golden"
 sys.path.insert(0, str(TESTS / "support"))
+pytest.register_assert_rewrite("llama_tools", "tensors")
 UNSHARD = Path(os.environ.get("UNSHARD_BIN", TESTS.parent / "build/bin/unshard")).absolute()
 
 
@@ -68,6 +70,19 @@ def converted(checkpoint_dir, tmp_path_factory) -> Callable[[str], Path]:
             made[name] = convert(checkpoint_dir(name) / "ckpt", folder / name, *options)
         return made[name]
     return output_of
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Callable[..., Path]:
+    """Name and dtype of a model of gguf_models.py -> the directory of its hf/ and ckpt/."""
+    from gguf_models import save_model
+
+    @cache
+    def made(name: str, *dtype) -> Path:
+        folder = tmp_path_factory.mktemp("tiny")
+        save_model(name, folder, *dtype)
+        return folder
+    return made
 
 
 @pytest.fixture

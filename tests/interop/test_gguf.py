@@ -1,9 +1,12 @@
 """GGUF files against those of llama.cpp's own converter and quantiser: the same keys, the same tensors, the same bytes."""
+import shutil
+import subprocess
+import sys
 from functools import cache
 
 import pytest
 import torch
-from conftest import convert, unshard
+from conftest import TESTS, convert, unshard
 from gguf_models import MODELS, save_model
 from llama_tools import FILE_TYPES, assert_same_gguf, needs_converter, reference_convert, reference_quantize
 
@@ -12,17 +15,9 @@ pytestmark = needs_converter
 CONVERTER_TYPES = ["f32", "f16", "bf16", "q8_0"]
 REFERENCED = [name for name in MODELS if MODELS[name].has_reference]
 WIDE = [name for name in MODELS if name.startswith("wide-")]
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """Name and dtype of a tiny model -> the directory of its hf/ and ckpt/. Its name becomes the GGUF's."""
-    @cache
-    def made(name: str, dtype: torch.dtype = torch.bfloat16):
-        folder = tmp_path_factory.mktemp("tiny")
-        save_model(name, folder, dtype)
-        return folder
-    return made
+# One for each thing that becomes of tensors: copied, permuted, stacked, split, transposed, shifted.
+SHARDED = {"llama3": "q8_0", "qwen2_moe": "bf16", "gemma3": "f16", "phi3-longrope": "q8_0", "deepseek_v3": "q8_0",
+           "granitemoe-shared": "f32", "gpt_oss": "q8_0", "gpt2": "q8_0", "wide-mixtral": "q4_k_m"}
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +58,27 @@ def test_every_mixture_is_what_the_quantiser_writes(name, file_type, tiny, refer
     assert_same_gguf(to_gguf(tiny(name), tmp_path / "out.gguf", file_type), reference(name, file_type))
 
 
-@pytest.mark.parametrize("name", ["fsdp-qwen3-4ranks", "fsdp2_7ranks_llama_tied", "dcp"])
-def test_shards_of_many_ranks_make_the_same_file_as_the_converted_model(name, checkpoint_dir, converted, tmp_path):
-    hf = converted(name)
+@pytest.fixture(scope="session")
+def sharded(request, tmp_path_factory):
+    """Model and kind of checkpoint -> what three ranks saved of its weights."""
+    folder = tmp_path_factory.mktemp("sharded")
+    subprocess.run([sys.executable, TESTS / "support/shard_gguf_models.py", folder, *SHARDED], check=True, timeout=300)
+    return lambda name, kind: folder / name / kind
+
+
+@pytest.mark.parametrize("kind", ["fsdp", "dcp"])
+@pytest.mark.parametrize(("name", "file_type"), SHARDED.items())
+def test_shards_of_many_ranks_make_the_same_file(name, file_type, kind, sharded, tiny, reference, tmp_path):
+    ours = convert(sharded(name, kind), tmp_path / "out.gguf", "--assets", tiny(name) / "ckpt/hf", "--dtype", file_type)
+    assert_same_gguf(ours, reference(name, file_type))
+
+
+@pytest.mark.parametrize("name", ["fsdp-qwen3-4ranks", "dcp"])
+def test_the_converter_makes_the_same_of_our_safetensors(name, checkpoint_dir, converted, tmp_path):
+    hf = shutil.copytree(converted(name), tmp_path / "model")
     expected = reference_convert(hf, tmp_path / "reference.gguf", "q8_0", pre="gpt-2")
-    ours = convert(checkpoint_dir(name) / "ckpt", tmp_path / "out.gguf", "--dtype", "q8_0")
-    assert_same_gguf(ours, expected, ignore=("general.name",))
+    ours = convert(checkpoint_dir(name) / "ckpt", tmp_path / "model.gguf", "--dtype", "q8_0")
+    assert_same_gguf(ours, expected)
 
 
 @pytest.mark.parametrize("options", [("--threads", 1, "--tile-mib", 1), ("--threads", 7)], ids=["one", "seven"])

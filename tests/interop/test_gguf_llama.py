@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 from conftest import convert
-from gguf_models import MODELS, add_checkpoint, save_model
+from gguf_models import MODELS, add_checkpoint
 from llama_tools import needs_converter, read_gguf, reference_convert
 from real_tokenizers import REAL_TOKENIZERS, save_real_tokenizer
 
@@ -17,60 +17,92 @@ pytest.importorskip("llama_cpp")
 IDS = [(7 * i * i + 3 * i + 11) % 390 for i in range(24)]
 TEXT = ("def f(x):\n\treturn x**2  # square\n\n\n我们在2024年12月见面 😀🚀  naïve café\u3000İstanbul 12345 3.14  "
         "I'm, you'LL <|endoftext|> ~~~!!! \r\n end ")
-# In a process of its own: llama.cpp aborts on what it does not like.
-LOGITS = """
+# A line of input for each file: its path, a tab, the output's path. llama.cpp aborts on what it does not like.
+LOGITS = f"""
 import sys, numpy as np
 from llama_cpp import Llama
-path, output, ids = sys.argv[1], sys.argv[2], eval(sys.argv[3])
-model = Llama(path, n_ctx=64, n_batch=64, logits_all=True, verbose=False)
-model.eval(ids)
-np.save(output, np.array(model.scores[:len(ids)]))
+for line in sys.stdin:
+    path, output = line.rstrip("\\n").split("\\t")
+    model = Llama(path, n_ctx=64, n_batch=64, logits_all=True, verbose=False)
+    model.eval({IDS})
+    np.save(output, np.array(model.scores[:{len(IDS)}]))
 """
-TOKENS = """
-import sys
+TOKENS = f"""
+import sys, numpy as np
 from llama_cpp import Llama
-model = Llama(sys.argv[1], vocab_only=True, verbose=False)
-print(model.tokenize(open(sys.argv[2], newline="").read().encode(), add_bos=False, special=True))
+for line in sys.stdin:
+    path, output = line.rstrip("\\n").split("\\t")
+    model = Llama(path, vocab_only=True, verbose=False)
+    np.save(output, np.array(model.tokenize({TEXT!r}.encode(), add_bos=False, special=True)))
 """
 
 
-def run_llama(script: str, *arguments) -> str:
-    done = subprocess.run([sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run_llama(script: str, files: dict[str, Path]) -> dict[str, np.ndarray]:
+    """What llama.cpp makes of each file; what it fails on is missing."""
+    pending, results = dict(files), {}
+    while pending:
+        lines = "".join(f"{path}\t{path}.npy\n" for path in pending.values())
+        done = subprocess.run([sys.executable, "-c", script], input=lines, capture_output=True, text=True, timeout=300)
+        for name, path in list(pending.items()):
+            del pending[name]
+            if not Path(f"{path}.npy").exists():
+                print(f"llama.cpp fails on {path}: {done.stderr}")
+                break
+            results[name] = np.load(f"{path}.npy")
+    return results
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_logits_are_those_of_transformers(name, tmp_path):
+def names_of(request, test) -> list[str]:
+    return [item.callspec.params["name"] for item in request.session.items if getattr(item, "function", None) is test]
+
+
+@pytest.fixture(scope="module")
+def logits(request, tiny, tmp_path_factory):
     """Many layers add up llama.cpp's rounding of activations to bf16: f32 keeps to the point there."""
-    save_model(name, tmp_path)
-    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "hf", dtype=torch.float32).eval()
+    folder, files = tmp_path_factory.mktemp("logits"), {}
+    for name in names_of(request, test_logits_are_those_of_transformers):
+        file_type = "f32" if MODELS[name].config.get("num_hidden_layers", 0) > 8 else "bf16"
+        files[name] = convert(tiny(name) / "ckpt", folder / f"{name}.gguf", "--assets", tiny(name) / "ckpt/hf",
+                              "--dtype", file_type)
+    return run_llama(LOGITS, files)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if not name.startswith("wide-")])
+def test_logits_are_those_of_transformers(name, logits, tiny):
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny(name) / "hf", dtype=torch.float32).eval()
     with torch.no_grad():
         expected = model(torch.tensor([IDS])).logits[0].numpy()
-    is_deep = model.config.num_hidden_layers > 8
-    gguf = convert(tmp_path / "ckpt", tmp_path / "out.gguf", "--assets", tmp_path / "ckpt/hf", "--dtype",
-                   "f32" if is_deep else "bf16")
-    run_llama(LOGITS, gguf, tmp_path / "logits.npy", IDS)
-    ours = np.load(tmp_path / "logits.npy")
+    ours = logits[name]
     cosine = (ours * expected).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(expected, axis=1)
     assert cosine.min() >= 0.9999
 
 
+@pytest.fixture(scope="module")
+def real(request, tmp_path_factory):
+    """Name -> the directory of a small model with this tokenizer, and what we make of it as GGUF."""
+    made = {}
+    for name in names_of(request, test_a_real_tokenizer_gives_the_converters_keys_and_its_own_ids):
+        folder = tmp_path_factory.mktemp("real")
+        size = save_real_tokenizer(name, folder / "hf")
+        config = transformers.LlamaConfig(vocab_size=size + 7, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+                                          num_attention_heads=2, num_key_value_heads=1)
+        model = transformers.LlamaForCausalLM(config).to(torch.bfloat16)
+        model.save_pretrained(folder / "hf")
+        add_checkpoint(model.state_dict(), folder / "ckpt", folder / "hf")
+        ours = convert(folder / "ckpt", folder / "out.gguf", "--assets", folder / "ckpt/hf", "--dtype", "bf16")
+        made[name] = folder / "hf", ours
+    return made
+
+
+@pytest.fixture(scope="module")
+def tokens(real):
+    return run_llama(TOKENS, {name: ours for name, (_, ours) in real.items()})
+
+
 @needs_converter
 @pytest.mark.parametrize("name", REAL_TOKENIZERS)
-def test_a_real_tokenizer_gives_the_converters_keys_and_its_own_ids(name, tmp_path):
-    hf, ckpt = tmp_path / "hf", tmp_path / "ckpt"
-    size = save_real_tokenizer(name, hf)
-    config = transformers.LlamaConfig(vocab_size=size + 7, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-                                      num_attention_heads=2, num_key_value_heads=1)
-    model = transformers.LlamaForCausalLM(config).to(torch.bfloat16)
-    model.save_pretrained(hf)
-    add_checkpoint(model.state_dict(), ckpt, hf)
-    ours = convert(ckpt, tmp_path / "out.gguf", "--assets", ckpt / "hf", "--dtype", "bf16")
-    reference = reference_convert(hf, tmp_path / "reference.gguf", "bf16")
-    our_keys, keys = read_gguf(ours)[0], read_gguf(reference)[0]
+def test_a_real_tokenizer_gives_the_converters_keys_and_its_own_ids(name, real, tokens, tmp_path):
+    hf, ours = real[name]
+    our_keys, keys = read_gguf(ours)[0], read_gguf(reference_convert(hf, tmp_path / "reference.gguf", "bf16"))[0]
     assert {key for key in keys.keys() | our_keys.keys() if keys.get(key) != our_keys.get(key)} == set()
-
-    (tmp_path / "text").write_text(TEXT, newline="")
-    tokens = eval(run_llama(TOKENS, ours, tmp_path / "text"))
-    assert tokens == transformers.AutoTokenizer.from_pretrained(hf).encode(TEXT, add_special_tokens=False)
+    assert tokens[name].tolist() == transformers.AutoTokenizer.from_pretrained(hf).encode(TEXT, add_special_tokens=False)
