@@ -6,6 +6,7 @@ in vendor/llama.cpp. The quantiser and the model loader are in that package itse
 import ctypes
 import importlib
 import os
+import struct
 import sys
 from pathlib import Path
 
@@ -15,6 +16,9 @@ SRC = Path(os.environ.get("LLAMA_CPP_SRC", ""))
 # enum llama_ftype
 FILE_TYPES = dict(q4_0=2, q4_1=3, q5_0=8, q5_1=9, q2_k=10, q3_k_s=11, q3_k_m=12, q3_k_l=13, q4_k_s=14, q4_k_m=15,
                   q5_k_s=16, q5_k_m=17, q6_k=18)
+
+# Of enum gguf_type, whose 8 is a string and 9 an array.
+VALUE_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 
 needs_converter = pytest.mark.skipif(not (SRC / "convert_hf_to_gguf.py").is_file(),
                                      reason="LLAMA_CPP_SRC names no llama.cpp tree")
@@ -52,14 +56,40 @@ def reference_quantize(source: Path, output: Path, file_type: str) -> Path:
 
 
 def read_gguf(path: Path) -> tuple[dict, dict]:
-    """Keys -> (value types, value) and tensors -> (type, shape, bytes)."""
-    import_converter()
-    from gguf import GGUFReader
-    reader = GGUFReader(path)
-    keys = {name: (tuple(field.types), field.contents()) for name, field in reader.fields.items()
-            if not name.startswith("GGUF.")}
-    tensors = {t.name: (t.tensor_type.name, tuple(int(n) for n in t.shape), t.data.tobytes()) for t in reader.tensors}
-    return keys, tensors
+    """Keys -> (value type, bytes or texts) and tensors -> (type, sizes, bytes). gguf-py takes seconds for a vocabulary."""
+    file = path.read_bytes()
+    at = 0
+
+    def number(kind: str) -> int:
+        nonlocal at
+        at += struct.calcsize(kind)
+        return struct.unpack_from(kind, file, at - struct.calcsize(kind))[0]
+
+    def raw(count: int) -> bytes:
+        nonlocal at
+        at += count
+        return file[at - count:at]
+
+    def value(kind: int):
+        if kind == 9:
+            item, count = number("<I"), number("<Q")
+            return item, [raw(number("<Q")) for _ in range(count)] if item == 8 else raw(VALUE_BYTES[item] * count)
+        return raw(number("<Q")) if kind == 8 else raw(VALUE_BYTES[kind])
+
+    assert raw(4) == b"GGUF" and number("<I") == 3
+    tensor_count, key_count = number("<Q"), number("<Q")
+    keys, infos = {}, []
+    for _ in range(key_count):
+        key, kind = raw(number("<Q")).decode(), number("<I")
+        assert key not in keys
+        keys[key] = (kind, value(kind))
+    for _ in range(tensor_count):
+        name = raw(number("<Q")).decode()
+        sizes = tuple(number("<Q") for _ in range(number("<I")))
+        infos.append((name, sizes, number("<I"), number("<Q")))
+    data = -(-at // 32) * 32
+    ends = [data + offset for *_, offset in infos[1:]] + [len(file)]
+    return keys, {name: (kind, sizes, file[data + offset:end]) for (name, sizes, kind, offset), end in zip(infos, ends)}
 
 
 def assert_same_gguf(ours: Path, reference: Path, ignore: tuple[str, ...] = ()) -> None:

@@ -1,9 +1,10 @@
 """Tokenizers of published models, rebuilt from the vocabularies that llama.cpp has for its own tests."""
 import json
 import re
+import struct
 from pathlib import Path
 
-from llama_tools import SRC, import_converter
+from llama_tools import SRC, read_gguf
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, processors
 from tokenizers import pre_tokenizers as pre
 
@@ -22,13 +23,18 @@ def pre_tokenizer(name: str):
     return steps[0] if len(steps) == 1 else pre.Sequence(steps)
 
 
+def content(kind: int, value):
+    """Of a key that a tokenizer has: texts, numbers, u32."""
+    if kind != 9:
+        return int.from_bytes(value, "little")
+    kind, items = value
+    return [item.decode() for item in items] if kind == 8 else [n for n, in struct.iter_unpack({5: "<i", 6: "<f"}[kind], items)]
+
+
 def save_real_tokenizer(name: str, folder: Path) -> int:
     """Writes tokenizer.json or tokenizer.model, and tokenizer_config.json. Returns the number of tokens."""
-    import_converter()
-    from gguf import GGUFReader
-    fields = GGUFReader(SRC / f"models/ggml-vocab-{name}.gguf").fields
-    keys = {key.removeprefix("tokenizer.ggml."): field.contents() for key, field in fields.items()
-            if key.startswith("tokenizer.ggml.")}
+    keys = {key.removeprefix("tokenizer.ggml."): content(*value)
+            for key, value in read_gguf(SRC / f"models/ggml-vocab-{name}.gguf")[0].items()}
     tokens, bos, eos = keys["tokens"], keys["bos_token_id"], keys["eos_token_id"]
     folder.mkdir(parents=True)
     settings = {"bos_token": tokens[bos], "eos_token": tokens[eos], "clean_up_tokenization_spaces": False}
@@ -51,7 +57,8 @@ def byte_level(name: str, keys: dict) -> Tokenizer:
     merges = [tuple(re.fullmatch(r"(.[^ ]*) (.+)", merge, re.S).groups()) for merge in keys["merges"]]
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=name == "llama-bpe"))
     tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizer(name), decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(token, special=types[i] == 3, normalized=False) for i, token in added])
+    for i, token in added:
+        tokenizer.add_tokens([AddedToken(token, special=types[i] == 3, normalized=types[i] != 3)])
     if name in ("llama-bpe", "deepseek-coder"):
         text = tokens[bos]
         tokenizer.post_processor = processors.TemplateProcessing(
