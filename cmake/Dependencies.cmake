@@ -6,4 +6,5 @@ find_package(tomlplusplus 3.3 REQUIRED)       # libtomlplusplus-dev
 find_package(fmt 9 REQUIRED)                  # libfmt-dev
 find_package(CLI11 2.1 REQUIRED)              # libcli11-dev
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)  # libre2-dev
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)       # libre2-dev
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)  # libzstd-dev

@@ -97,8 +97,11 @@ CopyReport copy_all(const CheckpointIndex& index, const std::vector<Output>& out
 void describe(RunReport& report, const CheckpointIndex& index, const Plan& plan) {
     report.format = index.format;
     report.ranks = index.ranks;
-    report.source_files = index.files.size();
-    for (const SourceFile& f : index.files) report.source_bytes += f.bytes;
+    for (const SourceFile& f : index.files) {
+        if (f.packed) continue;
+        ++report.source_files;
+        report.source_bytes += f.bytes;
+    }
     report.tensors = plan.tensors.size();
     for (const PlannedTensor& t : plan.tensors) report.parameters += t.shape.numel();
     report.dropped = index.dropped;

@@ -145,6 +145,8 @@ static int32_t bigger_records(const unshard_sink* sink) {
         unshard_string later;
     } index;
     memset(files, 0xff, sizeof files);
+    memset(&files[0].now, 0, sizeof files[0].now);
+    memset(&files[1].now, 0, sizeof files[1].now);
     files[0].now.path = text("a.toy");
     files[0].now.bytes = 10;
     files[1].now.path = text("b.toy");

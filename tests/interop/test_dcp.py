@@ -35,9 +35,18 @@ def test_of_two_models_the_user_chooses(checkpoint_dir, tmp_path, refusal):
     assert_same_tensors(read_tensors(convert(checkpoint, tmp_path / "ema", "--set", "input.root=ema")), doubled)
 
 
-@pytest.mark.makes("dcp_compressed")
-def test_a_transformed_stream_is_refused_by_name(checkpoint_dir, refusal):
-    assert "stream.zstd/1" in refusal(checkpoint_dir("dcp_compressed") / "ckpt")
+@pytest.mark.makes("dcp_extension")
+def test_a_stream_through_an_unknown_extension_is_refused_by_name(checkpoint_dir, refusal):
+    assert "my.cipher/1" in refusal(checkpoint_dir("dcp_extension") / "ckpt")
+
+
+@pytest.mark.makes("dcp_zstd")
+def test_compressed_chunks_leave_nothing_behind_and_do_not_count_as_files(checkpoint_dir, tmp_path):
+    checkpoint = checkpoint_dir("dcp_zstd") / "ckpt"
+    convert(checkpoint, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    shown = json.loads(unshard("inspect", checkpoint, "--json").out)
+    assert {file["path"] for file in shown["files"]} == set(map(str, (checkpoint / "dcp").glob("*.distcp")))
 
 
 def test_a_metadata_pickle_is_never_run(tmp_path, refusal):

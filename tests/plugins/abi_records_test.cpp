@@ -86,11 +86,22 @@ TEST_CASE("members that an earlier version's record does not have read as zero")
 
 TEST_CASE("records need not be aligned") {
     char bytes[1 + sizeof(unshard_source_file)];
-    const unshard_source_file record{abi::text("model.toy"), 7};
+    const SourceFile file{"model.toy", 7};
+    const unshard_source_file record = abi::record(file);
     std::memcpy(bytes + 1, &record, sizeof record);
     const auto read = abi::only<unshard_source_file>({bytes + 1, 1, sizeof record});
     CHECK(abi::text(read.path) == "model.toy");
     CHECK(read.bytes == 7);
+}
+
+TEST_CASE("source files of ABI 1.0 are not packed, a packing that is not known is refused") {
+    const SourceFile file{"model.toy", 7, Packed{Packed::Format::zstd, 1, 2, 3}};
+    unshard_source_file record = abi::record(file);
+    CHECK(abi::value(record) == file);
+    const auto old = abi::only<unshard_source_file>({&record, 1, offsetof(unshard_source_file, packing)});
+    CHECK(abi::value(old) == SourceFile{"model.toy", 7});
+    record.packing = 2;
+    CHECK_THROWS_WITH(abi::value(record), "packing 2 is unknown");
 }
 
 TEST_CASE("an array without data is refused") {

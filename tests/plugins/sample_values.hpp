@@ -23,7 +23,8 @@ inline CheckpointIndex sample_index() {
     CheckpointIndex index;
     index.format = "toy, 4 ranks";
     index.ranks = 4;
-    index.files = {{"rank_0.toy", 10}, {"rank_1.toy", 1ULL << 40}};
+    index.files = {
+        {"rank_0.toy", 10}, {"rank_1.toy", 1ULL << 40}, {"a part", 99, Packed{Packed::Format::zstd, 1, 64, 33}}};
     index.meshes = {{{4}, {}, {0, 1, 2, 3}}, {{2, 2}, {"dp", "tp"}, {3, 2, 1, 0}}};
     index.tensors = {{"a.weight", DType::bf16, Dims{10, 3}, {stated, placed}}, {"b", DType::u8, std::nullopt, {}}};
     index.dropped = {{"optimizer", "not part of a model"}};

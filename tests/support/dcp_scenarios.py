@@ -6,10 +6,11 @@ import torch.distributed.checkpoint as checkpoint
 from parallel_scenarios import tensor_parallel
 from model_scenarios import causal_lm, fsdp1_state, shard_fsdp2, write_model_truth
 from scenarios import Job, mesh_of, scenario, write_truth
-from state_scenarios import every_dtype
-from torch.distributed.checkpoint._extension import StreamTransformExtension
+from state_scenarios import as_dtensor, every_dtype, local_part
+from torch.distributed.checkpoint._extension import StreamTransformExtension, ZStandard
 from torch.distributed.checkpoint.filesystem import SerializationFormat
 from torch.distributed.checkpoint.state_dict import get_state_dict
+from torch.distributed.tensor import Shard
 
 
 def sharded_model(job: Job, kind: str = "Llama", mesh: tuple[int, ...] = (), names: tuple[str, ...] = ("fsdp",), **config):
@@ -160,18 +161,18 @@ def dcp_two_models(job: Job) -> None:
     save({"model": model, "ema": {name: tensor * 2 for name, tensor in model.items()}, "step": 186}, job)
 
 
-class Inverted(StreamTransformExtension):
-    """Stands for compression, whose modules are not installed here."""
+class Unchanged(StreamTransformExtension):
+    """Stands for an extension of a program's own."""
     @staticmethod
     def registry_name() -> str:
-        return "stream.zstd"
+        return "my.cipher"
 
     @staticmethod
-    def from_descriptor(version: str) -> "Inverted":
-        return Inverted()
+    def from_descriptor(version: str) -> "Unchanged":
+        return Unchanged()
 
     def get_descriptor(self) -> str:
-        return "stream.zstd/1"
+        return "my.cipher/1"
 
     def transform_to(self, output):
         return output
@@ -181,8 +182,29 @@ class Inverted(StreamTransformExtension):
 
 
 @scenario(2, is_model=False, is_refused=True)
-def dcp_compressed(job: Job) -> None:
-    save({"model": {"a.weight": torch.ones(3, 4)}}, job, storage_writer=file_writer(job, _extensions=[Inverted()]))
+def dcp_extension(job: Job) -> None:
+    save({"model": {"a.weight": torch.ones(3, 4)}}, job, storage_writer=file_writer(job, _extensions=[Unchanged()]))
+
+
+@scenario(4)
+def dcp_zstd(job: Job) -> None:
+    """FSDP x TP, every blob a zstd stream; the step is no tensor and packed too."""
+    model = sharded_model(job, mesh=(2, 2), names=("fsdp", "tp"))
+    save({"model": model.state_dict(), "step": 186}, job, storage_writer=file_writer(job, _extensions=[ZStandard()]))
+
+
+@scenario(3, is_model=False)
+def dcp_zstd_dtypes(job: Job) -> None:
+    """Several blocks a frame, tensors that are larger than the ends of the archive that are kept, and tiny ones."""
+    torch.manual_seed(0)
+    truth, state = {}, {}
+    every_dtype(truth, state, mesh_of(job.world), job)
+    truth["large"] = state["large"] = torch.randn(1000, 1001)
+    truth["zeros"] = state["zeros"] = torch.zeros(3_000_000, dtype=torch.int8)
+    whole = torch.randn(3000, 300)
+    truth["wide"], state["wide"] = whole, as_dtensor(local_part(whole, job, 1).clone(), whole, mesh_of(job.world), Shard(1))
+    write_truth(truth, job)
+    save({"model": state}, job, storage_writer=file_writer(job, _extensions=[ZStandard()]))
 
 
 def save_hf(state: dict, job: Job, **options) -> None:

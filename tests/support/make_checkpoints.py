@@ -73,6 +73,7 @@ GOLDEN = {
     "dtypes-and-views-3ranks": ("dtypes_and_views", MINIMAL, False),
     "dcp-hsdp-tp-2x2x2": ("dcp_hsdp_tp", MINIMAL, False),
     "dcp-metadata-of-each-rank": ("dcp_metadata_of_each_rank", MINIMAL, False),
+    "dcp-zstd": ("dcp_zstd", MINIMAL, False),
     "dcp-of-safetensors": ("dcp_of_safetensors", MINIMAL, False),
     "dcp-hf-2ranks": ("dcp_hf", MINIMAL, False),
 }

@@ -10,7 +10,7 @@
  * once. Growth: minor versions add members at the end of records and tables. Each table starts with its size; each
  * record arrives in an unshard_array that states the size of one item. A member that lies past that size reads as zero.
  *
- * History: 1.0, the first. */
+ * History: 1.0, the first. 1.1: source files may be packed. */
 #ifndef UNSHARD_ABI_H
 #define UNSHARD_ABI_H
 
@@ -22,7 +22,7 @@ extern "C" {
 
 #define UNSHARD_ABI_MAGIC UINT64_C(0x0044524148534e55) /* "UNSHARD\0", little-endian */
 #define UNSHARD_ABI_MAJOR 1
-#define UNSHARD_ABI_MINOR 0
+#define UNSHARD_ABI_MINOR 1
 
 /* Bytes, UTF-8 where they are text; not terminated. */
 typedef struct unshard_string {
@@ -88,6 +88,10 @@ typedef struct unshard_source_tensor {
 typedef struct unshard_source_file {
     unshard_string path;
     uint64_t bytes;
+    uint32_t packing;     /* since 1.1. 0 none, 1 zstd */
+    uint32_t packed_file; /* since 1.1, as are the next two */
+    uint64_t packed_offset;
+    uint64_t packed_bytes;
 } unshard_source_file;
 
 typedef struct unshard_dropped {

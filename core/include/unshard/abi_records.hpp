@@ -190,11 +190,31 @@ inline Shard value(const unshard_shard& r) {
     return s;
 }
 
+inline unshard_source_file record(const SourceFile& f) {
+    unshard_source_file r{};
+    r.path = text(f.path);
+    r.bytes = f.bytes;
+    if (!f.packed) return r;
+    r.packing = static_cast<std::uint32_t>(f.packed->format);
+    r.packed_file = f.packed->file;
+    r.packed_offset = f.packed->offset;
+    r.packed_bytes = f.packed->bytes;
+    return r;
+}
+inline SourceFile value(const unshard_source_file& r) {
+    SourceFile f{text(r.path), r.bytes};
+    if (r.packing == 0) return f;
+    const auto format = static_cast<Packed::Format>(r.packing);
+    if (format != Packed::Format::zstd) throw RecordError("packing " + std::to_string(r.packing) + " is unknown");
+    f.packed = Packed{format, r.packed_file, r.packed_offset, r.packed_bytes};
+    return f;
+}
+
 inline unshard_index record(Records& own, const CheckpointIndex& index) {
     unshard_index r{};
     r.format = text(index.format);
     r.ranks = index.ranks;
-    r.files = own.array(index.files, [](const SourceFile& f) { return unshard_source_file{text(f.path), f.bytes}; });
+    r.files = own.array(index.files, [](const SourceFile& f) { return record(f); });
     r.meshes = own.array(index.meshes, [&](const Mesh& m) {
         return unshard_mesh{record(m.shape), own.strings(m.dim_names),
                             own.array(m.ranks, [](std::uint64_t v) { return v; })};
@@ -221,8 +241,7 @@ inline CheckpointIndex value(const unshard_index& r) {
     CheckpointIndex index;
     index.format = text(r.format);
     index.ranks = r.ranks;
-    index.files = values<unshard_source_file>(
-        r.files, [](const unshard_source_file& f) { return SourceFile{text(f.path), f.bytes}; });
+    index.files = values<unshard_source_file>(r.files, [](const unshard_source_file& f) { return value(f); });
     index.meshes = values<unshard_mesh>(r.meshes, [](const unshard_mesh& m) {
         return Mesh{value(m.shape), strings(m.dim_names),
                     values<std::uint64_t>(m.ranks, [](std::uint64_t v) { return v; })};

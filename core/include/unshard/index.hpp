@@ -60,9 +60,21 @@ struct SourceTensor {
     friend bool operator==(const SourceTensor&, const SourceTensor&) = default;
 };
 
-struct SourceFile {
-    std::string path;
+/// A stretch of another source file that has to be unpacked before it can be read.
+struct Packed {
+    enum class Format : std::uint32_t { zstd = 1 };
+    Format format = Format::zstd;  ///< zstd: one or more whole frames, RFC 8878
+    std::uint32_t file = 0;        ///< into CheckpointIndex::files; that file is not packed itself
+    std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
+    friend bool operator==(const Packed&, const Packed&) = default;
+};
+
+/// A file, or what a stretch of one unpacks to: shards count in the unpacked bytes.
+struct SourceFile {
+    std::string path;  ///< for packed ones: what messages call it
+    std::uint64_t bytes = 0;
+    std::optional<Packed> packed = std::nullopt;
     friend bool operator==(const SourceFile&, const SourceFile&) = default;
 };
 

@@ -24,13 +24,10 @@ public:
     explicit InputFile(std::string path) : path_(std::move(path)) {
         fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
         if (fd_ < 0) throw Error(path_ + ": cannot open: " + std::strerror(errno));
-        struct stat st{};
-        if (::fstat(fd_, &st) != 0 || !S_ISREG(st.st_mode)) {
-            ::close(fd_);
-            throw Error(path_ + ": not a regular file");
-        }
-        bytes_ = static_cast<std::uint64_t>(st.st_size);
+        look_at_file();
     }
+    /// Takes over an open file, whose size is what it has now. `name` is for messages.
+    InputFile(int descriptor, std::string name) : path_(std::move(name)), fd_(descriptor) { look_at_file(); }
     InputFile(InputFile&& other) noexcept
         : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), bytes_(other.bytes_) {}
     InputFile& operator=(InputFile&&) = delete;
@@ -71,6 +68,15 @@ public:
     }
 
 private:
+    void look_at_file() {
+        struct stat st{};
+        if (::fstat(fd_, &st) != 0 || !S_ISREG(st.st_mode)) {
+            ::close(fd_);
+            throw Error(path_ + ": not a regular file");
+        }
+        bytes_ = static_cast<std::uint64_t>(st.st_size);
+    }
+
     std::string path_;
     int fd_ = -1;
     std::uint64_t bytes_ = 0;

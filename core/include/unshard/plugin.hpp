@@ -85,6 +85,7 @@ template <class Plugin>
     requires std::is_base_of_v<Reader, Plugin>
 struct Table<Plugin> {
     static constexpr std::uint32_t kind = UNSHARD_KIND_READER;
+    static constexpr std::uint32_t minor = 1;  // a host of 1.0 would take packed files as they are
     static constexpr unshard_reader table = {
         sizeof(unshard_reader),
         [](unshard_array request, const unshard_sink* sink) -> std::int32_t {
@@ -100,6 +101,7 @@ template <class Plugin>
     requires std::is_base_of_v<Merger, Plugin>
 struct Table<Plugin> {
     static constexpr std::uint32_t kind = UNSHARD_KIND_MERGER;
+    static constexpr std::uint32_t minor = 0;
     static constexpr unshard_merger table = {
         sizeof(unshard_merger),
         [](unshard_array request, unshard_array index, const unshard_sink* sink) -> std::int32_t {
@@ -114,6 +116,7 @@ template <class Plugin>
     requires std::is_base_of_v<Writer, Plugin>
 struct Table<Plugin> {
     static constexpr std::uint32_t kind = UNSHARD_KIND_WRITER;
+    static constexpr std::uint32_t minor = 0;
     static constexpr unshard_writer table = {
         sizeof(unshard_writer),
         [](unshard_array request, unshard_array plan, const unshard_sink* sink) -> std::int32_t {
@@ -136,14 +139,14 @@ struct Table<Plugin> {
 }  // namespace unshard
 
 /// Exports a class derived from Reader, Merger or Writer as this shared object's plugin. Once, outside any namespace.
-#define UNSHARD_PLUGIN(Class, name, version, summary)                                                  \
-    extern "C" constinit const unshard_plugin_info unshard_plugin = {UNSHARD_ABI_MAGIC,                \
-                                                                     UNSHARD_ABI_MAJOR,                \
-                                                                     0,                                \
-                                                                     sizeof(unshard_plugin_info),      \
-                                                                     unshard::abi::Table<Class>::kind, \
-                                                                     0,                                \
-                                                                     name,                             \
-                                                                     version,                          \
-                                                                     summary,                          \
+#define UNSHARD_PLUGIN(Class, name, version, summary)                                                   \
+    extern "C" constinit const unshard_plugin_info unshard_plugin = {UNSHARD_ABI_MAGIC,                 \
+                                                                     UNSHARD_ABI_MAJOR,                 \
+                                                                     unshard::abi::Table<Class>::minor, \
+                                                                     sizeof(unshard_plugin_info),       \
+                                                                     unshard::abi::Table<Class>::kind,  \
+                                                                     0,                                 \
+                                                                     name,                              \
+                                                                     version,                           \
+                                                                     summary,                           \
                                                                      &unshard::abi::Table<Class>::table};

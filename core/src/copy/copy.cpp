@@ -45,13 +45,21 @@ private:
     std::chrono::steady_clock::time_point next_;
 };
 
+std::vector<const Plan*> plans_of(const std::vector<CopyTask>& tasks) {
+    std::vector<const Plan*> plans;
+    for (const CopyTask& task : tasks) plans.push_back(task.plan);
+    return plans;
+}
+
 class CopyPass {
 public:
     CopyPass(const CheckpointIndex& index, const std::vector<CopyTask>& tasks, const CopySettings& settings,
              const ProgressFn& progress)
-        : index_(index), settings_(settings), sources_(index), progress_(progress) {
+        : index_(index),
+          settings_(settings),
+          sources_(index, plans_of(tasks), settings.threads, tasks.empty() ? "." : tasks.front().stage->directory()),
+          progress_(progress) {
         for (const CopyTask& task : tasks) {
-            sources_.open(*task.plan);
             for (const Destination& d : *task.destinations) add(task.plan->tensors[d.tensor], d, task);
         }
     }

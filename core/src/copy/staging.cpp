@@ -3,6 +3,7 @@
 
 #include "copy/staging.hpp"
 
+#include "copy/file_space.hpp"
 #include "copy/output_path.hpp"
 #include "copy/sources.hpp"
 #include "report/text.hpp"
@@ -64,19 +65,6 @@ int make_file(const fs::path& path) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) fail(path, "cannot make this file");
     return fd;
-}
-
-/// Gives a file its full size. The space is claimed where the file system can do that, so that a full disk is found out
-/// now and not at the end.
-bool claim(int fd, std::uint64_t bytes) {
-    const auto size = static_cast<off_t>(bytes);
-    int result = 0;
-    do {
-        result = ::fallocate(fd, 0, 0, size);
-    } while (result != 0 && errno == EINTR);
-    if (result == 0) return true;
-    const bool is_unsupported = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL;
-    return is_unsupported && ::ftruncate(fd, size) == 0;
 }
 
 }  // namespace
@@ -155,7 +143,7 @@ void Stage::State::make_file_of(const OutputFile& file, const fs::path& path) {
     const int fd = make_file(path);
     descriptors.push_back(fd);
     names.push_back((file.name.empty() ? leftovers.final : leftovers.final / file.name).string());
-    if (file.bytes != 0 && !claim(fd, file.bytes)) {
+    if (file.bytes != 0 && !claim_space(fd, file.bytes)) {
         fail(names.back(), fmt::format("cannot have the {} bytes that it needs", grouped(file.bytes)));
     }
 }
@@ -211,13 +199,12 @@ Stage::~Stage() = default;
 Stage::Stage(Stage&&) noexcept = default;
 
 void Stage::write(std::uint32_t file, std::uint64_t offset, std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t n = ::pwrite(state_->descriptors[file], bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) fail(state_->names[file], fmt::format("cannot write at byte {}", grouped(offset)));
-        bytes = bytes.subspan(static_cast<std::size_t>(n));
-        offset += static_cast<std::uint64_t>(n);
-    }
+    if (write_at(state_->descriptors[file], offset, bytes)) return;
+    fail(state_->names[file], fmt::format("cannot write at byte {}", grouped(offset)));
+}
+
+std::string Stage::directory() const {
+    return state_->leftovers.final.parent_path().string();
 }
 
 void Stage::add(const Asset& asset) {

@@ -27,6 +27,9 @@ public:
     Stage(Stage&&) noexcept;
     Stage& operator=(Stage&&) = delete;
 
+    /// Where the output will be, which exists.
+    std::string directory() const;
+
     /// Writes into a file of the layout. Any thread. Throws Error on an I/O error.
     void write(std::uint32_t file, std::uint64_t offset, std::span<const std::byte> bytes);
 

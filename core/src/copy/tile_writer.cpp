@@ -41,7 +41,8 @@ std::uint64_t TileWriter::gather(const Filling& filling, const Tile& tile, const
         const std::optional<Box> part = intersection(box, copy.box);
         if (!part) continue;
         const Walk walk = walk_of(copy, *part, filling.strides, tile.first);
-        gatherer_.gather(sources_[shard.file], shard.offset, walk, elem_bytes, into.data());
+        const Source& source = sources_[shard.file];
+        gatherer_.gather(*source.file, source.begin + shard.offset, walk, elem_bytes, into.data());
         gathered += walk.count() * elem_bytes;
     }
     return gathered;

@@ -90,8 +90,14 @@ std::uint64_t parameters_of(const CheckpointIndex& index) {
 
 std::uint64_t file_bytes(const CheckpointIndex& index) {
     std::uint64_t bytes = 0;
-    for (const SourceFile& file : index.files) bytes += file.bytes;
+    for (const SourceFile& file : index.files) bytes += file.packed ? 0 : file.bytes;
     return bytes;
+}
+
+/// Without what is packed in them.
+std::uint64_t file_count(const CheckpointIndex& index) {
+    return index.files.size() - static_cast<std::size_t>(std::ranges::count_if(
+                                    index.files, [](const SourceFile& f) { return f.packed.has_value(); }));
 }
 
 nlohmann::ordered_json numbers(const Dims& dims) {
@@ -129,7 +135,7 @@ std::string to_text(const Inspection& inspection, bool all) {
     const CheckpointIndex& index = inspection.index;
     std::string text = fmt::format("{}: {}", printable(inspection.path), index.format);
     text += fmt::format(" (reader {})\n", inspection.reader);
-    text += fmt::format("  {}, {}; {}, {}\n", count_of(index.files.size(), "file"), size_text(file_bytes(index)),
+    text += fmt::format("  {}, {}; {}, {}\n", count_of(file_count(index), "file"), size_text(file_bytes(index)),
                         count_of(index.tensors.size(), "tensor"), count_of(parameters_of(index), "parameter"));
     for (const Mesh& mesh : index.meshes) text += "  mesh " + mesh_text(mesh) + "\n";
     text += "\n" + table_text(rows_of(index, all));
@@ -147,7 +153,9 @@ nlohmann::ordered_json to_json(const Inspection& inspection) {
                                    {"metadata", index.metadata}};
     for (const char* list : {"files", "meshes", "tensors", "dropped"}) json[list] = nlohmann::ordered_json::array();
     json["warnings"] = index.warnings;
-    for (const SourceFile& f : index.files) json["files"].push_back({{"path", f.path}, {"bytes", f.bytes}});
+    for (const SourceFile& f : index.files) {
+        if (!f.packed) json["files"].push_back({{"path", f.path}, {"bytes", f.bytes}});
+    }
     for (const Mesh& m : index.meshes) {
         json["meshes"].push_back({{"shape", numbers(m.shape)}, {"dim_names", m.dim_names}, {"ranks", m.ranks}});
     }

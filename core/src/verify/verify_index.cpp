@@ -24,6 +24,18 @@ void check_mesh(const Mesh& mesh, std::uint64_t ranks) {
     }
 }
 
+void check_packed(const CheckpointIndex& index, const Packed& packed) {
+    if (packed.file >= index.files.size()) {
+        throw Error(fmt::format("is packed in file {} of {}", packed.file, index.files.size()));
+    }
+    const SourceFile& file = index.files[packed.file];
+    if (file.packed) throw Error(fmt::format("is packed in '{}', which is packed too", file.path));
+    if (checked_add(packed.offset, packed.bytes) > file.bytes) {
+        throw Error(fmt::format("is packed in bytes {} to {} of '{}', which has {}", grouped(packed.offset),
+                                grouped(packed.offset + packed.bytes), file.path, grouped(file.bytes)));
+    }
+}
+
 void check_placements(const CheckpointIndex& index, const Shard& shard) {
     if (!shard.mesh) {
         if (!shard.placements.empty()) throw Error("has placements but no mesh");
@@ -82,6 +94,9 @@ void verify_index(const CheckpointIndex& index) {
     Problems problems;
     for (std::size_t i = 0; i < index.meshes.size(); ++i) {
         problems.collect(fmt::format("mesh {}", i), [&] { check_mesh(index.meshes[i], index.ranks); });
+    }
+    for (const SourceFile& file : index.files) {
+        if (file.packed) problems.collect(file.path, [&] { check_packed(index, *file.packed); });
     }
     problems.raise();
     NameCheck check_name(problems);

@@ -49,8 +49,9 @@ std::vector<std::span<const Work>> batches_of(std::span<const Work> work) {
     return batches;
 }
 
-/// Each chunk has bytes of its own. Tensors that share memory are saved twice.
-void check_apart(const std::vector<SourceTensor>& tensors, const std::vector<std::string>& names) {
+/// Each chunk has bytes of its own, which count where they are stored. Tensors that share memory are saved twice.
+void check_apart(const std::vector<SourceTensor>& tensors, const std::vector<SourceFile>& files,
+                 const std::vector<std::string>& names) {
     struct Extent {
         std::uint32_t file;
         std::uint64_t begin;
@@ -60,7 +61,11 @@ void check_apart(const std::vector<SourceTensor>& tensors, const std::vector<std
     std::vector<Extent> extents;
     for (const SourceTensor& tensor : tensors) {
         for (const Shard& s : tensor.shards) {
-            if (s.bytes != 0) extents.push_back({s.file, s.offset, s.offset + s.bytes, &tensor.name});
+            if (const auto& packed = files[s.file].packed) {
+                extents.push_back({packed->file, packed->offset, packed->offset + packed->bytes, &tensor.name});
+            } else if (s.bytes != 0) {
+                extents.push_back({s.file, s.offset, s.offset + s.bytes, &tensor.name});
+            }
         }
     }
     std::ranges::sort(extents, {}, [](const Extent& e) { return std::pair(e.file, e.begin); });
@@ -72,13 +77,29 @@ void check_apart(const std::vector<SourceTensor>& tensors, const std::vector<std
     }
 }
 
+/// Makes a source file of each packed blob, which its shard is then in.
+void add_packed(const std::vector<Tensor>& tensors, const std::vector<std::vector<std::uint64_t>>& unpacked_bytes,
+                std::vector<SourceTensor>& located, std::vector<SourceFile>& files) {
+    for (std::size_t t = 0; t < tensors.size(); ++t) {
+        for (std::size_t c = 0; c < tensors[t].chunks.size(); ++c) {
+            const Blob& blob = tensors[t].chunks[c].blob;
+            if (!blob.is_packed) continue;
+            located[t].shards[c].file = static_cast<std::uint32_t>(files.size());
+            files.push_back({files[blob.file].path, unpacked_bytes[t][c],
+                             Packed{Packed::Format::zstd, blob.file, blob.offset, blob.bytes}});
+        }
+    }
+}
+
 }  // namespace
 
-std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, const std::vector<SourceFile>& files,
+std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, std::vector<SourceFile>& files,
                                         const std::vector<std::string>& names, std::span<const std::string> opaque,
                                         unsigned threads) {
     std::vector<SourceTensor> located;
+    std::vector<std::vector<std::uint64_t>> unpacked_bytes;
     for (const Tensor& tensor : tensors) {
+        unpacked_bytes.emplace_back(tensor.chunks.size());
         located.push_back({tensor.name, tensor.dtype, tensor.shape, std::vector<Shard>(tensor.chunks.size())});
     }
     const std::vector<Work> work = list_work(tensors);
@@ -89,16 +110,19 @@ std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, cons
         ChunkReader reader(file, opaque);
         for (const Work& item : batches[i]) {
             const Tensor& tensor = tensors[item.tensor];
+            StoredChunk stored = torch::in_context(names[number] + ": '" + tensor.name + "'",
+                                                   [&] { return reader.read(tensor, tensor.chunks[item.chunk]); });
+            unpacked_bytes[item.tensor][item.chunk] = stored.unpacked_bytes;
             Shard& shard = located[item.tensor].shards[item.chunk];
-            shard = torch::in_context(names[number] + ": '" + tensor.name + "'",
-                                      [&] { return reader.read(tensor, tensor.chunks[item.chunk]); });
+            shard = std::move(stored.shard);
             shard.file = number;
             shard.rank = rank_of(names[number]);
         }
     });
+    add_packed(tensors, unpacked_bytes, located, files);
     const auto place = [](const Shard& s) { return std::tuple(s.rank, s.file, s.offset); };
     for (SourceTensor& tensor : located) std::ranges::sort(tensor.shards, {}, place);
-    check_apart(located, names);
+    check_apart(located, files, names);
     return located;
 }
 

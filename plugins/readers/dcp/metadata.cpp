@@ -151,20 +151,28 @@ ChunkTable read_boxes(const Values& values, Ref record, const Dims& shape) {
     return table;
 }
 
-void check_not_transformed(const Values& values, Ref info) {
+/// Of the extensions that a blob may have been written through (_extension.py) PyTorch has one, "stream.zstd/1"; others
+/// are programs' own.
+bool is_zstd(std::string_view descriptor) {
+    return descriptor == "stream.zstd/1" || descriptor.starts_with("stream.zstd/1.");
+}
+
+bool is_packed(const Values& values, Ref info) {
     const std::optional<Ref> transforms = values.attribute(info, "transform_descriptors");
-    if (!transforms || *transforms == kNone) return;
+    if (!transforms || *transforms == kNone) return false;
     const std::span<const Ref> names = values.sequence(*transforms, "transform_descriptors");
-    if (names.empty()) return;
-    throw Error("it was saved through '" + values.text(names[0], "a transform") +
-                "', and tensors are read where they lie: load it with PyTorch and save it without extensions");
+    if (names.empty()) return false;
+    const std::string last = values.text(names[0], "a transform");
+    if (names.size() == 1 && is_zstd(last)) return true;
+    throw Error("it was saved through " +
+                (names.size() == 1 ? "" : std::to_string(names.size()) + " extensions, the last is ") + "'" + last +
+                "'; only 'stream.zstd/1' alone is supported: load it with PyTorch and save it without extensions");
 }
 
 Blob read_blob(const Values& values, Ref info, FileTable& files) {
-    check_not_transformed(values, info);
     return {files.add(text(values, values.required(info, "relative_path"), "relative_path")),
             values.count(values.required(info, "offset"), "the offset of a chunk's bytes"),
-            values.count(values.required(info, "length"), "the number of a chunk's bytes")};
+            values.count(values.required(info, "length"), "the number of a chunk's bytes"), is_packed(values, info)};
 }
 
 Items records_of(const Values& values) {

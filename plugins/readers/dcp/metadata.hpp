@@ -29,6 +29,7 @@ struct Blob {
     std::uint32_t file = 0;  ///< in a FileTable
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
+    bool is_packed = false;  ///< with zstd
 };
 
 /// A box of a tensor that was saved in one piece.

@@ -6,6 +6,7 @@
 
 #include "stored_chunk.hpp"
 
+#include "packed_blob.hpp"
 #include "torch/safetensors_shards.hpp"
 #include "torch/saved_file.hpp"
 #include "torch/tensor.hpp"
@@ -17,6 +18,9 @@ namespace {
 
 /// More parts than one are only in files that PyTorch did not write.
 constexpr std::size_t kMaxParts = 16;
+
+/// The most that an archive has around the elements of its tensor: some 1500 bytes are usual.
+constexpr std::uint64_t kMaxAround = 1 << 20;
 
 /// A safetensors file begins with the length of its header, less than 2^32, and the header with '{'.
 bool is_safetensors(const InputFile& file, std::uint64_t offset) {
@@ -33,19 +37,33 @@ void check_same(const Tensor& tensor, const Chunk& chunk, DType dtype, const Dim
 
 }  // namespace
 
-Shard ChunkReader::read(const Tensor& tensor, const Chunk& chunk) {
+StoredChunk ChunkReader::read(const Tensor& tensor, const Chunk& chunk) {
     const Blob& blob = chunk.blob;
     if (blob.offset > file_.bytes() || blob.bytes > file_.bytes() - blob.offset) {
         throw Error("it needs " + std::to_string(blob.bytes) + " bytes at " + std::to_string(blob.offset) +
                     ", the file has " + std::to_string(file_.bytes()) + ": it is truncated or of another checkpoint");
     }
-    Shard shard = is_safetensors(file_, blob.offset) ? read_safetensors(tensor, chunk) : read_saved(tensor, chunk);
-    shard.origin = chunk.box.origin;
-    return shard;
+    StoredChunk stored;
+    if (blob.is_packed) {
+        stored = read_packed(tensor, chunk);
+    } else if (is_safetensors(file_, blob.offset)) {
+        stored.shard = read_safetensors(tensor, chunk);
+    } else {
+        stored.shard = read_saved(file_, {blob.offset, blob.bytes}, tensor, chunk);
+    }
+    stored.shard.origin = chunk.box.origin;
+    return stored;
 }
 
-Shard ChunkReader::read_saved(const Tensor& tensor, const Chunk& chunk) const {
-    const torch::SavedFile saved(file_, opaque_, torch::ByteRange{chunk.blob.offset, chunk.blob.bytes});
+StoredChunk ChunkReader::read_packed(const Tensor& tensor, const Chunk& chunk) const {
+    const std::uint64_t elements = checked_mul(chunk.box.extent.numel(), size_of(tensor.dtype));
+    const InputFile unpacked = unpack_ends(file_, chunk.blob, checked_add(elements, kMaxAround));
+    return {read_saved(unpacked, {0, unpacked.bytes()}, tensor, chunk), unpacked.bytes()};
+}
+
+Shard ChunkReader::read_saved(const InputFile& file, torch::ByteRange range, const Tensor& tensor,
+                              const Chunk& chunk) const {
+    const torch::SavedFile saved(file, opaque_, range);
     torch::StridedTensor stored = torch::read_strided(saved, saved.values().root());
     check_same(tensor, chunk, stored.dtype, stored.shard.shape);
     return std::move(stored.shard);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "metadata.hpp"
+#include "torch/zip_archive.hpp"
 #include "unshard/index.hpp"
 #include "unshard/input_file.hpp"
 #include "unshard/safetensors_header.hpp"
@@ -14,14 +15,19 @@
 
 namespace unshard::dcp {
 
+/// Where a chunk's elements lie; the shard's `file` and `rank` are 0.
+struct StoredChunk {
+    Shard shard;
+    std::uint64_t unpacked_bytes = 0;  ///< of a packed blob, in which the shard then counts
+};
+
 /// Reads chunks of one data file.
 class ChunkReader {
 public:
     ChunkReader(const InputFile& file, std::span<const std::string> opaque) : file_(file), opaque_(opaque) {}
 
-    /// Where the chunk's elements lie; `file` and `rank` are 0. Throws Error when what is stored is not what the
-    /// metadata says, be it in shape, dtype or place.
-    Shard read(const Tensor& tensor, const Chunk& chunk);
+    /// Throws Error when what is stored is not what the metadata says, be it in shape, dtype or place.
+    StoredChunk read(const Tensor& tensor, const Chunk& chunk);
 
 private:
     /// All tensors that were written to the file, and where they lie in the whole ones.
@@ -30,7 +36,8 @@ private:
         std::map<std::string, Dims> origins;
     };
 
-    Shard read_saved(const Tensor& tensor, const Chunk& chunk) const;
+    Shard read_saved(const InputFile& file, torch::ByteRange range, const Tensor& tensor, const Chunk& chunk) const;
+    StoredChunk read_packed(const Tensor& tensor, const Chunk& chunk) const;
     Shard read_safetensors(const Tensor& tensor, const Chunk& chunk);
     const Part& part_at(std::uint64_t offset);
 

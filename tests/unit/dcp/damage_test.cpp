@@ -162,19 +162,6 @@ TEST_CASE("dcp: two chunks do not share their bytes") {
           "DIR: __0_0.distcp: 'v' and 'w' have chunks in the same bytes: the metadata is damaged");
 }
 
-TEST_CASE("dcp: compressed chunks are refused by name, of an optimizer they do not matter") {
-    DcpCheckpoint checkpoint;
-    checkpoint.tensor({"model", "w"}, {4}).tensor({"optim", "state", "w"}, {4});
-    checkpoint.places[1].more = {{"transform_descriptors", pickle::list({pickle::text("stream.zstd/1")})}};
-    checkpoint.write();
-    CHECK(checkpoint.error().empty());
-    checkpoint.places[0].more = checkpoint.places[1].more;
-    CHECK(
-        checkpoint.write_and_fail() ==
-        "DIR/.metadata: 'model.w': it was saved through 'stream.zstd/1', and tensors are read where they lie: load it "
-        "with PyTorch and save it without extensions");
-}
-
 TEST_CASE("dcp: ranks that disagree on a tensor are of different checkpoints") {
     DcpCheckpoint first, second;
     first.tensor({"w"}, {4}, {{{0}, {2}}}).write("__0.metadata");

@@ -1,6 +1,7 @@
 // Golden checkpoints through a reader, put together element by element.
 #pragma once
 
+#include "packing/zstd.hpp"
 #include "support/bundled_plugins.hpp"
 #include "unit/engine/temp_dir.hpp"
 #include "unshard/safetensors_header.hpp"
@@ -60,6 +61,15 @@ inline void place(const Shard& shard, const std::string& storage, Whole& whole) 
     }
 }
 
+/// All bytes of a source file, unpacked.
+inline std::string contents(const CheckpointIndex& index, const SourceFile& file) {
+    if (!file.packed) return InputFile(file.path).read(0, file.bytes);
+    std::string text;
+    unpack_zstd(InputFile(index.files[file.packed->file].path), file.packed->offset, file.packed->bytes, file.bytes,
+                [&](auto part) { text.append(reinterpret_cast<const char*>(part.data()), part.size()); });
+    return text;
+}
+
 /// All tensors of an index whose shards state their origins.
 inline Wholes assembled(const CheckpointIndex& index) {
     Wholes wholes;
@@ -67,7 +77,7 @@ inline Wholes assembled(const CheckpointIndex& index) {
         Whole& whole = wholes[tensor.name];
         whole = {tensor.dtype, tensor.shape.value(), std::string(tensor.shape->numel() * size_of(tensor.dtype), '?')};
         for (const Shard& shard : tensor.shards) {
-            place(shard, InputFile(index.files[shard.file].path).read(shard.offset, shard.bytes), whole);
+            place(shard, contents(index, index.files[shard.file]).substr(shard.offset, shard.bytes), whole);
         }
     }
     return wholes;

@@ -1,0 +1,75 @@
+// torch.save writes the pickle first, then the tensor's bytes, then the directory; so the middle need not be kept. A
+// file in memory with a hole takes no more room than its ends.
+
+#include "packed_blob.hpp"
+
+#include "packing/zstd.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace unshard::dcp {
+namespace {
+
+constexpr std::size_t kEndBytes = 1 << 20;
+
+/// The first and the last bytes of a stream.
+struct Ends {
+    std::string head, tail;
+
+    void add(std::span<const std::byte> part) {
+        const std::string_view text(reinterpret_cast<const char*>(part.data()), part.size());
+        head += text.substr(0, kEndBytes - head.size());
+        tail += text;
+        if (tail.size() > 2 * kEndBytes) tail.erase(0, tail.size() - kEndBytes);
+    }
+};
+
+/// A descriptor that is closed unless it was handed on.
+class MemoryFile {
+public:
+    MemoryFile() : descriptor_(::memfd_create("unshard", MFD_CLOEXEC)) {
+        if (descriptor_ < 0) fail();
+    }
+    MemoryFile(const MemoryFile&) = delete;
+    MemoryFile& operator=(const MemoryFile&) = delete;
+    ~MemoryFile() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+
+    void write(std::uint64_t offset, std::string_view bytes) {
+        while (!bytes.empty()) {
+            const ssize_t n = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+            if (n < 0 && errno == EINTR) continue;
+            if (n < 0) fail();
+            bytes.remove_prefix(static_cast<std::size_t>(n));
+            offset += static_cast<std::uint64_t>(n);
+        }
+    }
+    int release() { return std::exchange(descriptor_, -1); }
+
+private:
+    [[noreturn]] static void fail() { throw Error(std::string("no memory to unpack it: ") + std::strerror(errno)); }
+
+    int descriptor_;
+};
+
+}  // namespace
+
+InputFile unpack_ends(const InputFile& file, const Blob& blob, std::uint64_t max_bytes) {
+    Ends ends;
+    const std::uint64_t bytes =
+        unpack_zstd(file, blob.offset, blob.bytes, max_bytes, [&](std::span<const std::byte> part) { ends.add(part); });
+    MemoryFile memory;
+    memory.write(0, ends.head);
+    memory.write(bytes - ends.tail.size(), ends.tail);
+    return {memory.release(), file.path()};
+}
+
+}  // namespace unshard::dcp

@@ -1,0 +1,15 @@
+// A blob that was written through a compressing stream: torch.save's archive, packed.
+#pragma once
+
+#include "metadata.hpp"
+#include "unshard/input_file.hpp"
+
+#include <cstdint>
+
+namespace unshard::dcp {
+
+/// Unpacks a blob and keeps what an archive's directory and pickle need: the first and the last MiB. In between the
+/// result reads as zeros. Throws Error when the blob is damaged, truncated or more than `max_bytes`.
+InputFile unpack_ends(const InputFile& file, const Blob& blob, std::uint64_t max_bytes);
+
+}  // namespace unshard::dcp
