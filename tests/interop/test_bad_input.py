@@ -145,6 +145,11 @@ def test_replicas_that_differ_are_named_with_their_ranks(name, tensor, checkpoin
     assert tensor in said and "rank" in said and "2" in said and "same" not in said
 
 
+@pytest.mark.makes("partial_maximum")
+def test_a_partial_tensor_that_is_no_sum_is_refused_by_name(checkpoint_dir, refusal):
+    assert "Partial(max)" in refusal(checkpoint_dir("partial_maximum") / "ckpt")
+
+
 # --- pickles
 
 

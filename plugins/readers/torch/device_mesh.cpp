@@ -133,8 +133,11 @@ Mesh mesh_of_layout(const SavedFile& file, Ref mesh, std::uint64_t rank) {
                     std::to_string(rank_map.size()));
     }
     const auto found = std::ranges::find(rank_map, rank);
-    if (found == rank_map.end()) throw Error("its mesh is of a run without rank " + std::to_string(rank));
-    const auto position = static_cast<std::uint64_t>(found - rank_map.begin());
+    // A rank may have saved a mesh that it is not in. Only when there is one copy of it is known which one is meant.
+    if (found == rank_map.end() && size != rank_map.size()) {
+        throw Error("its mesh is of a run without rank " + std::to_string(rank));
+    }
+    const auto position = found == rank_map.end() ? 0 : static_cast<std::uint64_t>(found - rank_map.begin());
     return {layout.shape, {}, pick(layout, rank_map, copy_begin(layout.steps, position, rank_map.size()))};
 }
 

@@ -128,3 +128,9 @@ TEST_CASE("a mesh that is not sound is refused") {
     CHECK(mesh_error(file_on(mesh_by_tensor("1", {1}), 1, {0xffffffff}), 0) == "'w': a rank is negative: -1");
     CHECK(mesh_error(file_on(pickle::none(), 1, {}), 0) == "'w': its mesh is None, not a DeviceMesh");
 }
+
+TEST_CASE("a rank may have saved a mesh that it is not in, when there is one copy of it") {
+    const std::string bytes = file_on(mesh_by_layout("1", 2, {{{2}, {1}}}), 1, {4, 6});
+    CHECK(mesh_of(bytes, 6).ranks == Ranks{4, 6});
+    CHECK(mesh_of(bytes, 5).ranks == Ranks{4, 6});
+}
