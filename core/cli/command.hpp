@@ -13,6 +13,7 @@ int run(const Words& words);
 int plan(const Words& words);
 int inspect(const Words& words);
 int plugins(const Words& words);
+int diff(const Words& words);
 int init(const Words& words);
 
 }  // namespace unshard::cli

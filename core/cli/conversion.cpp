@@ -103,35 +103,53 @@ void add_key_option(CLI::App& app, const KeyOption& option, std::vector<Setting>
     app.add_option_function<std::string>(option.names, set, option.help)->type_name(option.value)->group(option.group);
 }
 
+Setting key_value(const std::string& option, const std::string& set) {
+    const std::size_t equals = set.find('=');
+    if (equals == std::string::npos || equals == 0) {
+        throw UsageError(fmt::format("{0} {1}: write it as key=value, like {0} input.root=model", option, set));
+    }
+    return {set.substr(0, equals), set.substr(equals + 1), option + " " + set};
+}
+
 /// The settings of the options, then those of --set, which therefore win.
 std::vector<Setting> all_settings(const Conversion& conversion) {
     std::vector<Setting> settings = conversion.settings;
-    for (const std::string& set : conversion.sets) {
-        const std::size_t equals = set.find('=');
-        if (equals == std::string::npos || equals == 0) {
-            throw UsageError(fmt::format("--set {}: write it as key=value, like --set input.root=model", set));
-        }
-        settings.push_back({set.substr(0, equals), set.substr(equals + 1), "--set " + set});
-    }
+    for (const std::string& set : conversion.sets) settings.push_back(key_value("--set", set));
     return settings;
+}
+
+constexpr std::array kComparisonKeys = {"input.options.opaque", "select.keep",     "select.drop",
+                                        "engine.threads",       "engine.tile_mib", "engine.plugin_path"};
+
+void add_running_options(CLI::App& app, Conversion& conversion) {
+    add_list(app, "--set", conversion.sets, "set any key of the pipeline, e.g. input.root=model (repeatable)")
+        ->type_name("KEY=VALUE")
+        ->group(kRunning);
+    app.add_option("--progress", conversion.progress, "auto (on a terminal), always or never")
+        ->type_name("WHEN")
+        ->group(kRunning);
+    app.add_flag("--quiet", conversion.quiet, "nothing but errors")->group(kRunning);
+    app.add_flag("--json", conversion.json, "the summary as JSON")->group(kRunning);
 }
 
 }  // namespace
 
 void add_options(CLI::App& app, Conversion& conversion) {
     for (const KeyOption& option : kKeyOptions) add_key_option(app, option, conversion.settings);
-    add_list(app, "--set", conversion.sets, "set any key of the pipeline, e.g. input.root=model (repeatable)")
-        ->type_name("KEY=VALUE")
-        ->group(kRunning);
+    add_running_options(app, conversion);
     app.add_flag("--force", conversion.force, "replace an existing output, once the new one is complete")
         ->group(kOutput);
-    app.add_option("--progress", conversion.progress, "auto (on a terminal), always or never")
-        ->type_name("WHEN")
-        ->group(kRunning);
-    app.add_flag("--quiet", conversion.quiet, "nothing but errors")->group(kRunning);
-    app.add_flag("--json", conversion.json, "the summary as JSON")->group(kRunning);
     app.add_flag("--print-pipeline", conversion.print_pipeline, "print the pipeline file for 'unshard run', do nothing")
         ->group(kRunning);
+}
+
+void add_comparison_options(CLI::App& app, Conversion& conversion) {
+    for (const KeyOption& option : kKeyOptions) {
+        const auto is_this = [&](const char* key) { return std::string_view(key) == option.key; };
+        if (!std::ranges::any_of(kComparisonKeys, is_this)) continue;
+        add_key_option(app, option, conversion.settings);
+    }
+    add_running_options(app, conversion);
 }
 
 void add_input_option(CLI::App& app, Conversion& conversion) {
@@ -145,6 +163,15 @@ Pipeline pipeline_from_options(const Conversion& conversion) {
     if (std::none_of(settings.begin(), settings.end(), is_output)) {
         throw UsageError("OUTPUT is missing: say where to write with -o OUTPUT");
     }
+    return pipeline_of(settings);
+}
+
+Pipeline pipeline_of_input(const Conversion& conversion, const std::string& option,
+                           const std::vector<std::string>& sets) {
+    std::vector<Setting> settings = {text_setting("input.path", conversion.source, "INPUT"),
+                                     text_setting("output.path", ".", "OUTPUT")};  // never looked at
+    for (const Setting& setting : all_settings(conversion)) settings.push_back(setting);
+    for (const std::string& set : sets) settings.push_back(key_value(option, set));
     return pipeline_of(settings);
 }
 

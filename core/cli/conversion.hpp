@@ -24,11 +24,18 @@ struct Conversion {
 /// Declares all options that go to a pipeline's keys, and those above. `conversion` must outlive the app.
 void add_options(CLI::App& app, Conversion& conversion);
 
+/// Declares those options that matter when two models are read and compared: they are the same for both.
+void add_comparison_options(CLI::App& app, Conversion& conversion);
+
 /// Declares --input, for commands whose INPUT may stand in a pipeline file.
 void add_input_option(CLI::App& app, Conversion& conversion);
 
 /// The pipeline that convert's options make. Throws UsageError.
 Pipeline pipeline_from_options(const Conversion& conversion);
+
+/// The pipeline of options that is only read from; `sets` were given by `option` and win. Throws UsageError.
+Pipeline pipeline_of_input(const Conversion& conversion, const std::string& option,
+                           const std::vector<std::string>& sets);
 
 /// The pipeline in a file, changed by the options. Throws UsageError.
 Pipeline pipeline_from_file(const Conversion& conversion);

@@ -27,7 +27,8 @@ constexpr std::array kCommands = {
     Command{"convert", convert, "convert a checkpoint: unshard convert INPUT -o OUTPUT"},
     Command{"run", run, "run a pipeline file: unshard run PIPELINE.toml"},
     Command{"plan", plan, "what convert or run would do, without writing anything"},
-    Command{"inspect", inspect, "what is in a checkpoint or a safetensors directory"},
+    Command{"inspect", inspect, "what is in a checkpoint, a safetensors directory or a GGUF file"},
+    Command{"diff", diff, "compare two models, tensor by tensor: unshard diff A B"},
     Command{"plugins", plugins, "the readers, mergers and writers that are found"},
     Command{"init", init, "an annotated pipeline for a checkpoint"},
 };

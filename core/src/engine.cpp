@@ -10,7 +10,6 @@
 #include "copy/staging.hpp"
 #include "input/locate.hpp"
 #include "input/model_files.hpp"
-#include "plugins/plugin_loader.hpp"
 #include "select/experts.hpp"
 #include "select/model_check.hpp"
 #include "select/select.hpp"
@@ -32,10 +31,6 @@ struct Output {
     Layout layout;
     std::vector<Destination> destinations;
 };
-
-unsigned thread_count(const Pipeline::Engine& engine) {
-    return engine.threads != 0 ? engine.threads : std::max(1U, std::thread::hardware_concurrency());
-}
 
 nlohmann::json model_config(const std::string& assets) {
     const std::filesystem::path file = std::filesystem::path(assets) / "config.json";
@@ -137,6 +132,36 @@ void warn(RunReport& report, Observer& observer, const std::vector<std::string>&
 
 }  // namespace
 
+unsigned thread_count(const Pipeline::Engine& engine) {
+    return engine.threads != 0 ? engine.threads : std::max(1U, std::thread::hardware_concurrency());
+}
+
+Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& observer) {
+    const unsigned threads = thread_count(pipeline.engine);
+    Model model;
+    observer.pass("index");
+    const LocatedInput input = locate_input(pipeline.input, plugins, threads);
+    model.path = input.path;
+    model.reader = input.reader_name;
+    model.merger = merger_name(pipeline.merge);
+    model.index = input.reader->index(input.request);
+    for (const std::string& text : model.index.warnings) observer.warning(text);
+    verify_index(model.index);
+    Selection selection(pipeline.select);
+    selection.before_merge(model.index);
+
+    observer.pass("plan");
+    model.assets = locate_assets(pipeline.input.assets, input.path);
+    model.config = model_config(model.assets);
+    Plan merged = merge(pipeline, model.index, model.assets, plugins, threads);
+
+    observer.pass("select");
+    model.plan = selection.after_merge(std::move(merged), model.config);
+    verify_plan(model.index, model.plan);
+    forget_shared_replicas(model.index, model.plan);
+    return model;
+}
+
 RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& observer) {
     const auto start = std::chrono::steady_clock::now();
     const Plugins plugins(plugin_search_path({pipeline.engine.plugin_path.begin(), pipeline.engine.plugin_path.end()}));
@@ -144,32 +169,20 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     RunReport report;
     for (const Pipeline::Output& o : pipeline.outputs) check_output_path(o.path, pipeline.input.path, options.force);
 
-    observer.pass("index");
-    const LocatedInput input = locate_input(pipeline.input, plugins, threads);
-    CheckpointIndex index = input.reader->index(input.request);
-    warn(report, observer, index.warnings);
-    verify_index(index);
-    Selection selection(pipeline.select);
-    selection.before_merge(index);
-
-    observer.pass("plan");
-    const std::string assets = locate_assets(pipeline.input.assets, input.path);
-    const nlohmann::json config = model_config(assets);
+    Model model = read_model(pipeline, plugins, observer);
+    const CheckpointIndex& index = model.index;
     const std::vector<std::string> models = models_directories(pipeline);
-    Plan merged = merge(pipeline, index, assets, plugins, threads);
-
-    observer.pass("select");
-    Plan plan = selection.after_merge(std::move(merged), config);
-    verify_plan(index, plan);
-    report.model_check = check_model(plan, config, models, pipeline.select);
-    warn(report, observer, plan.warnings);
-    forget_shared_replicas(index, plan);
-    const auto common = std::make_shared<const Plan>(std::move(plan));
+    report.warnings = index.warnings;
+    verify_plain(index);
+    report.model_check = check_model(model.plan, model.config, models, pipeline.select);
+    warn(report, observer, model.plan.warnings);
+    const auto common = std::make_shared<const Plan>(std::move(model.plan));
 
     observer.pass("lay out");
     std::vector<Output> outputs;
     for (const Pipeline::Output& o : pipeline.outputs) {
-        outputs.push_back(lay_out(o, plan_for(o, common, index, config, models), assets, models, plugins, threads));
+        const auto plan = plan_for(o, common, index, model.config, models);
+        outputs.push_back(lay_out(o, plan, model.assets, models, plugins, threads));
     }
 
     observer.pass("verify");
@@ -178,10 +191,10 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
         verify_layout(*o.plan, o.layout, o.destinations);
         report.outputs.push_back(describe(o));
     }
-    report.input = input.path;
-    report.reader = input.reader_name;
-    report.merger = merger_name(pipeline.merge);
-    report.assets = assets;
+    report.input = model.path;
+    report.reader = model.reader;
+    report.merger = model.merger;
+    report.assets = model.assets;
     describe(report, index, *common);
 
     if (!options.dry_run) {

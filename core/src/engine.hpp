@@ -3,6 +3,7 @@
 
 #include "copy/copy.hpp"
 #include "pipeline/pipeline.hpp"
+#include "plugins/plugin_loader.hpp"
 
 #include <string>
 #include <vector>
@@ -44,6 +45,20 @@ struct RunReport {
     CopyReport copied;
     double seconds = 0;
 };
+
+/// A whole model, ready to be copied or compared.
+struct Model {
+    std::string path, reader, merger, assets;
+    CheckpointIndex index;
+    Plan plan;
+    nlohmann::json config;  ///< config.json; null when there is none
+};
+
+/// The passes index, plan and select. Warnings of the index reach the observer, those of the plan stay in it.
+Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& observer);
+
+/// As many as the pipeline says, or as there are cores.
+unsigned thread_count(const Pipeline::Engine& engine);
 
 /// Throws Error or UsageError; no output is left then, and none that existed was touched.
 RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& observer);

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from conftest import GOLDEN, convert
+from conftest import GOLDEN, convert, unshard
 from tensors import assert_same_tensors, read_tensors
 
 TRUTH = GOLDEN / "fsdp-qwen3-4ranks/truth.safetensors"
@@ -24,6 +24,7 @@ def test_a_model_directory_comes_out_as_it_was(model, tmp_path):
 def test_split_into_files_and_put_together_again(model, tmp_path):
     split = convert(model, tmp_path / "split", "--max-shard-size", "20KB")
     assert len(list(split.glob("*.safetensors"))) > 2
+    assert unshard("diff", split, TRUTH).code == 0
     assert_same_tensors(read_tensors(convert(split, tmp_path / "whole")), read_tensors(TRUTH))
     assert (tmp_path / "whole/model.safetensors").exists()
 

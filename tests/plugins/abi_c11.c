@@ -10,7 +10,7 @@ _Static_assert(sizeof(unshard_box) == 144, "size");
 _Static_assert(sizeof(unshard_placement) == 16, "size");
 _Static_assert(sizeof(unshard_mesh) == 120, "size");
 _Static_assert(sizeof(unshard_shard) == 288, "size");
-_Static_assert(sizeof(unshard_source_tensor) == 120, "size");
+_Static_assert(sizeof(unshard_source_tensor) == 152, "size");
 _Static_assert(sizeof(unshard_source_file) == 48, "size");
 _Static_assert(sizeof(unshard_dropped) == 32, "size");
 _Static_assert(sizeof(unshard_index) == 160, "size");

@@ -26,7 +26,9 @@ inline CheckpointIndex sample_index() {
     index.files = {
         {"rank_0.toy", 10}, {"rank_1.toy", 1ULL << 40}, {"a part", 99, Packed{Packed::Format::zstd, 1, 64, 33}}};
     index.meshes = {{{4}, {}, {0, 1, 2, 3}}, {{2, 2}, {"dp", "tp"}, {3, 2, 1, 0}}};
-    index.tensors = {{"a.weight", DType::bf16, Dims{10, 3}, {stated, placed}}, {"b", DType::u8, std::nullopt, {}}};
+    index.tensors = {{"a.weight", DType::bf16, Dims{10, 3}, {stated, placed}},
+                     {"b", DType::u8, std::nullopt, {}},
+                     {"c", DType::u8, Dims{2, 34}, {}, Encoding{"q8_0", 32, 34}}};
     index.dropped = {{"optimizer", "not part of a model"}};
     index.warnings = {"one rank is older than the others"};
     index.metadata = {{"step", 186}, {"nested", {{"list", {1, 2.5, nullptr, "é"}}}}};

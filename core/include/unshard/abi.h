@@ -10,7 +10,7 @@
  * once. Growth: minor versions add members at the end of records and tables. Each table starts with its size; each
  * record arrives in an unshard_array that states the size of one item. A member that lies past that size reads as zero.
  *
- * History: 1.0, the first. 1.1: source files may be packed. */
+ * History: 1.0, the first. 1.1: source files may be packed, source tensors stored in blocks. */
 #ifndef UNSHARD_ABI_H
 #define UNSHARD_ABI_H
 
@@ -77,12 +77,19 @@ typedef struct unshard_shard {
     uint32_t reserved;
 } unshard_shard;
 
+typedef struct unshard_encoding {
+    unshard_string name;
+    uint64_t block_elems;
+    uint64_t block_bytes;
+} unshard_encoding;
+
 typedef struct unshard_source_tensor {
     unshard_string name;
     uint32_t dtype; /* dtype.hpp */
     uint32_t has_shape;
     unshard_dims shape;
-    unshard_array shards; /* of unshard_shard */
+    unshard_array shards;      /* of unshard_shard */
+    unshard_encoding encoding; /* since 1.1; without a name: plain elements */
 } unshard_source_tensor;
 
 typedef struct unshard_source_file {
@@ -140,12 +147,6 @@ typedef struct unshard_plan {
 } unshard_plan;
 
 /* ---- layout: see layout.hpp -------------------------------------------------------------------------------------- */
-
-typedef struct unshard_encoding {
-    unshard_string name;
-    uint64_t block_elems;
-    uint64_t block_bytes;
-} unshard_encoding;
 
 typedef struct unshard_output_file {
     unshard_string name;

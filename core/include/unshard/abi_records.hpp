@@ -147,6 +147,13 @@ inline std::vector<Dropped> dropped(const unshard_array& array) {
     return values<unshard_dropped>(array, [](const unshard_dropped& r) { return Dropped{text(r.name), text(r.why)}; });
 }
 
+inline unshard_encoding record(const Encoding& e) {
+    return {text(e.name), e.block_elems, e.block_bytes};
+}
+inline Encoding value(const unshard_encoding& r) {
+    return {text(r.name), r.block_elems, r.block_bytes};
+}
+
 // ---- index ----
 
 inline unshard_shard record(Records& own, const Shard& s) {
@@ -220,9 +227,12 @@ inline unshard_index record(Records& own, const CheckpointIndex& index) {
                             own.array(m.ranks, [](std::uint64_t v) { return v; })};
     });
     r.tensors = own.array(index.tensors, [&](const SourceTensor& t) {
-        return unshard_source_tensor{text(t.name), static_cast<std::uint32_t>(t.dtype), t.shape.has_value(),
+        return unshard_source_tensor{text(t.name),
+                                     static_cast<std::uint32_t>(t.dtype),
+                                     t.shape.has_value(),
                                      record(t.shape.value_or(Dims())),
-                                     own.array(t.shards, [&](const Shard& s) { return record(own, s); })};
+                                     own.array(t.shards, [&](const Shard& s) { return record(own, s); }),
+                                     t.encoding ? record(*t.encoding) : unshard_encoding{}};
     });
     r.dropped = records(own, index.dropped);
     r.warnings = own.strings(index.warnings);
@@ -232,6 +242,7 @@ inline unshard_index record(Records& own, const CheckpointIndex& index) {
 
 inline SourceTensor value(const unshard_source_tensor& r) {
     SourceTensor t{text(r.name), dtype(r.dtype), {}, {}};
+    if (r.encoding.name.size != 0) t.encoding = value(r.encoding);
     if (r.has_shape != 0) t.shape = value(r.shape);
     t.shards = values<unshard_shard>(r.shards, [](const unshard_shard& s) { return value(s); });
     return t;
@@ -320,9 +331,7 @@ inline Placed value(const unshard_placed& r) {
 
 inline unshard_layout record(Records& own, const Layout& layout) {
     unshard_layout r{};
-    r.encodings = own.array(layout.encodings, [](const Encoding& e) {
-        return unshard_encoding{text(e.name), e.block_elems, e.block_bytes};
-    });
+    r.encodings = own.array(layout.encodings, [](const Encoding& e) { return record(e); });
     r.files = own.array(layout.files, [](const OutputFile& f) { return unshard_output_file{text(f.name), f.bytes}; });
     r.literals = own.array(layout.literals,
                            [](const Literal& l) { return unshard_literal{l.file, 0, l.offset, text(l.bytes)}; });
@@ -335,8 +344,7 @@ inline unshard_layout record(Records& own, const Layout& layout) {
 
 inline Layout value(const unshard_layout& r) {
     Layout layout;
-    layout.encodings = values<unshard_encoding>(
-        r.encodings, [](const unshard_encoding& e) { return Encoding{text(e.name), e.block_elems, e.block_bytes}; });
+    layout.encodings = values<unshard_encoding>(r.encodings, [](const unshard_encoding& e) { return value(e); });
     layout.files = values<unshard_output_file>(
         r.files, [](const unshard_output_file& f) { return OutputFile{text(f.name), f.bytes}; });
     layout.literals = values<unshard_literal>(

@@ -3,6 +3,7 @@
 
 #include "unshard/dims.hpp"
 #include "unshard/dtype.hpp"
+#include "unshard/encoding.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -57,6 +58,9 @@ struct SourceTensor {
     DType dtype = DType::f32;
     std::optional<Dims> shape;  ///< of the whole tensor, when the format states it
     std::vector<Shard> shards;
+    /// Stored in blocks, as quantised tensors are: `dtype` is u8, and shapes count bytes in the last dimension. Such a
+    /// tensor can be shown and compared; nothing is converted from it.
+    std::optional<Encoding> encoding = std::nullopt;
     friend bool operator==(const SourceTensor&, const SourceTensor&) = default;
 };
 

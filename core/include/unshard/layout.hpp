@@ -1,6 +1,7 @@
 // What a writer decides before any byte moves: files, their literal bytes, and where each tensor goes.
 #pragma once
 
+#include "unshard/encoding.hpp"
 #include "unshard/plan.hpp"
 
 #include <cstdint>
@@ -8,19 +9,6 @@
 #include <vector>
 
 namespace unshard {
-
-/// How elements are stored. Blocks never cross the end of a row (the last dimension of what is placed).
-struct Encoding {
-    std::string name;  ///< a DType's name (the engine converts), or the writer's own (its `encode` is called)
-    std::uint64_t block_elems = 1;
-    std::uint64_t block_bytes = 0;
-    friend bool operator==(const Encoding&, const Encoding&) = default;
-};
-
-/// The encoding of plain elements.
-inline Encoding encoding_of(DType dtype) {
-    return {to_string(dtype), 1, size_of(dtype)};
-}
 
 /// An output file. Every byte of it is covered by literals and placed tensors, none twice.
 struct OutputFile {
@@ -57,7 +45,7 @@ struct Asset {
 };
 
 struct Layout {
-    std::vector<Encoding> encodings;
+    std::vector<Encoding> encodings;  ///< a DType's name: the engine converts; the writer's own: it calls `encode`
     std::vector<OutputFile> files;
     std::vector<Literal> literals;
     std::vector<Placed> placed;

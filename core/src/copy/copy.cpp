@@ -4,13 +4,13 @@
 
 #include "copy/copy.hpp"
 
+#include "copy/byte_progress.hpp"
 #include "copy/tile_writer.hpp"
 #include "unshard/parallel.hpp"
 
 #include <fmt/format.h>
 
 #include <atomic>
-#include <chrono>
 #include <exception>
 #include <limits>
 #include <mutex>
@@ -18,32 +18,6 @@
 
 namespace unshard {
 namespace {
-
-/// Hands the number of bytes done to a function, ten times a second at most.
-class Progress {
-public:
-    explicit Progress(const ProgressFn& report) : report_(report) {}
-
-    void add(std::uint64_t bytes) {
-        done_ += bytes;
-        const std::unique_lock lock(mutex_, std::try_to_lock);
-        if (!lock || !report_) return;
-        const auto now = std::chrono::steady_clock::now();
-        if (now < next_) return;
-        next_ = now + std::chrono::milliseconds(100);
-        report_(done_);
-    }
-    void finish() {
-        if (report_) report_(done_);
-    }
-    std::uint64_t done() const { return done_; }
-
-private:
-    const ProgressFn& report_;
-    std::atomic<std::uint64_t> done_ = 0;
-    std::mutex mutex_;
-    std::chrono::steady_clock::time_point next_;
-};
 
 std::vector<const Plan*> plans_of(const std::vector<CopyTask>& tasks) {
     std::vector<const Plan*> plans;
@@ -80,8 +54,7 @@ private:
         Filling filling(tensor, destination);
         filling.stage = task.stage;
         filling.writer = task.writer;
-        const bool is_small = tensor.shape.numel() * size_of(tensor.dtype) < settings_.tile_bytes;
-        filling.compares = settings_.verify_replicas || !tensor.replicas_stated || is_small;
+        filling.compares = settings_.verify_replicas || compares_replicas(tensor, settings_.tile_bytes);
         tiling_.append(destination.dims.numel(), tile_elems(destination, filling.elem_bytes(), settings_.tile_bytes));
         fillings_.push_back(std::move(filling));
     }
@@ -128,7 +101,7 @@ private:
     const CheckpointIndex& index_;
     const CopySettings& settings_;
     Sources sources_;
-    Progress progress_;
+    ByteProgress progress_;
     std::vector<Filling> fillings_;
     Tiling tiling_;
     std::atomic<std::uint64_t> next_ = 0;

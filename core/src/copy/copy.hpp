@@ -1,13 +1,13 @@
 // The last pass: the only place where tensor bytes move.
 #pragma once
 
+#include "copy/byte_progress.hpp"
 #include "copy/lower.hpp"
 #include "copy/staging.hpp"
 #include "unshard/index.hpp"
 #include "unshard/plugin.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -34,9 +34,6 @@ struct CopyReport {
     std::uint64_t overflowed = 0;                 ///< finite values that became infinite in a narrower type
     std::vector<std::string> overflowed_tensors;  ///< names, sorted
 };
-
-/// Called with the bytes written so far, now and then, from any thread but never twice at once.
-using ProgressFn = std::function<void(std::uint64_t done)>;
 
 /// Writes literals, tensors and assets of all tasks. Memory: threads x (a few tiles) whatever the tensors' sizes.
 /// Throws Error when a source cannot be read, an output cannot be written, or replicas differ.

@@ -1,7 +1,7 @@
 #include "copy/replicas.hpp"
 
 #include "copy/boxes.hpp"
-#include "copy/convert.hpp"
+#include "copy/element_text.hpp"
 #include "report/text.hpp"
 
 #include <fmt/format.h>
@@ -13,58 +13,6 @@
 
 namespace unshard {
 namespace {
-
-template <class T>
-std::string number_text(std::span<const std::byte> element) {
-    T value;
-    std::memcpy(&value, element.data(), sizeof value);
-    return fmt::format("{}", value);
-}
-
-std::string value_text(DType dtype, std::span<const std::byte> element) {
-    switch (dtype) {
-        case DType::f64:
-            return number_text<double>(element);
-        case DType::i64:
-            return number_text<std::int64_t>(element);
-        case DType::i32:
-            return number_text<std::int32_t>(element);
-        case DType::i16:
-            return number_text<std::int16_t>(element);
-        case DType::i8:
-            return number_text<std::int8_t>(element);
-        case DType::u64:
-            return number_text<std::uint64_t>(element);
-        case DType::u32:
-            return number_text<std::uint32_t>(element);
-        case DType::u16:
-            return number_text<std::uint16_t>(element);
-        case DType::u8:
-        case DType::boolean:
-            return number_text<std::uint8_t>(element);
-        case DType::c64:
-            return number_text<float>(element) + "+" + number_text<float>(element.subspan(4)) + "j";
-        default:
-            break;
-    }
-    float value = 0;
-    convert({dtype, DType::f32}, element.data(), 1, reinterpret_cast<std::byte*>(&value));
-    return fmt::format("{}", value);
-}
-
-/// The bits as one number, for values that look alike (two NaNs).
-std::string bits_text(std::span<const std::byte> element) {
-    std::string text = "0x";
-    for (std::size_t i = element.size(); i-- > 0;) text += fmt::format("{:02x}", std::to_integer<unsigned>(element[i]));
-    return text;
-}
-
-std::string both_values(DType dtype, std::span<const std::byte> a, std::span<const std::byte> b) {
-    const std::string text_a = value_text(dtype, a);
-    const std::string text_b = value_text(dtype, b);
-    if (text_a == text_b) return bits_text(a) + " and " + bits_text(b);
-    return text_a + " and " + text_b;
-}
 
 const Shard& shard_of(const CheckpointIndex& index, const Copy& copy) {
     return index.tensors[copy.tensor].shards[copy.shard];
@@ -87,8 +35,8 @@ std::string difference_text(const CheckpointIndex& index, const PlannedTensor& t
     const std::uint64_t in_tile = static_cast<std::uint64_t>(differing) / elem_bytes;
     const std::uint64_t number = tile_first + in_tile;
     const std::string what = fmt::format("first at element {}: {}", grouped(number),
-                                         both_values(tensor.dtype, values.subspan(in_tile * elem_bytes, elem_bytes),
-                                                     other.subspan(in_tile * elem_bytes, elem_bytes)));
+                                         both_values({tensor.dtype, values.subspan(in_tile * elem_bytes, elem_bytes)},
+                                                     {tensor.dtype, other.subspan(in_tile * elem_bytes, elem_bytes)}));
     const Copy& copy = giver(destination, number);
     if (copy.tensor != replica.tensor) {
         return fmt::format(

@@ -31,6 +31,10 @@ std::uint64_t Filling::stored_bytes(std::uint64_t elems) const {
     return elems / destination->encoding.block_elems * destination->encoding.block_bytes;
 }
 
+bool compares_replicas(const PlannedTensor& tensor, std::uint64_t tile_bytes) {
+    return !tensor.replicas_stated || tensor.shape.numel() * size_of(tensor.dtype) < tile_bytes;
+}
+
 /// Puts what `copy` has of the tile in its place; the rest of `into` stays as it is. Returns the bytes that were put.
 std::uint64_t TileWriter::gather(const Filling& filling, const Tile& tile, const Copy& copy,
                                  std::span<std::byte> into) {
@@ -142,14 +146,18 @@ std::span<const std::byte> TileWriter::encode(const Filling& filling, std::span<
     return out;
 }
 
-TileCounts TileWriter::write(const Filling& filling, const Tile& tile) {
-    TileCounts counts;
+std::span<const std::byte> TileWriter::make(const Filling& filling, const Tile& tile, TileCounts& counts) {
     const bool is_wide = filling.gathered() == DType::f64;
     const std::span<std::byte> values = !filling.is_sum ? gather_values(filling, tile)
                                         : is_wide       ? gather_sums<double>(filling, tile)
                                                         : gather_sums<float>(filling, tile);
     if (filling.compares) counts.replicas_compared = compare_replicas(filling, tile, values);
-    const std::span<const std::byte> bytes = encode(filling, values, tile, counts);
+    return encode(filling, values, tile, counts);
+}
+
+TileCounts TileWriter::write(const Filling& filling, const Tile& tile) {
+    TileCounts counts;
+    const std::span<const std::byte> bytes = make(filling, tile, counts);
     filling.stage->write(filling.destination->file, filling.destination->offset + filling.stored_bytes(tile.first),
                          bytes);
     counts.bytes_written = bytes.size();

@@ -35,6 +35,10 @@ struct Filling {
     std::uint64_t stored_bytes(std::uint64_t elems) const;
 };
 
+/// Whether a tensor's replicas are compared without being asked: nothing states that they are replicas, or they are
+/// small.
+bool compares_replicas(const PlannedTensor& tensor, std::uint64_t tile_bytes);
+
 /// What one thread has done.
 struct TileCounts {
     std::uint64_t bytes_written = 0;
@@ -49,6 +53,9 @@ public:
 
     /// Throws Error when a source cannot be read, the output not be written, or replicas differ.
     TileCounts write(const Filling& filling, const Tile& tile);
+
+    /// The bytes that `write` writes, valid until the next call. Throws as it does.
+    std::span<const std::byte> make(const Filling& filling, const Tile& tile, TileCounts& counts);
 
 private:
     std::uint64_t gather(const Filling& filling, const Tile& tile, const Copy& copy, std::span<std::byte> into);

@@ -59,7 +59,20 @@ std::string stored_text(const SourceTensor& tensor, const CheckpointIndex& index
     return fmt::format("{} on {} ranks", same_shapes(tensor) ? "same shape" : "plain parts", tensor.shards.size());
 }
 
+Dims shape_in_elements(const Dims& in_bytes, const Encoding& encoding) {
+    Dims shape = in_bytes;
+    if (!shape.empty()) {
+        shape[shape.rank() - 1] = checked_mul(shape.back() / encoding.block_bytes, encoding.block_elems);
+    }
+    return shape;
+}
+
+std::string type_text(const SourceTensor& tensor) {
+    return tensor.encoding ? tensor.encoding->name : to_string(tensor.dtype);
+}
+
 std::optional<Dims> known_shape(const SourceTensor& tensor) {
+    if (tensor.shape && tensor.encoding) return shape_in_elements(*tensor.shape, *tensor.encoding);
     if (tensor.shape || tensor.shards.empty()) return tensor.shape;
     const bool plain = std::all_of(tensor.shards.begin(), tensor.shards.end(), is_plain);
     return plain && same_shapes(tensor) ? std::optional(tensor.shards.front().shape) : std::nullopt;

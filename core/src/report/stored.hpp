@@ -14,8 +14,15 @@ std::string stored_text(const SourceTensor& tensor, const CheckpointIndex& index
 /// As PyTorch prints it: "Shard(0)", "Replicate()".
 std::string to_string(const Placement& placement);
 
-/// The whole tensor's shape: as stated, or that of all shards when they agree and nothing says that they are parts.
+/// The whole tensor's shape, in elements: as stated, or that of all shards when they agree and nothing says that they
+/// are parts.
 std::optional<Dims> known_shape(const SourceTensor& tensor);
+
+/// The shape of what is stored in blocks, of which `in_bytes` counts the bytes of a row.
+Dims shape_in_elements(const Dims& in_bytes, const Encoding& encoding);
+
+/// The dtype, or the name of the blocks.
+std::string type_text(const SourceTensor& tensor);
 
 /// Of all shards, replicas included.
 std::uint64_t stored_bytes(const SourceTensor& tensor);

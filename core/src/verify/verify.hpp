@@ -11,6 +11,9 @@ namespace unshard {
 /// unique and printable. Throws Error that lists up to 20 problems.
 void verify_index(const CheckpointIndex& index);
 
+/// No tensor is stored in blocks. Throws Error that names the first that is.
+void verify_plain(const CheckpointIndex& index);
+
 /// Copies stay inside their storage and cover each tensor exactly once. Throws Error that lists up to 20 problems.
 void verify_plan(const CheckpointIndex& index, const Plan& plan);
 

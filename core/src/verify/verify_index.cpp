@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 namespace unshard {
@@ -88,6 +89,17 @@ void check_shard(const CheckpointIndex& index, const SourceTensor& tensor, const
     check_placements(index, shard);
 }
 
+void check_encoding(const SourceTensor& tensor) {
+    const Encoding& e = *tensor.encoding;
+    const auto is_whole_blocks = [&](const Dims& shape) { return !shape.empty() && shape.back() % e.block_bytes == 0; };
+    const bool is_sound = tensor.dtype == DType::u8 && e.block_elems != 0 && e.block_bytes != 0;
+    if (!is_sound || (tensor.shape && !is_whole_blocks(*tensor.shape))) {
+        throw Error(fmt::format("blocks '{}' of {} elements in {} bytes do not fit {} {}", e.name, e.block_elems,
+                                e.block_bytes, to_string(tensor.dtype), to_string(tensor.shape.value_or(Dims()))));
+    }
+    if (!tensor.shape) throw Error(fmt::format("is stored as '{}', without the whole tensor's shape", e.name));
+}
+
 }  // namespace
 
 void verify_index(const CheckpointIndex& index) {
@@ -104,12 +116,24 @@ void verify_index(const CheckpointIndex& index) {
     problems.raise();
     for (const SourceTensor& tensor : index.tensors) {
         problems.collect(tensor.name, [&] { tensor.shape.value_or(Dims()).numel(); });
+        if (tensor.encoding) problems.collect(tensor.name, [&] { check_encoding(tensor); });
         for (const Shard& shard : tensor.shards) {
             problems.collect(fmt::format("{}: rank {}", tensor.name, shard.rank),
                              [&] { check_shard(index, tensor, shard); });
         }
     }
     problems.raise();
+}
+
+void verify_plain(const CheckpointIndex& index) {
+    const auto is_stored_in_blocks = [](const SourceTensor& tensor) { return tensor.encoding.has_value(); };
+    const auto first = std::ranges::find_if(index.tensors, is_stored_in_blocks);
+    if (first == index.tensors.end()) return;
+    const auto others = std::ranges::count_if(first + 1, index.tensors.end(), is_stored_in_blocks);
+    throw Error(fmt::format(
+        "{}: is stored as {}{}; quantised tensors are not converted: take the model before it was "
+        "quantised",
+        first->name, first->encoding->name, others == 0 ? "" : fmt::format(", and {} more likewise", others)));
 }
 
 }  // namespace unshard

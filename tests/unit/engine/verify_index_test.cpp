@@ -102,6 +102,16 @@ TEST_CASE("names are there, unique, printable and of sensible length") {
             "w: two tensors have this name");
 }
 
+TEST_CASE("blocks are of bytes, and rows are whole blocks") {
+    const auto stored = [](const Encoding& encoding, const Dims& shape) {
+        return verdict([&](CheckpointIndex& i, Shard&) { i.tensors[0] = {"q", DType::u8, shape, {}, encoding}; });
+    };
+    REQUIRE(stored({"q8_0", 32, 34}, {2, 68}).empty());
+    REQUIRE(stored({"q8_0", 32, 34}, {2, 64}) == "q: blocks 'q8_0' of 32 elements in 34 bytes do not fit u8 (2, 64)");
+    REQUIRE(stored({"q8_0", 32, 0}, {2, 68}).find("q: blocks 'q8_0' of 32 elements in 0 bytes") == 0);
+    REQUIRE(stored({"q8_0", 32, 34}, {}).find("q: blocks 'q8_0'") == 0);
+}
+
 TEST_CASE("twenty problems are told, the rest are counted") {
     SmallModel model(1);
     for (int i = 0; i < 23; ++i) model.add_rows("t" + std::to_string(i), 1, {{1}});

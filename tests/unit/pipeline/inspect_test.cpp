@@ -67,6 +67,35 @@ TEST_CASE("a checkpoint is listed with layers in one line, or each on its own") 
     CHECK(all.find("  layers.1.w  f32") != std::string::npos);
 }
 
+TEST_CASE("keys of a format are listed with long values shortened, quantised tensors with their elements") {
+    IndexBuilder builder(1);
+    builder.tensor("q", Dims{2, 68}, DType::u8).plain(0, {2, 68});
+    Inspection inspection{"m.gguf", "gguf", builder.index()};
+    inspection.index.format = "GGUF version 3";
+    inspection.index.tensors[0].encoding = Encoding{"q8_0", 32, 34};
+    inspection.index.metadata["keys"] = nlohmann::json::parse(R"([
+        {"key": "a.name", "type": "string", "value": "x\ny"},
+        {"key": "a.scale", "type": "f32", "value": 0.5},
+        {"key": "a.tokens", "type": "array of string", "value": ["<s>", "b", "c", "d", "e"], "count": 151936},
+        {"key": "a.ids", "type": "array of i32", "value": [1, 2], "count": 2}])");
+    inspection.index.metadata["keys"].push_back(
+        {{"key", "template"}, {"type", "string"}, {"value", std::string(100, 't')}});
+    CHECK(to_text(inspection, false) ==
+          "m.gguf: GGUF version 3 (reader gguf)\n"
+          "  1 file, 136 bytes; 1 tensor, 128 parameters\n"
+          "  136 bytes of weights, 8.50 bits each; q8_0 x1\n"
+          "\n"
+          "  a.name    string           'x\\ny'\n"
+          "  a.scale   f32              0.5\n"
+          "  a.tokens  array of string  ['<s>', 'b', 'c', 'd', ...] 151,936 elements\n"
+          "  a.ids     array of i32     [1, 2]\n"
+          "  template  string           '" +
+              std::string(72, 't') +
+              "...' (100 bytes)\n"
+              "\n"
+              "  q  q8_0  (2, 64)  whole    136 bytes\n");
+}
+
 TEST_CASE("JSON has every shard") {
     IndexBuilder builder(1);
     builder.tensor("w", std::nullopt, DType::bf16).plain(0, {2});

@@ -1,0 +1,125 @@
+// Names and keys as llama.cpp writes and checks them (llama_split_path, llama_model_loader): each file has split.no,
+// from 0 on, split.count and split.tensors.count, the number of tensors in all of them.
+
+#include "gguf/split_files.hpp"
+
+#include "gguf/format.hpp"
+#include "torch/in_context.hpp"
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <string_view>
+#include <system_error>
+
+namespace unshard::gguf {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The most that five digits can number.
+constexpr std::uint64_t kMostFiles = 99999;
+
+std::string suffix_of(std::uint64_t number, std::uint64_t count) {
+    std::array<char, 64> text{};
+    std::snprintf(text.data(), text.size(), "-%05llu-of-%05llu.gguf", static_cast<unsigned long long>(number + 1),
+                  static_cast<unsigned long long>(count));
+    return text.data();
+}
+
+ModelFile read_file(const std::string& path) {
+    const InputFile file(path);
+    return {path, file.bytes(), read_header(file)};
+}
+
+/// What the names of all files of the model begin with.
+std::string prefix_of(const ModelFile& file, std::uint64_t count) {
+    const std::uint64_t number = file.header.number("split.no", 0);
+    if (number >= count || count > kMostFiles) {
+        throw Error("is file " + std::to_string(number) + ", from 0 on, of " + std::to_string(count));
+    }
+    const std::string suffix = suffix_of(number, count);
+    if (file.path.ends_with(suffix)) return file.path.substr(0, file.path.size() - suffix.size());
+    throw Error("is one of " + std::to_string(count) + " files of a model, its name must end in '" + suffix +
+                "': give it and the others their names back");
+}
+
+void check_number(const ModelFile& file, std::uint64_t number, std::uint64_t count) {
+    const std::uint64_t no = file.header.number("split.no", 0);
+    const std::uint64_t of = file.header.number("split.count", 1);
+    if (no == number && of == count) return;
+    throw Error(file.path + ": is file " + std::to_string(no) + ", from 0 on, of " + std::to_string(of) +
+                ", its name says " + std::to_string(number) + " of " + std::to_string(count));
+}
+
+void check_tensors(const std::vector<ModelFile>& files) {
+    std::set<std::string_view> names;
+    for (const ModelFile& file : files) {
+        for (const StoredTensor& tensor : file.header.tensors) {
+            if (names.insert(tensor.name).second) continue;
+            throw Error(file.path + ": tensor '" + tensor.name + "' is in another file of the model too");
+        }
+    }
+    const std::uint64_t stated = files.front().header.number("split.tensors.count", names.size());
+    if (stated == names.size()) return;
+    throw Error(files.front().path + ": says that the model has " + std::to_string(stated) +
+                " tensors, its files hold " + std::to_string(names.size()));
+}
+
+std::vector<ModelFile> read_model_of(const std::string& path) {
+    std::vector<ModelFile> files;
+    files.push_back(read_file(path));
+    const std::uint64_t count = torch::in_context(path, [&] { return files[0].header.number("split.count", 1); });
+    if (count <= 1) return files;
+    const std::string prefix = torch::in_context(path, [&] { return prefix_of(files[0], count); });
+    files.clear();
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const std::string name = prefix + suffix_of(i, count);
+        if (!fs::exists(name)) throw Error(name + ": is missing, a part of the model in " + path);
+        files.push_back(read_file(name));
+        check_number(files.back(), i, count);
+    }
+    check_tensors(files);
+    return files;
+}
+
+bool has_magic(const std::string& path) {
+    const InputFile file(path);
+    return file.bytes() >= kMagic.size() && file.read(0, kMagic.size()) == kMagic;
+}
+
+/// Sorted.
+std::set<std::string> files_in(const std::string& directory) {
+    std::set<std::string> found;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+        const fs::path& path = entry->path();
+        if (path.extension() == ".gguf" && !path.filename().string().starts_with('.')) found.insert(path.string());
+    }
+    return found;
+}
+
+}  // namespace
+
+bool has_model_files(const std::string& path) noexcept {
+    try {
+        std::error_code error;
+        return fs::is_regular_file(path, error) ? has_magic(path) : !files_in(path).empty();
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
+std::vector<ModelFile> read_model_files(const std::string& path) {
+    std::error_code error;
+    if (!fs::is_directory(path, error)) return read_model_of(path);
+    const std::set<std::string> there = files_in(path);
+    if (there.empty()) throw Error(path + ": there is no file '*.gguf' in it");
+    std::vector<ModelFile> files = read_model_of(*there.begin());
+    if (files.size() == there.size()) return files;
+    throw Error(path + ": holds " + std::to_string(there.size()) + " GGUF files, " + std::to_string(files.size()) +
+                " of them the model of '" + *there.begin() + "': name the file that is meant");
+}
+
+}  // namespace unshard::gguf

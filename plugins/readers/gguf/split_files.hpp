@@ -1,0 +1,25 @@
+// A model in one GGUF file, or in several: PREFIX-00001-of-00003.gguf and so on.
+#pragma once
+
+#include "gguf/header.hpp"
+
+#include <string>
+#include <vector>
+
+namespace unshard::gguf {
+
+struct ModelFile {
+    std::string path;
+    std::uint64_t bytes = 0;
+    Header header;
+};
+
+/// Whether the path is a file that begins as GGUF does, or a directory with files `*.gguf`. Never throws.
+bool has_model_files(const std::string& path) noexcept;
+
+/// All files of the model that the file at `path`, any of them, belongs to; in their order. Of a directory, the one
+/// model in it. Throws Error when a file is missing, is none of this model, or has another number than its name says,
+/// and when a directory holds several models.
+std::vector<ModelFile> read_model_files(const std::string& path);
+
+}  // namespace unshard::gguf

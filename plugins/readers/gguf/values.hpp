@@ -1,0 +1,28 @@
+// The values of a GGUF file's keys, for people: long arrays are skipped over, not kept.
+#pragma once
+
+#include "gguf/cursor.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+namespace unshard::gguf {
+
+/// Of an array, so many elements are kept.
+inline constexpr std::uint64_t kArrayElementsKept = 8;
+
+struct KeyValue {
+    std::string key;
+    std::string type;      ///< "u32", "array of string"
+    nlohmann::json value;  ///< of an array, its first elements. Texts are made UTF-8
+    std::uint64_t count = 1;
+
+    bool is_array() const { return value.is_array(); }
+};
+
+/// The value type and the value that stand at the cursor. Throws Error for types that are unknown, for arrays of arrays
+/// and for what does not fit into the file.
+KeyValue read_key_value(Cursor& cursor);
+
+}  // namespace unshard::gguf
