@@ -65,7 +65,8 @@ struct PackedModel {
         const Layout layout = layout_of(model.plan);
         const std::vector<Destination> destinations = lower(model.plan, layout);
         Stage stage(dir / "out", layout, true);
-        copy(model.index, model.plan, {{&layout, &destinations, &stage, nullptr}}, {.threads = 2, .tile_bytes = 8}, {});
+        copy(model.index, {{&model.plan, &layout, &destinations, &stage, nullptr}}, {.threads = 2, .tile_bytes = 8},
+             {});
         stage.commit();
         return read_file(dir / "out/model.bin");
     }
