@@ -30,14 +30,14 @@ def import_converter():
     return importlib.import_module("convert_hf_to_gguf"), importlib.import_module("conversion.base")
 
 
-def reference_convert(model_dir: Path, output: Path, outtype: str, pre: str | None = None) -> Path:
+def reference_convert(model_dir: Path, output: Path, outtype: str, pre: str | None = None, *options: str) -> Path:
     """convert_hf_to_gguf.py. It knows pre-tokenizers by a hash of real vocabularies' ids, so for a tiny one `pre` says it."""
     converter, base = import_converter()
     detect = base.TextModel.get_vocab_base_pre
     if pre is not None:
         base.TextModel.get_vocab_base_pre = lambda self, tokenizer: pre
     argv = sys.argv
-    sys.argv = ["convert_hf_to_gguf.py", str(model_dir), "--outfile", str(output), "--outtype", outtype]
+    sys.argv = ["convert_hf_to_gguf.py", str(model_dir), "--outfile", str(output), "--outtype", outtype, *options]
     try:
         converter.main()
     finally:

@@ -106,6 +106,9 @@ Pipeline::Output output(TomlSection section) {
     output.experts = section.text("experts", output.experts);
     section.check("experts", [&] { check_expert_form(output.experts); });
     output.options = section.json("options");
+    nlohmann::json types = section.json_array("types");
+    if (!types.empty() && output.options.contains("types")) section.fail("types", "'types' is in 'options' too");
+    if (!types.empty()) output.options["types"] = std::move(types);
     section.finish("path");
     return output;
 }

@@ -44,9 +44,9 @@ struct Pipeline {
         std::string path;
         std::string writer;
         std::string dtype = "keep";
-        std::string max_shard_size;    ///< empty: the writer's default
-        std::string experts = "keep";  ///< one of kExpertForms (select/experts.hpp)
-        nlohmann::json options = nlohmann::json::object();
+        std::string max_shard_size;                         ///< empty: the writer's default
+        std::string experts = "keep";                       ///< one of kExpertForms (select/experts.hpp)
+        nlohmann::json options = nlohmann::json::object();  ///< `types` too, which has its own place in the file
     };
     std::vector<Output> outputs;
     struct Engine {

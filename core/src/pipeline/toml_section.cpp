@@ -171,6 +171,14 @@ nlohmann::json TomlSection::json(const std::string& key) {
     return value;
 }
 
+nlohmann::json TomlSection::json_array(const std::string& key) {
+    const toml::array* values = array(key, "an array");
+    if (!values) return nlohmann::json::array();
+    nlohmann::json result;
+    check(key, [&] { result = to_json(*values); });
+    return result;
+}
+
 void TomlSection::finish(const std::string& required) const {
     for (const auto& [key, node] : table_) {
         if (std::find(known_.begin(), known_.end(), key.str()) != known_.end()) continue;

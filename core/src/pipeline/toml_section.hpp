@@ -39,8 +39,9 @@ public:
     std::vector<TomlSection> sections(const std::string& key, const std::string& name);
     /// A table within; empty when it is not there.
     TomlSection section(const std::string& key);
-    /// A table of any content.
+    /// A table, or an array, of any content; empty when it is not there.
     nlohmann::json json(const std::string& key);
+    nlohmann::json json_array(const std::string& key);
 
     /// Runs `check`; puts the place of the key's value in front of a UsageError.
     template <class Check>

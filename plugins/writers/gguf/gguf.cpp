@@ -208,7 +208,9 @@ std::string file_name(const std::string& output, std::size_t part, std::size_t p
     if (parts == 1) return {};
     char number[64];
     std::snprintf(number, sizeof number, "-%05zu-of-%05zu.gguf", part + 1, parts);
-    return fs::path(output).stem().string() + number;
+    fs::path path = fs::path(output).lexically_normal();
+    if (!path.has_filename()) path = path.parent_path();
+    return (path.extension() == ".gguf" ? path.stem() : path.filename()).string() + number;
 }
 
 KeyValues metadata_of_part(const Contents& contents, std::size_t part, std::size_t parts) {

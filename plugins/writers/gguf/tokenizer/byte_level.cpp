@@ -1,7 +1,7 @@
 // Byte-level BPE (GPT-2's kind): TextModel.get_vocab_base in conversion/base.py, merges as gguf-py's SpecialVocab.
 
 #include "tokenizer/vocabulary.hpp"
-#include "unshard/input_file.hpp"
+#include "unshard/error.hpp"
 
 #include <array>
 #include <sstream>
@@ -32,8 +32,7 @@ std::string merge_text(const nlohmann::json& merge, const std::string& where) {
 
 /// merges.txt: a comment, then two parts a line.
 std::vector<std::string> merges_of_text(const std::string& path) {
-    const InputFile file(path);
-    std::istringstream lines(file.read(0, file.bytes()));
+    std::istringstream lines(read_text(path));
     std::vector<std::string> merges;
     std::string line;
     for (bool is_first = true; std::getline(lines, line); is_first = false) {

@@ -14,11 +14,6 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-std::string read_text(const std::string& path) {
-    const InputFile file(path);
-    return file.read(0, file.bytes());
-}
-
 /// additional_chat_templates/NAME.jinja, sorted by name.
 std::vector<fs::path> additional_templates(const TokenizerFiles& files) {
     std::vector<fs::path> found;

@@ -1,5 +1,6 @@
 #include "files.hpp"
 
+#include "unshard/input_file.hpp"
 #include "unshard/json_file.hpp"
 
 #include <filesystem>
@@ -29,6 +30,15 @@ TokenizerFiles read_tokenizer_files(const std::string& directory) {
     files.added = read_object(files, "added_tokens.json");
     files.config = read_object(files, "config.json");
     return files;
+}
+
+std::string read_text(const std::string& path) {
+    static constexpr std::uint64_t kMaxBytes = 256 << 20;
+    const InputFile file(path);
+    if (file.bytes() > kMaxBytes) {
+        throw Error(path + ": " + std::to_string(file.bytes()) + " bytes are too many for a tokenizer's file");
+    }
+    return file.read(0, file.bytes());
 }
 
 const nlohmann::json& member(const nlohmann::json& object, const std::string& key) {

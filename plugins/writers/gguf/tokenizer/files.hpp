@@ -22,6 +22,9 @@ struct TokenizerFiles {
 /// Throws Error that names the file that is not a JSON object.
 TokenizerFiles read_tokenizer_files(const std::string& directory);
 
+/// A whole file, which must not be longer than a tokenizer's files are.
+std::string read_text(const std::string& path);
+
 /// A member of an object, or null when it is not there or `object` is none.
 const nlohmann::json& member(const nlohmann::json& object, const std::string& key);
 

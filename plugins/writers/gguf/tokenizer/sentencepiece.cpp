@@ -3,7 +3,7 @@
 // conversion/base.py, and Phi3MiniModel.set_vocab in conversion/phi.py.
 
 #include "tokenizer/vocabulary.hpp"
-#include "unshard/input_file.hpp"
+#include "unshard/error.hpp"
 
 #include <protozero/pbf_reader.hpp>
 
@@ -12,7 +12,6 @@
 namespace unshard::gguf {
 namespace {
 
-constexpr std::uint64_t kMaxBytes = 256 << 20;
 constexpr float kPaddingScore = -10000.0F;
 constexpr float kAddedScore = -1000.0F;
 
@@ -51,11 +50,7 @@ Piece read_piece(protozero::pbf_reader message) {
 }
 
 std::vector<Piece> read_pieces(const std::string& path) {
-    const InputFile file(path);
-    if (file.bytes() > kMaxBytes) {
-        throw Error(path + ": " + std::to_string(file.bytes()) + " bytes are too many for a SentencePiece model");
-    }
-    const std::string bytes = file.read(0, file.bytes());
+    const std::string bytes = read_text(path);
     std::vector<Piece> pieces;
     try {
         protozero::pbf_reader model(bytes);
