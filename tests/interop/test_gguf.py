@@ -1,8 +1,9 @@
 """GGUF files against those of llama.cpp's own converter and quantiser: the same keys, the same tensors, the same bytes."""
+import re
 import shutil
 import subprocess
 import sys
-from functools import cache
+from functools import cache, reduce
 
 import pytest
 import torch
@@ -79,6 +80,26 @@ def test_the_converter_makes_the_same_of_our_safetensors(name, checkpoint_dir, c
     expected = reference_convert(hf, tmp_path / "reference.gguf", "q8_0", pre="gpt-2")
     ours = convert(checkpoint_dir(name) / "ckpt", tmp_path / "model.gguf", "--dtype", "q8_0")
     assert_same_gguf(ours, expected)
+
+
+def test_the_files_behind_the_golden_hashes_are_those_of_llama_cpp(checkpoint_dir, converted, tmp_path):
+    pytest.importorskip("llama_cpp")
+    hf = shutil.copytree(converted("fsdp-qwen3-4ranks"), tmp_path / "model")
+    source = reference_convert(hf, tmp_path / "bf16.gguf", "bf16", pre="gpt-2")
+    golden = re.findall(r'Golden\{"(\w+)",\s*(0x\w+)\}', (TESTS / "cli/gguf_golden_test.cpp").read_text())
+    hashes = {}
+    for file_type, _ in golden:
+        ours, reference = tmp_path / f"{file_type}/model.gguf", tmp_path / f"{file_type}.gguf"
+        ours.parent.mkdir()
+        convert(checkpoint_dir("fsdp-qwen3-4ranks") / "ckpt", ours, "--dtype", file_type)
+        if file_type in FILE_TYPES:
+            reference_quantize(source, reference, file_type)
+        else:
+            reference_convert(hf, reference, file_type, pre="gpt-2")
+        assert_same_gguf(ours, reference)
+        hashes[file_type] = reduce(lambda hash, byte: (hash ^ byte) * 0x100000001b3 % 2**64, ours.read_bytes(),
+                                   0xcbf29ce484222325)
+    assert {file_type: hex(hash) for file_type, hash in hashes.items()} == {name: hex(int(hash, 16)) for name, hash in golden}
 
 
 @pytest.mark.parametrize("options", [("--threads", 1, "--tile-mib", 1), ("--threads", 7)], ids=["one", "seven"])

@@ -20,4 +20,5 @@ def test_every_command_of_the_readme_works(tmp_path):
                               capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, (command, done.stderr)
     assert {entry.name for entry in tmp_path.iterdir() if entry.name.startswith("my-model")} == {
-        "my-model", "my-model-2", "my-model-f16", "my-model-4"}
+        "my-model", "my-model.gguf", "my-model-2", "my-model-f16", "my-model-bf16.gguf", "my-model-4", "my-model-5",
+        "my-model-5.gguf"}

@@ -37,6 +37,7 @@ class TinyModel:
     config: dict = field(default_factory=dict)
     needs_sentencepiece: bool = False  # its GGUF form takes its tokens from tokenizer.model
     has_reference: bool = True  # False: llama.cpp's converter fails on it or writes what llama.cpp cannot load
+    vision: dict = field(default_factory=dict)  # of a multimodal model: the settings of its image part
     published: dict = field(default_factory=dict)  # what published config.json files have and transformers 5 leaves out
 
 
@@ -60,6 +61,9 @@ MODELS = {
     "gemma3-scaled": TinyModel("Gemma3", GEMMA | dict(sliding_window=64, num_hidden_layers=7, rope_parameters=dict(
         full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1e6),
         sliding_attention=dict(rope_type="default", rope_theta=1e4))), needs_sentencepiece=True),
+    "gemma3-multimodal": TinyModel("Gemma3", GEMMA | dict(sliding_window=64, num_hidden_layers=7), needs_sentencepiece=True,
+                                   vision=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=1,
+                                               num_attention_heads=2, image_size=28, patch_size=14)),
     "phi3": TinyModel("Phi3", dict(pad_token_id=0), needs_sentencepiece=True),
     "phi3-longrope": TinyModel("Phi3", dict(pad_token_id=0, rope_parameters=LONG_ROPE), needs_sentencepiece=True),
     "olmo2": TinyModel("Olmo2"),
@@ -93,12 +97,20 @@ MODELS = {
 }
 
 
-def make_model(name: str, **config) -> torch.nn.Module:
-    tiny = MODELS[name]
+def build(tiny: TinyModel) -> torch.nn.Module:
+    if tiny.vision:
+        config = getattr(transformers, f"{tiny.kind}Config")(
+            text_config=SIZES | tiny.config, vision_config=tiny.vision, mm_tokens_per_image=4, image_token_index=397,
+            boi_token_index=398, eoi_token_index=399)
+        return getattr(transformers, f"{tiny.kind}ForConditionalGeneration")(config)
     config_class = getattr(transformers, f"{tiny.kind}TextConfig", None) or getattr(transformers, f"{tiny.kind}Config")
-    torch.manual_seed(len(name))
     model_class = getattr(transformers, f"{tiny.kind}ForCausalLM", None) or getattr(transformers, f"{tiny.kind}LMHeadModel")
-    model = model_class(config_class(**SIZES | tiny.config | config))
+    return model_class(config_class(**SIZES | tiny.config))
+
+
+def make_model(name: str) -> torch.nn.Module:
+    torch.manual_seed(len(name))
+    model = build(MODELS[name])
     with torch.no_grad():
         for parameter in model.parameters():
             is_norm = parameter.dim() == 1

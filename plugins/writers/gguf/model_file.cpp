@@ -41,12 +41,11 @@ public:
     GgufModel read_model() {
         const toml::table& root = table(file_.root(), "gguf");
         file_.check_keys(root, {"arch", "common_keys", "keys", "omit", "generated", "needs_output", "drop",
-                                "extra_layers", "experimental", "notes", "defaults", "tokenizer", "tensors"});
+                                "extra_layers", "notes", "defaults", "tokenizer", "tensors"});
         GgufModel model;
         model.arch = file_.text(root, "arch");
         model.has_common_keys = flag(root, "common_keys");
         model.needs_output = flag(root, "needs_output");
-        model.is_experimental = flag(root, "experimental");
         model.omit = file_.texts(root, "omit");
         model.drop = file_.texts(root, "drop");
         for (const std::string& name : model.drop) check_tensor(root, name);

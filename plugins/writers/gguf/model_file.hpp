@@ -8,7 +8,6 @@
 //     needs_output = true                           llama.cpp has no tied embeddings for it: output is a copy of them
 //     drop        = ["lm_head.weight"]              tensors of the rules that GGUF does not have
 //     extra_layers = "drop"                         layers past num_hidden_layers are left out; otherwise an error
-//     experimental = true                           never compared with llama.cpp's own converter
 //
 //     keys = [ {
 //         key    = "rope.dimension_count",          below `arch`, unless it begins with "general." or "tokenizer."
@@ -102,7 +101,6 @@ struct GgufModel {
     Generated generated = Generated::none;
     bool needs_output = false;
     bool drops_extra_layers = false;
-    bool is_experimental = false;
     std::vector<std::string> drop;
     std::vector<Note> notes;
     nlohmann::json defaults = nlohmann::json::object();
