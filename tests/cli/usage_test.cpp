@@ -43,7 +43,7 @@ TEST_CASE("without a command the help text is an error") {
 TEST_CASE("unknown commands and options are named, with the nearest known one") {
     check_usage_error({"convrt"}, "unknown command 'convrt': did you mean 'convert'?");
     check_usage_error({"transmogrify"},
-                      "unknown command 'transmogrify': known are convert, run, plan, inspect, plugins, init");
+                      "unknown command 'transmogrify': known are convert, run, plan, inspect, diff, plugins, init");
     check_usage_error({"--verbose"}, "unknown option '--verbose': see 'unshard --help'");
     check_usage_error({"convert", "x", "--forse"}, "unknown option '--forse': did you mean '--force'?");
     check_usage_error({"inspect", "x", "-z"}, "unknown option '-z': see 'unshard inspect --help'");
