@@ -1,150 +1,121 @@
-"""unshard against a plain copy of the same bytes and against verl's merger, in turn, in one run.
+"""unshard against a plain copy of the same bytes and against the tools that people use now, in turn, in one run.
 
-    run.py [--rounds 3] [--dir DIR] [--without-verl] [--keep]
+    run.py [SUITE...] [--rounds 3] [--dir DIR] [--without-verl] [--keep]
 
-Makes the checkpoint of make_large.py in DIR unless it is there, reads it once so that every run finds it in the page
-cache, then runs each tool once a round. Prints medians and the largest resident memory of each tool. That cannot come
-out below this process's own, about 15 MiB: a child starts as a copy of its parent.
+hf      FSDP rank files to a Hugging Face directory: cp -r, unshard, verl's merger
+rows    the same weights split along dimension 1, the order in which shards interleave: cp -r, unshard
+gguf    FSDP rank files to GGUF: cp -r, unshard bf16, and q8_0 and q4_k_m beside llama-quantize (from a bf16 GGUF file)
+index   everything before the first byte, for 8 to 64 ranks of 311 small tensors: is it linear in shards?
+
+Checkpoints are made in DIR unless they are there, and read once so that every run finds them in the page cache. Prints
+medians and the largest resident memory of each tool. That cannot come out below this process's own, about 15 MiB: a
+child starts as a copy of its parent.
 """
 import argparse
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import venv
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from measure import Tool, print_table, read_once, run_rounds, size_of
+from peers import quantize, verl_merger
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 UNSHARD = Path(os.environ.get("UNSHARD_BIN", REPOSITORY / "build/bin/unshard"))
-VERL = "verl==0.9.1"
-VERL_IMPORTS = ["ray", "tensordict", "accelerate", "hydra-core"]
+INDEX_RANKS = [8, 16, 32, 64]
 
 
-@dataclass
-class Tool:
-    name: str
-    command: list[str]
-    seconds: list[float] = field(default_factory=list)
-    peak_kib: int = 0
-    failure: str = ""
-
-
-def make_checkpoint(checkpoint: Path) -> None:
-    """Made under another name first: a checkpoint that is there is a whole one."""
-    if checkpoint.exists():
-        return
-    print(f"making {checkpoint} (3.4 GB) ...", flush=True)
-    unfinished = checkpoint.with_suffix(".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    subprocess.run([sys.executable, REPOSITORY / "bench/make_large.py", unfinished], check=True)
-    unfinished.rename(checkpoint)
-
-
-def install_verl(folder: Path) -> Path:
-    """An environment over this one, so that torch and transformers are the same; verl itself without what it does not
-    need to merge. Returns its Python."""
-    python = folder / "bin/python"
-    if not (folder / "ready").exists():
-        print(f"installing {VERL} ...", flush=True)
-        venv.create(folder, clear=True, symlinks=True)
-        packages = [path for path in sys.path if path.endswith("-packages")]
-        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        (folder / "lib" / version / "site-packages/parent.pth").write_text("\n".join(packages) + "\n")
-        pip = [python, "-m", "pip", "install", "-qq"]
-        for arguments in ([*pip, *VERL_IMPORTS], [*pip, "--no-deps", VERL],
-                          [python, "-c", "import verl.model_merger.base_model_merger"]):
-            subprocess.run(arguments, check=True, cwd=folder)
-        (folder / "ready").touch()
-    return python
-
-
-def tools_for(checkpoint: Path, output: Path, folder: Path, with_verl: bool) -> list[Tool]:
-    tools = [Tool("cp -r", ["cp", "-r", str(checkpoint), str(output)]),
-             Tool("unshard", [str(UNSHARD), "convert", str(checkpoint), "-o", str(output), "--quiet"])]
-    if not with_verl:
-        return tools
-    verl = Tool(VERL, [])
-    try:
-        python = install_verl(folder / "verl-venv")
-        verl.command = [str(python), "-m", "verl.model_merger", "merge", "--backend", "fsdp",
-                        "--local_dir", str(checkpoint), "--target_dir", str(output)]
-    except (OSError, subprocess.CalledProcessError) as error:
-        verl.failure = f"not installed: {error}"
-    return [*tools, verl]
-
-
-def read_once(checkpoint: Path) -> None:
-    for file in checkpoint.rglob("*.pt"):
-        with open(file, "rb", buffering=0) as stream:
-            while stream.read(1 << 20):
-                pass
-
-
-def run_once(tool: Tool, output: Path, log: Path) -> None:
-    """Starts from a clean disk: no output, nothing of the last run left to be written back."""
-    shutil.rmtree(output, ignore_errors=True)
-    os.sync()
-    with open(log, "wb") as stream:
-        start = time.monotonic()
-        child = subprocess.Popen(tool.command, cwd=output.parent, stdout=stream, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.monotonic() - start
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        last_line = (log.read_text(errors="replace").strip().splitlines() or ["no output"])[-1]
-        tool.failure = f"exit code {child.returncode}: {last_line}"
-        return
-    tool.seconds.append(seconds)
-    tool.peak_kib = max(tool.peak_kib, usage.ru_maxrss)
-
-
-def print_table(tools: list[Tool], size: int) -> None:
-    copied = statistics.median(tools[0].seconds)
-    print(f"\n{size / 1e9:.2f} GB, {os.cpu_count()} cores, warm cache, median of the rounds\n")
-    print(f"{'tool':<14} {'wall s':>8} {'x cp':>6} {'GB/s':>6} {'peak MiB':>9}")
-    for tool in tools:
-        if tool.failure:
-            print(f"{tool.name:<14} {tool.failure}")
-            continue
-        wall = statistics.median(tool.seconds)
-        print(f"{tool.name:<14} {wall:>8.2f} {wall / copied:>6.2f} {size / wall / 1e9:>6.2f} "
-              f"{tool.peak_kib / 1024:>9.0f}")
-
-
-def bench(folder: Path, rounds: int, with_verl: bool) -> bool:
-    checkpoint, output, log = folder / "checkpoint", folder / "output", folder / "last.log"
-    make_checkpoint(checkpoint)
-    tools = tools_for(checkpoint, output, folder, with_verl)
+def make_checkpoint(checkpoint: Path, *arguments) -> Path:
+    """Made under another name first: a checkpoint that is there is a whole one. In a process of its own, whose memory
+    is not ours."""
+    if not checkpoint.exists():
+        print(f"making {checkpoint} ...", flush=True)
+        unfinished = checkpoint.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        words = map(str, [sys.executable, REPOSITORY / "bench/checkpoints.py", unfinished, *arguments])
+        subprocess.run(list(words), check=True)
+        unfinished.rename(checkpoint)
     read_once(checkpoint)
-    for number in range(1, rounds + 1):
-        for tool in tools:
-            if not tool.failure:
-                run_once(tool, output, log)
-                print(f"round {number}: {tool.name}: {tool.failure or f'{tool.seconds[-1]:.2f} s'}", flush=True)
-    shutil.rmtree(output, ignore_errors=True)
-    print_table(tools, sum(file.stat().st_size for file in checkpoint.rglob("*") if file.is_file()))
-    return not any(tool.failure for tool in tools[:2])
+    return checkpoint
+
+
+def copied(checkpoint: Path, output: Path) -> Tool:
+    return Tool("cp -r", ["cp", "-r", checkpoint, output])
+
+
+def converted(name: str, checkpoint: Path, output: Path, *options) -> Tool:
+    return Tool(name, [UNSHARD, "convert", checkpoint, "-o", output, "--quiet", *options])
+
+
+def title(what: str, checkpoint: Path) -> str:
+    return f"{what}: {size_of(checkpoint) / 1e9:.2f} GB"
+
+
+def bench_hf(args) -> list[Tool]:
+    checkpoint, output = make_checkpoint(args.dir / "fsdp"), args.dir / "output"
+    tools = [copied(checkpoint, output), converted("unshard", checkpoint, output)]
+    if not args.without_verl:
+        tools.append(verl_merger(checkpoint, output, args.dir / "verl-venv"))
+    run_rounds(tools, args.rounds, output)
+    print_table(title("FSDP to Hugging Face", checkpoint), tools)
+    return tools[:2]
+
+
+def bench_rows(args) -> list[Tool]:
+    checkpoint, output = make_checkpoint(args.dir / "rows", "--dim", 1), args.dir / "output"
+    tools = [copied(checkpoint, output), converted("unshard", checkpoint, output)]
+    run_rounds(tools, args.rounds, output)
+    print_table(title("Shards along dimension 1 to Hugging Face", checkpoint), tools)
+    return tools
+
+
+def bench_gguf(args) -> list[Tool]:
+    checkpoint, output, cores = make_checkpoint(args.dir / "fsdp"), args.dir / "output.gguf", os.cpu_count()
+    bf16 = args.dir / "bf16.gguf"
+    if not bf16.exists():
+        subprocess.run([UNSHARD, "convert", checkpoint, "-o", bf16, "--dtype", "bf16", "--quiet"], check=True)
+    ours = [converted(f"unshard {name}", checkpoint, output, "--dtype", name) for name in ("bf16", "q8_0", "q4_k_m")]
+    theirs = [quantize("q8_0", 7, bf16, output, cores), quantize("q4_k_m", 15, bf16, output, cores)]
+    tools = [copied(checkpoint, output), ours[0], ours[1], theirs[0], ours[2], theirs[1]]
+    run_rounds(tools, args.rounds, output)
+    print_table(title("FSDP to GGUF", checkpoint), tools)
+    return [tools[0], *ours]
+
+
+def bench_index(args) -> list[Tool]:
+    tools = []
+    for ranks in INDEX_RANKS:
+        checkpoint = make_checkpoint(args.dir / f"index-{ranks}", "--ranks", ranks, "--small")
+        tools.append(Tool(f"{ranks} ranks", [UNSHARD, "plan", checkpoint, "-o", args.dir / "output", "--quiet"]))
+    run_rounds(tools, args.rounds, args.dir / "output")
+    print_table("Index, plan and verify", tools)
+    return tools
+
+
+SUITES = {"hf": bench_hf, "rows": bench_rows, "gguf": bench_gguf, "index": bench_index}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all when none is named")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "unshard-bench")
     parser.add_argument("--without-verl", action="store_true")
-    parser.add_argument("--keep", action="store_true", help="leave the checkpoint and verl's environment in DIR")
+    parser.add_argument("--keep", action="store_true", help="leave checkpoints and verl's environment in DIR")
     args = parser.parse_args()
+    for name in args.suites:
+        if name not in SUITES:
+            parser.error(f"no suite '{name}': there are {', '.join(SUITES)}")
     if not UNSHARD.exists():
         parser.error(f"{UNSHARD}: not there: build it first, or set UNSHARD_BIN")
+    args.dir = args.dir.absolute()
     args.dir.mkdir(parents=True, exist_ok=True)
-    passed = bench(args.dir.absolute(), args.rounds, not args.without_verl)
+    failed = [tool for name in args.suites or SUITES for tool in SUITES[name](args) if tool.failure]
     if not args.keep:
-        for made in ("checkpoint", "verl-venv"):
-            shutil.rmtree(args.dir / made, ignore_errors=True)
-    return 0 if passed else 1
+        shutil.rmtree(args.dir)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
