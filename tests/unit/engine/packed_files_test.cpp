@@ -75,7 +75,7 @@ struct PackedModel {
 }  // namespace
 
 TEST_CASE("zstd: frames give back what was packed, several as well as one") {
-    for (const std::size_t bytes : {0, 1, 1000, 131072, 131073, 3000000}) {
+    for (const std::size_t bytes : {0U, 1U, 1000U, 131072U, 131073U, 3000000U}) {
         const std::string text = numbered_lines(bytes);
         CHECK(unpacked(zstd_frame(text)) == text);
         CHECK(unpacked(zstd_frame(text) + zstd_frame("") + zstd_frame(text, 19)) == text + text);
