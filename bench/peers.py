@@ -25,7 +25,7 @@ def install_verl(folder: Path) -> Path:
     python = folder / "bin/python"
     if not (folder / "ready").exists():
         print(f"installing {VERL} ...", flush=True)
-        venv.create(folder, clear=True, symlinks=True, with_pip=True)
+        venv.create(folder, clear=True, symlinks=True)
         packages = [path for path in sys.path if path.endswith("-packages")]
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         (folder / "lib" / version / "site-packages/parent.pth").write_text("\n".join(packages) + "\n")

@@ -19,12 +19,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import Tool, print_table, read_once, run_rounds, size_of
+from measure import Tool, print_table, read_once, remove, run_rounds, size_of
 from peers import quantize, verl_merger
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 UNSHARD = Path(os.environ.get("UNSHARD_BIN", REPOSITORY / "build/bin/unshard"))
 INDEX_RANKS = [8, 16, 32, 64]
+MADE = ["fsdp", "rows", "index-*", "verl-venv", "bf16.gguf", "last.log"]  # in DIR, which may hold other things
 
 
 def make_checkpoint(checkpoint: Path, *arguments) -> Path:
@@ -114,7 +115,9 @@ def main() -> int:
     args.dir.mkdir(parents=True, exist_ok=True)
     failed = [tool for name in args.suites or SUITES for tool in SUITES[name](args) if tool.failure]
     if not args.keep:
-        shutil.rmtree(args.dir)
+        for made in MADE:
+            for path in args.dir.glob(made):
+                remove(path)
     return 1 if failed else 0
 
 
