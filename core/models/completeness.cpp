@@ -93,15 +93,8 @@ std::vector<std::string> tensors_behind(const ModelRules& rules, const NameMatch
     if (match.tensor) return {match.tensor->name.fill(match.at)};
     if (!match.fused) return {};
     std::vector<std::string> names;
-    Placeholders at = match.at;
-    const std::uint64_t experts = match.fused->is_stacked ? count_of("expert", values) : 1;
-    if (match.fused->is_stacked) at.emplace_back("expert", 0);
-    for (const std::size_t part : match.fused->parts) {
-        for (std::uint64_t expert = 0; expert < experts; ++expert) {
-            if (match.fused->is_stacked) at.back().second = expert;
-            names.push_back(rules.tensors[part].name.fill(at));
-        }
-    }
+    for_each_part(rules, match, values,
+                  [&](const TensorRule& part, const NameMatch& where) { names.push_back(part.name.fill(where.at)); });
     return names;
 }
 

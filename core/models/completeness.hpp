@@ -2,6 +2,7 @@
 #pragma once
 
 #include "models/rules.hpp"
+#include "models/whole_tensor.hpp"
 #include "unshard/dims.hpp"
 
 #include <span>
@@ -28,6 +29,19 @@ struct Completeness {
     std::vector<WrongShape> wrong_shape;
     friend bool operator==(const Completeness&, const Completeness&) = default;
 };
+
+/// Calls `use(rule, where)` for each part that a fused or an alternative form stands for, in the order of their
+/// elements: those of the first expert first.
+template <class Use>
+void for_each_part(const ModelRules& rules, const NameMatch& match, const Values& values, Use use) {
+    NameMatch where = match;
+    const std::uint64_t experts = match.fused->is_stacked ? count_of("expert", values) : 1;
+    if (match.fused->is_stacked) where.at.emplace_back("expert", 0);
+    for (std::uint64_t expert = 0; expert < experts; ++expert) {
+        if (match.fused->is_stacked) where.at.back().second = expert;
+        for (const std::size_t part : match.fused->parts) use(rules.tensors[part], where);
+    }
+}
 
 /// The rules' names of what a name stands for: a tensor, or the parts of a fused or an alternative form.
 std::vector<std::string> tensors_behind(const ModelRules& rules, const NameMatch& match, const Values& values);

@@ -1,4 +1,4 @@
-#include "copy/file_space.hpp"
+#include "packing/file_space.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -10,6 +10,7 @@
 #include "copy/staging.hpp"
 #include "input/locate.hpp"
 #include "input/model_files.hpp"
+#include "report/stored.hpp"
 #include "select/experts.hpp"
 #include "select/model_check.hpp"
 #include "select/select.hpp"
@@ -43,16 +44,14 @@ std::string merger_name(const Pipeline::Merge& merge) {
     return merge.merger == "auto" ? "placement" : merge.merger;
 }
 
-Plan merge(const Pipeline& pipeline, const CheckpointIndex& index, const std::string& assets, const Plugins& plugins,
-           unsigned threads) {
-    const Pipeline::Merge& wanted = pipeline.merge;
+Plan merge(const Pipeline::Merge& wanted, const Model& model, const Plugins& plugins, unsigned threads) {
     Request request;
-    request.assets = assets;
-    request.models = models_directories(pipeline);
+    request.assets = model.assets;
+    request.models = model.models;
     request.options = wanted.options;
     if (!wanted.rules.empty()) request.options["rules"] = rules_file(wanted.rules, request.models);
     request.threads = threads;
-    return plugins.merger(merger_name(wanted))->plan(index, request);
+    return plugins.merger(merger_name(wanted))->plan(model.index, request);
 }
 
 Output lay_out(const Pipeline::Output& wanted, std::shared_ptr<const Plan> plan, const std::string& assets,
@@ -92,11 +91,9 @@ CopyReport copy_all(const CheckpointIndex& index, const std::vector<Output>& out
 void describe(RunReport& report, const CheckpointIndex& index, const Plan& plan) {
     report.format = index.format;
     report.ranks = index.ranks;
-    for (const SourceFile& f : index.files) {
-        if (f.packed) continue;
-        ++report.source_files;
-        report.source_bytes += f.bytes;
-    }
+    const StoredFiles files = stored_files(index);
+    report.source_files = files.count;
+    report.source_bytes = files.bytes;
     report.tensors = plan.tensors.size();
     for (const PlannedTensor& t : plan.tensors) report.parameters += t.shape.numel();
     report.dropped = index.dropped;
@@ -153,7 +150,8 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     observer.pass("plan");
     model.assets = locate_assets(pipeline.input.assets, input.path);
     model.config = model_config(model.assets);
-    Plan merged = merge(pipeline, model.index, model.assets, plugins, threads);
+    model.models = models_directories(pipeline);
+    Plan merged = merge(pipeline.merge, model, plugins, threads);
 
     observer.pass("select");
     model.plan = selection.after_merge(std::move(merged), model.config);
@@ -171,18 +169,17 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
 
     Model model = read_model(pipeline, plugins, observer);
     const CheckpointIndex& index = model.index;
-    const std::vector<std::string> models = models_directories(pipeline);
     report.warnings = index.warnings;
     verify_plain(index);
-    report.model_check = check_model(model.plan, model.config, models, pipeline.select);
+    report.model_check = check_model(model.plan, model.config, model.models, pipeline.select);
     warn(report, observer, model.plan.warnings);
     const auto common = std::make_shared<const Plan>(std::move(model.plan));
 
     observer.pass("lay out");
     std::vector<Output> outputs;
     for (const Pipeline::Output& o : pipeline.outputs) {
-        const auto plan = plan_for(o, common, index, model.config, models);
-        outputs.push_back(lay_out(o, plan, model.assets, models, plugins, threads));
+        const auto plan = plan_for(o, common, index, model.config, model.models);
+        outputs.push_back(lay_out(o, plan, model.assets, model.models, plugins, threads));
     }
 
     observer.pass("verify");

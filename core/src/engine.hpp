@@ -51,7 +51,8 @@ struct Model {
     std::string path, reader, merger, assets;
     CheckpointIndex index;
     Plan plan;
-    nlohmann::json config;  ///< config.json; null when there is none
+    nlohmann::json config;            ///< config.json; null when there is none
+    std::vector<std::string> models;  ///< where facts about models are, the first counts
 };
 
 /// The passes index, plan and select. Warnings of the index reach the observer, those of the plan stay in it.

@@ -58,3 +58,14 @@ def gives_the_right_bytes(checkpoint: Path, truth: Path, what: str) -> bool:
     if done.code == 0:
         assert_same_tensors(read_tensors(output), read_tensors(truth))
     return done.code == 0
+
+
+def outcomes_of(golden: Path, label: str, seeds: int, damage: Callable[[Path], None], folder: Path) -> list[bool]:
+    """What `gives_the_right_bytes` says of `seeds` copies of a golden checkpoint, each damaged at random."""
+    outcomes = []
+    for seed in range(seeds):
+        random.seed(f"{label} {seed}")
+        checkpoint = Path(shutil.copytree(golden / "ckpt", folder / str(seed) / "ckpt"))
+        damage(checkpoint)
+        outcomes.append(gives_the_right_bytes(checkpoint, golden / "truth.safetensors", f"{label} {seed}"))
+    return outcomes

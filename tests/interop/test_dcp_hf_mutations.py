@@ -1,12 +1,11 @@
 """Random damage to sharded safetensors: each gives the right bytes or an error, never wrong ones."""
 import json
 import random
-import shutil
 from pathlib import Path
 
 import pytest
 from conftest import GOLDEN
-from mutations import OF_FILES, edit_safetensors, gives_the_right_bytes, lengthen
+from mutations import OF_FILES, edit_safetensors, lengthen, outcomes_of
 
 NAME = "dcp-hf-2ranks"
 
@@ -77,15 +76,12 @@ OF_HEADERS = [move_chunk, forget_offsets, lengthen_offsets, forget_tensor, forge
 
 @pytest.mark.parametrize("mutation", OF_FILES + OF_HEADERS)
 def test_damaged_sharded_safetensors_give_the_right_bytes_or_an_error(mutation, tmp_path):
-    outcomes = []
-    for seed in range(8):
-        random.seed(f"{mutation.__name__} {seed}")
-        checkpoint = Path(shutil.copytree(GOLDEN / NAME / "ckpt", tmp_path / str(seed) / "ckpt"))
+    def damage(checkpoint: Path) -> None:
         files = sorted(checkpoint.glob("dcp/*.safetensors"))
         if mutation in OF_FILES:
             mutation(files)
         else:
             edit_safetensors(random.choice(files), mutation)
-        what = f"{mutation.__name__} {seed}"
-        outcomes.append(gives_the_right_bytes(checkpoint, GOLDEN / NAME / "truth.safetensors", what))
+
+    outcomes = outcomes_of(GOLDEN / NAME, mutation.__name__, 8, damage, tmp_path)
     assert mutation is lengthen or not any(outcomes), "no damage was noticed"

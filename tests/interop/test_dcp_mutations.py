@@ -6,13 +6,12 @@ both hold chunks of the same shapes. The format has nothing to tell them apart b
 import dataclasses
 import pickle
 import random
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import GOLDEN
-from mutations import OF_FILES, copy_over, gives_the_right_bytes, lengthen, shift
+from mutations import OF_FILES, copy_over, lengthen, outcomes_of, shift
 from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, TensorStorageMetadata
 
 def tensors_of(metadata) -> dict[str, TensorStorageMetadata]:
@@ -109,15 +108,13 @@ def damage_metadata(folder: Path, mutation) -> None:
 @pytest.mark.parametrize("mutation", OF_FILES + OF_METADATA)
 @pytest.mark.parametrize("golden", DCP)
 def test_a_damaged_dcp_checkpoint_gives_the_right_bytes_or_an_error(golden, mutation, tmp_path):
-    outcomes = []
-    for seed in range(4):
-        random.seed(f"{golden} {mutation.__name__} {seed}")
-        checkpoint = Path(shutil.copytree(GOLDEN / golden / "ckpt", tmp_path / str(seed) / "ckpt"))
+    def damage(checkpoint: Path) -> None:
         if mutation in OF_FILES:
             mutation(sorted(checkpoint.glob("dcp/*.distcp")))
         else:
             damage_metadata(checkpoint / "dcp", mutation)
-        outcomes.append(gives_the_right_bytes(checkpoint, GOLDEN / golden / "truth.safetensors", f"{mutation.__name__} {seed}"))
+
+    outcomes = outcomes_of(GOLDEN / golden, f"{golden} {mutation.__name__}", 4, damage, tmp_path)
     harmless = {lengthen, repeat_chunk, copy_over, shift}
     if golden == "dcp-metadata-of-each-rank":
         harmless |= {lose_chunk_and_place, forget_tensor}  # another rank has a replica

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import GOLDEN
-from mutations import OF_FILES, copy_over, gives_the_right_bytes, lengthen, shift
+from mutations import OF_FILES, copy_over, lengthen, outcomes_of, shift
 from torch.distributed.tensor import DTensor, Replicate, Shard
 
 GOLDENS = ["fsdp-qwen3-7ranks-uneven", "fsdp1-llama-4ranks", "hsdp-qwen2-2x2"]
@@ -141,11 +141,6 @@ def damage(mutation, files: list[Path]) -> None:
 @pytest.mark.parametrize("mutation", OF_FILES + OF_RANKS + OF_STATES)
 @pytest.mark.parametrize("golden", GOLDENS)
 def test_damaged_rank_files_give_the_right_bytes_or_an_error(golden, mutation, tmp_path):
-    outcomes = []
-    for seed in range(3):
-        random.seed(f"{golden} {mutation.__name__} {seed}")
-        checkpoint = Path(shutil.copytree(GOLDEN / golden / "ckpt", tmp_path / str(seed) / "ckpt"))
-        damage(mutation, sorted(checkpoint.glob("*.pt")))
-        what = f"{mutation.__name__} {seed}"
-        outcomes.append(gives_the_right_bytes(checkpoint, GOLDEN / golden / "truth.safetensors", what))
+    outcomes = outcomes_of(GOLDEN / golden, f"{golden} {mutation.__name__}", 3,
+                           lambda checkpoint: damage(mutation, sorted(checkpoint.glob("*.pt"))), tmp_path)
     assert mutation in {lengthen, shift, copy_over} or not any(outcomes), "no damage was noticed"

@@ -1,6 +1,7 @@
 #include "copy/element_text.hpp"
 
 #include "copy/convert.hpp"
+#include "copy/integers.hpp"
 
 #include <fmt/format.h>
 
@@ -17,31 +18,11 @@ std::string number_text(std::span<const std::byte> element) {
 }
 
 std::string value_text(DType dtype, std::span<const std::byte> element) {
-    switch (dtype) {
-        case DType::f64:
-            return number_text<double>(element);
-        case DType::i64:
-            return number_text<std::int64_t>(element);
-        case DType::i32:
-            return number_text<std::int32_t>(element);
-        case DType::i16:
-            return number_text<std::int16_t>(element);
-        case DType::i8:
-            return number_text<std::int8_t>(element);
-        case DType::u64:
-            return number_text<std::uint64_t>(element);
-        case DType::u32:
-            return number_text<std::uint32_t>(element);
-        case DType::u16:
-            return number_text<std::uint16_t>(element);
-        case DType::u8:
-        case DType::boolean:
-            return number_text<std::uint8_t>(element);
-        case DType::c64:
-            return number_text<float>(element) + "+" + number_text<float>(element.subspan(4)) + "j";
-        default:
-            break;
-    }
+    std::string text;
+    const auto as_integer = [&](auto zero) { text = number_text<decltype(zero)>(element); };
+    if (with_integer(dtype, as_integer)) return text;
+    if (dtype == DType::f64) return number_text<double>(element);
+    if (dtype == DType::c64) return number_text<float>(element) + "+" + number_text<float>(element.subspan(4)) + "j";
     float value = 0;
     convert({dtype, DType::f32}, element.data(), 1, reinterpret_cast<std::byte*>(&value));
     return fmt::format("{}", value);

@@ -1,6 +1,6 @@
 #include "copy/scratch_file.hpp"
 
-#include "copy/file_space.hpp"
+#include "packing/file_space.hpp"
 #include "report/text.hpp"
 
 #include <fcntl.h>

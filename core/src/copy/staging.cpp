@@ -3,9 +3,9 @@
 
 #include "copy/staging.hpp"
 
-#include "copy/file_space.hpp"
 #include "copy/output_path.hpp"
 #include "copy/sources.hpp"
+#include "packing/file_space.hpp"
 #include "report/text.hpp"
 #include "unshard/input_file.hpp"
 

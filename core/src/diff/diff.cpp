@@ -29,14 +29,14 @@ Model read_side(const std::string& side, const Pipeline& pipeline, Observer& obs
 }
 
 /// The blocks that a tensor is stored in, if it is.
-const Encoding* encoding_of(const Model& model, const PlannedTensor& tensor) {
+const Encoding* blocks_of(const Model& model, const PlannedTensor& tensor) {
     if (tensor.copies.empty()) return nullptr;
     const auto& encoding = model.index.tensors[tensor.copies.front().tensor].encoding;
     return encoding ? &*encoding : nullptr;
 }
 
 DiffTensor described(const Model& model, const PlannedTensor& tensor) {
-    const Encoding* encoding = encoding_of(model, tensor);
+    const Encoding* encoding = blocks_of(model, tensor);
     if (!encoding) return {tensor.name, to_string(tensor.dtype), tensor.shape, {}};
     return {tensor.name, encoding->name, shape_in_elements(tensor.shape, *encoding), {}};
 }
@@ -85,9 +85,9 @@ std::vector<TensorPair> pair_up(const Model& a, const Model& b, DiffReport& repo
         if (found == numbers.end()) continue;
         const PlannedTensor& of_a = a.plan.tensors[i];
         const PlannedTensor& of_b = b.plan.tensors[found->second];
-        const Encoding* blocks = encoding_of(a, of_a);
+        const Encoding* blocks = blocks_of(a, of_a);
         DifferentTensor entry{described(a, of_a), described(b, of_b), {}, blocks != nullptr};
-        if (is_comparable(entry.a, blocks, entry.b, encoding_of(b, of_b))) {
+        if (is_comparable(entry.a, blocks, entry.b, blocks_of(b, of_b))) {
             pairs.push_back({i, found->second});
             entries.push_back(report.different.size());
         }

@@ -1,7 +1,7 @@
 // The two ways to show a DiffReport.
 
 #include "diff/diff.hpp"
-#include "report/dropped_text.hpp"
+#include "report/json.hpp"
 #include "report/name_groups.hpp"
 #include "report/printable.hpp"
 #include "report/quantity.hpp"
@@ -112,29 +112,23 @@ std::string summary_text(const DiffReport& r) {
     return text + "; " + effort + "\n";
 }
 
-nlohmann::ordered_json shape_json(const Dims& shape) {
-    return std::vector<std::uint64_t>(shape.begin(), shape.end());
-}
-
 nlohmann::ordered_json to_json(const DiffReport::Side& side) {
-    auto dropped = nlohmann::ordered_json::array();
-    for (const Dropped& d : side.dropped) dropped.push_back({{"name", d.name}, {"why", d.why}});
     return {{"path", side.path},     {"format", side.format},   {"reader", side.reader},
-            {"merger", side.merger}, {"tensors", side.tensors}, {"dropped", dropped}};
+            {"merger", side.merger}, {"tensors", side.tensors}, {"dropped", to_json(side.dropped)}};
 }
 
 nlohmann::ordered_json to_json(const std::vector<DiffTensor>& tensors) {
     auto json = nlohmann::ordered_json::array();
     for (const DiffTensor& t : tensors) {
-        json.push_back({{"name", t.name}, {"type", t.type}, {"shape", shape_json(t.shape)}, {"why", t.why}});
+        json.push_back({{"name", t.name}, {"type", t.type}, {"shape", to_json(t.shape)}, {"why", t.why}});
     }
     return json;
 }
 
 nlohmann::ordered_json to_json(const DifferentTensor& t) {
     nlohmann::ordered_json json = {{"name", t.a.name}};
-    json["a"] = {{"type", t.a.type}, {"shape", shape_json(t.a.shape)}};
-    json["b"] = {{"type", t.b.type}, {"shape", shape_json(t.b.shape)}};
+    json["a"] = {{"type", t.a.type}, {"shape", to_json(t.a.shape)}};
+    json["b"] = {{"type", t.b.type}, {"shape", to_json(t.b.shape)}};
     json["compared"] = !t.difference ? "nothing" : t.is_bytes ? "bytes" : "values";
     if (!t.difference) return json;
     const ValueDifference& v = t.difference->values;

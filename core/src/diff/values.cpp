@@ -5,6 +5,7 @@
 #include "diff/values.hpp"
 
 #include "copy/convert.hpp"
+#include "copy/integers.hpp"
 
 #include <algorithm>
 #include <array>
@@ -32,27 +33,7 @@ void load_floats(DType dtype, std::span<const std::byte> in, double* out) {
 
 /// Floats and integers.
 void load_reals(DType dtype, std::span<const std::byte> in, long double* out) {
-    switch (dtype) {
-        case DType::i64:
-            return load_as<std::int64_t>(in, out);
-        case DType::i32:
-            return load_as<std::int32_t>(in, out);
-        case DType::i16:
-            return load_as<std::int16_t>(in, out);
-        case DType::i8:
-            return load_as<std::int8_t>(in, out);
-        case DType::u64:
-            return load_as<std::uint64_t>(in, out);
-        case DType::u32:
-            return load_as<std::uint32_t>(in, out);
-        case DType::u16:
-            return load_as<std::uint16_t>(in, out);
-        case DType::u8:
-        case DType::boolean:
-            return load_as<std::uint8_t>(in, out);
-        default:
-            break;
-    }
+    if (with_integer(dtype, [&](auto zero) { load_as<decltype(zero)>(in, out); })) return;
     std::array<double, kRun> floats;
     load_floats(dtype, in, floats.data());
     std::copy_n(floats.begin(), in.size() / size_of(dtype), out);

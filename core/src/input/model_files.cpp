@@ -37,7 +37,7 @@ std::vector<std::string> models_directories(const Pipeline& pipeline) {
 }
 
 std::string rules_file(const std::string& rules, std::span<const std::string> directories) {
-    if (rules.find('/') != std::string::npos || rules.ends_with(".toml")) {
+    if (is_rules_file(rules)) {
         if (fs::exists(rules)) return rules;
         throw UsageError(fmt::format("rules '{}': no such file", rules));
     }

@@ -38,11 +38,6 @@ std::string read_file(const std::string& path) {
     }
 }
 
-/// Rules are known by name or are a file.
-bool is_rules_file(const std::string& rules) {
-    return rules.find('/') != std::string::npos || rules.ends_with(".toml");
-}
-
 bool is_directory_name(const std::string& assets) {
     return assets != "auto" && assets != "none";
 }
@@ -163,6 +158,10 @@ Pipeline read(const toml::table& document, const std::string& file) {
 }
 
 }  // namespace
+
+bool is_rules_file(const std::string& rules) {
+    return rules.find('/') != std::string::npos || rules.ends_with(".toml");
+}
 
 Pipeline load_pipeline(const std::string& file, std::span<const Setting> settings) {
     toml::table document = parse(read_file(file), file);

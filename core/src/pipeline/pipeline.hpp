@@ -57,6 +57,9 @@ struct Pipeline {
     std::string models;  ///< facts about models that come before the program's own: the file's directory's `models`
 };
 
+/// Whether rules are a file; else they are a name in one of the directories of models.
+bool is_rules_file(const std::string& rules);
+
 /// A value from the command line, put over the file's before anything is checked.
 struct Setting {
     std::string key;       ///< "input.root"; "output.dtype" is every output's, "output.1.dtype" the second's

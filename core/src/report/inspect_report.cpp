@@ -2,6 +2,7 @@
 
 #include "report/dropped_text.hpp"
 #include "report/inspect.hpp"
+#include "report/json.hpp"
 #include "report/metadata_text.hpp"
 #include "report/name_groups.hpp"
 #include "report/printable.hpp"
@@ -95,29 +96,13 @@ bool has_blocks(const CheckpointIndex& index) {
     return std::any_of(index.tensors.begin(), index.tensors.end(), [](const SourceTensor& t) { return t.encoding; });
 }
 
-std::uint64_t file_bytes(const CheckpointIndex& index) {
-    std::uint64_t bytes = 0;
-    for (const SourceFile& file : index.files) bytes += file.packed ? 0 : file.bytes;
-    return bytes;
-}
-
-/// Without what is packed in them.
-std::uint64_t file_count(const CheckpointIndex& index) {
-    return index.files.size() - static_cast<std::size_t>(std::ranges::count_if(
-                                    index.files, [](const SourceFile& f) { return f.packed.has_value(); }));
-}
-
-nlohmann::ordered_json numbers(const Dims& dims) {
-    return std::vector<std::uint64_t>(dims.begin(), dims.end());
-}
-
 nlohmann::ordered_json to_json(const Shard& shard) {
     nlohmann::ordered_json json = {{"rank", shard.rank},
                                    {"file", shard.file},
                                    {"offset", shard.offset},
                                    {"bytes", shard.bytes},
-                                   {"shape", numbers(shard.shape)}};
-    if (shard.origin) json["origin"] = numbers(*shard.origin);
+                                   {"shape", to_json(shard.shape)}};
+    if (shard.origin) json["origin"] = to_json(*shard.origin);
     if (shard.mesh) {
         json["mesh"] = *shard.mesh;
         for (const Placement& p : shard.placements) json["placements"].push_back(to_string(p));
@@ -128,7 +113,7 @@ nlohmann::ordered_json to_json(const Shard& shard) {
 nlohmann::ordered_json to_json(const SourceTensor& tensor, const CheckpointIndex& index) {
     const auto shape = known_shape(tensor);
     nlohmann::ordered_json json = {{"name", tensor.name}, {"dtype", type_text(tensor)}};
-    json["shape"] = shape ? numbers(*shape) : nlohmann::ordered_json();
+    json["shape"] = shape ? to_json(*shape) : nlohmann::ordered_json();
     json["stored"] = stored_text(tensor, index);
     json["bytes"] = stored_bytes(tensor);
     json["shards"] = nlohmann::ordered_json::array();
@@ -140,9 +125,10 @@ nlohmann::ordered_json to_json(const SourceTensor& tensor, const CheckpointIndex
 
 std::string to_text(const Inspection& inspection, bool all) {
     const CheckpointIndex& index = inspection.index;
+    const StoredFiles files = stored_files(index);
     std::string text = fmt::format("{}: {}", printable(inspection.path), index.format);
     text += fmt::format(" (reader {})\n", inspection.reader);
-    text += fmt::format("  {}, {}; {}, {}\n", count_of(file_count(index), "file"), size_text(file_bytes(index)),
+    text += fmt::format("  {}, {}; {}, {}\n", count_of(files.count, "file"), size_text(files.bytes),
                         count_of(index.tensors.size(), "tensor"), count_of(parameters_of(index), "parameter"));
     const std::string keys = keys_text(index.metadata);
     if (!keys.empty() || has_blocks(index)) text += weights_text(index);
@@ -168,10 +154,10 @@ nlohmann::ordered_json to_json(const Inspection& inspection) {
         if (!f.packed) json["files"].push_back({{"path", f.path}, {"bytes", f.bytes}});
     }
     for (const Mesh& m : index.meshes) {
-        json["meshes"].push_back({{"shape", numbers(m.shape)}, {"dim_names", m.dim_names}, {"ranks", m.ranks}});
+        json["meshes"].push_back({{"shape", to_json(m.shape)}, {"dim_names", m.dim_names}, {"ranks", m.ranks}});
     }
     for (const SourceTensor& t : index.tensors) json["tensors"].push_back(to_json(t, index));
-    for (const Dropped& d : index.dropped) json["dropped"].push_back({{"name", d.name}, {"why", d.why}});
+    json["dropped"] = to_json(index.dropped);
     return json;
 }
 

@@ -1,6 +1,7 @@
 #include "report/report.hpp"
 
 #include "report/dropped_text.hpp"
+#include "report/json.hpp"
 #include "report/printable.hpp"
 #include "report/quantity.hpp"
 #include "report/text.hpp"
@@ -61,12 +62,6 @@ std::string effort_text(const RunReport& r) {
                             some_of(c.overflowed_tensors));
     }
     return text;
-}
-
-nlohmann::ordered_json to_json(const std::vector<Dropped>& dropped) {
-    auto json = nlohmann::ordered_json::array();
-    for (const Dropped& d : dropped) json.push_back({{"name", d.name}, {"why", d.why}});
-    return json;
 }
 
 nlohmann::ordered_json to_json(const OutputReport& o) {

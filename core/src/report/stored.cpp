@@ -71,6 +71,16 @@ std::string type_text(const SourceTensor& tensor) {
     return tensor.encoding ? tensor.encoding->name : to_string(tensor.dtype);
 }
 
+StoredFiles stored_files(const CheckpointIndex& index) {
+    StoredFiles files;
+    for (const SourceFile& file : index.files) {
+        if (file.packed) continue;
+        ++files.count;
+        files.bytes += file.bytes;
+    }
+    return files;
+}
+
 std::optional<Dims> known_shape(const SourceTensor& tensor) {
     if (tensor.shape && tensor.encoding) return shape_in_elements(*tensor.shape, *tensor.encoding);
     if (tensor.shape || tensor.shards.empty()) return tensor.shape;

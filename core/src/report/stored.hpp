@@ -24,6 +24,13 @@ Dims shape_in_elements(const Dims& in_bytes, const Encoding& encoding);
 /// The dtype, or the name of the blocks.
 std::string type_text(const SourceTensor& tensor);
 
+/// The checkpoint's files, without what is packed in them.
+struct StoredFiles {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+};
+StoredFiles stored_files(const CheckpointIndex& index);
+
 /// Of all shards, replicas included.
 std::uint64_t stored_bytes(const SourceTensor& tensor);
 

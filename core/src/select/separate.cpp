@@ -4,6 +4,7 @@
 // is in what comes out, not in copies times experts.
 
 #include "copy/boxes.hpp"
+#include "models/completeness.hpp"
 #include "models/whole_tensor.hpp"
 #include "select/experts.hpp"
 #include "unshard/checked.hpp"
@@ -49,7 +50,8 @@ public:
             throw Error(fmt::format("'{}': its shape is {}, config.json makes it {}: its experts cannot be separated",
                                     stacked_.name, to_string(stacked_.shape), to_string(expected)));
         }
-        make_pieces();
+        for_each_part(rules_, match_, values_,
+                      [this](const TensorRule& part, const NameMatch& where) { add_piece(part, where); });
         for (const Copy& copy : stacked_.copies) deal(copy, &PlannedTensor::copies);
         for (const Copy& copy : stacked_.replicas) deal(copy, &PlannedTensor::replicas);
         std::vector<PlannedTensor> parts;
@@ -58,16 +60,6 @@ public:
     }
 
 private:
-    void make_pieces() {
-        NameMatch at = match_;
-        const std::uint64_t experts = match_.fused->is_stacked ? count_of("expert", values_) : 1;
-        if (match_.fused->is_stacked) at.at.emplace_back("expert", 0);
-        for (std::uint64_t expert = 0; expert < experts; ++expert) {
-            if (match_.fused->is_stacked) at.at.back().second = expert;
-            for (const std::size_t part : match_.fused->parts) add_piece(rules_.tensors[part], at);
-        }
-    }
-
     void add_piece(const TensorRule& rule, const NameMatch& at) {
         Piece piece;
         const Dims shape = whole_tensor(rule, values_, at.at).shape;

@@ -3,6 +3,7 @@
 
 #include "packed_blob.hpp"
 
+#include "packing/file_space.hpp"
 #include "packing/zstd.hpp"
 
 #include <sys/mman.h>
@@ -44,13 +45,7 @@ public:
     }
 
     void write(std::uint64_t offset, std::string_view bytes) {
-        while (!bytes.empty()) {
-            const ssize_t n = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-            if (n < 0 && errno == EINTR) continue;
-            if (n < 0) fail();
-            bytes.remove_prefix(static_cast<std::size_t>(n));
-            offset += static_cast<std::uint64_t>(n);
-        }
+        if (!write_at(descriptor_, offset, std::as_bytes(std::span(bytes)))) fail();
     }
     int release() { return std::exchange(descriptor_, -1); }
 

@@ -4,10 +4,9 @@
 #include "gguf/split_files.hpp"
 
 #include "gguf/format.hpp"
+#include "gguf/split_name.hpp"
 #include "torch/in_context.hpp"
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <set>
 #include <string_view>
@@ -21,13 +20,6 @@ namespace fs = std::filesystem;
 /// The most that five digits can number.
 constexpr std::uint64_t kMostFiles = 99999;
 
-std::string suffix_of(std::uint64_t number, std::uint64_t count) {
-    std::array<char, 64> text{};
-    std::snprintf(text.data(), text.size(), "-%05llu-of-%05llu.gguf", static_cast<unsigned long long>(number + 1),
-                  static_cast<unsigned long long>(count));
-    return text.data();
-}
-
 ModelFile read_file(const std::string& path) {
     const InputFile file(path);
     return {path, file.bytes(), read_header(file)};
@@ -39,7 +31,7 @@ std::string prefix_of(const ModelFile& file, std::uint64_t count) {
     if (number >= count || count > kMostFiles) {
         throw Error("is file " + std::to_string(number) + ", from 0 on, of " + std::to_string(count));
     }
-    const std::string suffix = suffix_of(number, count);
+    const std::string suffix = split_suffix(number, count);
     if (file.path.ends_with(suffix)) return file.path.substr(0, file.path.size() - suffix.size());
     throw Error("is one of " + std::to_string(count) + " files of a model, its name must end in '" + suffix +
                 "': give it and the others their names back");
@@ -75,7 +67,7 @@ std::vector<ModelFile> read_model_of(const std::string& path) {
     const std::string prefix = torch::in_context(path, [&] { return prefix_of(files[0], count); });
     files.clear();
     for (std::uint64_t i = 0; i < count; ++i) {
-        const std::string name = prefix + suffix_of(i, count);
+        const std::string name = prefix + split_suffix(i, count);
         if (!fs::exists(name)) throw Error(name + ": is missing, a part of the model in " + path);
         files.push_back(read_file(name));
         check_number(files.back(), i, count);

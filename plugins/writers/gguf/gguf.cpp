@@ -4,6 +4,7 @@
 #include "container.hpp"
 #include "find_model.hpp"
 #include "general.hpp"
+#include "gguf/split_name.hpp"
 #include "metadata.hpp"
 #include "mixture.hpp"
 #include "model_config.hpp"
@@ -16,7 +17,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdio>
 #include <filesystem>
 
 namespace unshard {
@@ -206,11 +206,9 @@ void place(Layout& layout, const Contents& contents, std::size_t tensor, std::ui
 /// `out.gguf` itself, or `out-00001-of-00003.gguf`.
 std::string file_name(const std::string& output, std::size_t part, std::size_t parts) {
     if (parts == 1) return {};
-    char number[64];
-    std::snprintf(number, sizeof number, "-%05zu-of-%05zu.gguf", part + 1, parts);
     fs::path path = fs::path(output).lexically_normal();
     if (!path.has_filename()) path = path.parent_path();
-    return (path.extension() == ".gguf" ? path.stem() : path.filename()).string() + number;
+    return (path.extension() == ".gguf" ? path.stem() : path.filename()).string() + split_suffix(part, parts);
 }
 
 KeyValues metadata_of_part(const Contents& contents, std::size_t part, std::size_t parts) {
