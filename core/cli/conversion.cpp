@@ -36,7 +36,9 @@ constexpr std::array kKeyOptions = {
     KeyOption{"--to", "WRITER", "output.writer", Kind::text, kOutput,
               "safetensors or gguf; default: gguf when OUTPUT ends in .gguf, else safetensors"},
     KeyOption{"--dtype", "T", "output.dtype", Kind::text, kOutput,
-              "keep (the default), f32, f16 or bf16; integers and booleans are never cast"},
+              "keep (the default), f32, f16 or bf16; integers and booleans are never cast. For GGUF: auto (the "
+              "default), f32, "
+              "f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k_s/m/l, q4_k_s/m, q5_k_s/m or q6_k"},
     KeyOption{"--max-shard-size", "S", "output.max_shard_size", Kind::text, kOutput,
               "size of one weight file: 5GB (the default), 500MB, 2GiB"},
     KeyOption{"--experts", "FORM", "output.experts", Kind::text, kOutput,

@@ -93,7 +93,8 @@ std::string to_toml(const Pipeline::Select& select) {
 std::string to_toml(const Pipeline::Output& output) {
     return "\n[[output]]\n" + line("path", toml_string(output.path), "") +
            line("writer", toml_string(output.writer), "") +
-           line("dtype", toml_string(output.dtype), "safetensors: keep f32 f16 bf16") +
+           line("dtype", toml_string(output.dtype),
+                "safetensors: keep f32 f16 bf16; gguf: auto f32 f16 bf16 q8_0 q4_k_m ...") +
            optional_line("max_shard_size", output.max_shard_size, "\"5GB\"", "of one file") +
            line("experts", toml_string(output.experts),
                 "of a mixture: keep, stacked (one tensor a layer) or separate") +
