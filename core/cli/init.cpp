@@ -5,6 +5,7 @@
 #include "report/printable.hpp"
 #include "report/quantity.hpp"
 #include "report/stored.hpp"
+#include "select/choose_merger.hpp"
 
 #include <fmt/format.h>
 
@@ -22,6 +23,9 @@ std::string findings(const Inspection& found, const std::string& assets) {
                                    count_of(found.index.tensors.size(), "tensor"), size_text(bytes));
     text += assets.empty() ? "# No config.json was found; set 'assets' when there is one.\n"
                            : fmt::format("# config.json is in {}\n", printable(assets));
+    if (states_no_geometry(found.index)) {
+        text += "# Nothing in it says how ranks split its tensors: choose a merger below.\n";
+    }
     return text;
 }
 

@@ -11,6 +11,7 @@
 #include "input/locate.hpp"
 #include "input/model_files.hpp"
 #include "report/stored.hpp"
+#include "select/choose_merger.hpp"
 #include "select/experts.hpp"
 #include "select/model_check.hpp"
 #include "select/select.hpp"
@@ -39,11 +40,6 @@ nlohmann::json model_config(const std::string& assets) {
     return read_json(file.string());
 }
 
-/// "auto" is placement: it works from what the checkpoint states, and refuses what states nothing.
-std::string merger_name(const Pipeline::Merge& merge) {
-    return merge.merger == "auto" ? "placement" : merge.merger;
-}
-
 Plan merge(const Pipeline::Merge& wanted, const Model& model, const Plugins& plugins, unsigned threads) {
     Request request;
     request.assets = model.assets;
@@ -51,7 +47,7 @@ Plan merge(const Pipeline::Merge& wanted, const Model& model, const Plugins& plu
     request.options = wanted.options;
     if (!wanted.rules.empty()) request.options["rules"] = rules_file(wanted.rules, request.models);
     request.threads = threads;
-    return plugins.merger(merger_name(wanted))->plan(model.index, request);
+    return plugins.merger(model.merger)->plan(model.index, request);
 }
 
 Output lay_out(const Pipeline::Output& wanted, std::shared_ptr<const Plan> plan, const std::string& assets,
@@ -140,7 +136,6 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     const LocatedInput input = locate_input(pipeline.input, plugins, threads);
     model.path = input.path;
     model.reader = input.reader_name;
-    model.merger = merger_name(pipeline.merge);
     model.index = input.reader->index(input.request);
     for (const std::string& text : model.index.warnings) observer.warning(text);
     verify_index(model.index);
@@ -151,6 +146,7 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     model.assets = locate_assets(pipeline.input.assets, input.path);
     model.config = model_config(model.assets);
     model.models = models_directories(pipeline);
+    model.merger = choose_merger(pipeline.merge, model.index);
     Plan merged = merge(pipeline.merge, model, plugins, threads);
 
     observer.pass("select");

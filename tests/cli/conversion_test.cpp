@@ -41,6 +41,24 @@ TEST_CASE("a tied head is left out, unless it is kept") {
     CHECK(dropped({"--keep", "^lm_head"}).empty());
 }
 
+TEST_CASE("a layer that config.json counts and no rank has is an error, or a warning when it may be missing") {
+    const TempDir directory;
+    auto config = nlohmann::json::parse(read_file(qwen3() + "/huggingface/config.json"));
+    config["num_hidden_layers"] = config["num_hidden_layers"].get<int>() + 1;
+    write_file(directory / "config.json", config.dump());
+    const Words words = {"convert", qwen3(), "-o", directory / "hf", "--assets", directory.path()};
+    const ProcessResult refused = unshard_process(words);
+    CHECK(refused.exit_code == 1);
+    CHECK(refused.err.find(" missing: 'model.layers.") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(directory / "hf"));
+    Words allowing = words;
+    allowing.push_back("--allow-missing");
+    const ProcessResult allowed = unshard_process(allowing);
+    CHECK(allowed.exit_code == 0);
+    CHECK(allowed.err.starts_with("unshard: warning: Qwen3ForCausalLM: "));
+    CHECK(model_bytes(directory / "hf") == read_file(golden("fsdp-qwen3-4ranks/truth.safetensors")));
+}
+
 TEST_CASE("run of a printed pipeline gives the bytes that convert gives") {
     const TempDir directory;
     CHECK(unshard_process({"convert", qwen3(), "-o", directory / "a", "--dtype", "f32"}).exit_code == 0);

@@ -10,6 +10,7 @@ CHECKPOINTS = {
     "fsdp-to-hf": "fsdp-qwen3-4ranks",
     "fsdp-tp-to-hf": "fsdp_tp",
     "tp-llama-to-hf": "tp_plain",
+    "tp-megatron-to-hf": "tp_megatron_qwen3",
     "tp-qwen3-to-hf": "tp_plain_qwen3",
     "train-state-to-hf": "dcp_train_state",
 }

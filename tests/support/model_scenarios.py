@@ -12,16 +12,19 @@ from torch.distributed.fsdp.wrap import transformer_auto_wrap_policy
 from torch.distributed.tensor import Shard
 
 # Looked up here because transformers imports a model's module on first use, which would then be once a rank.
-MODELS = {kind: (getattr(transformers, f"{kind}Config"), getattr(transformers, f"{kind}ForCausalLM"))
-          for kind in ("Llama", "Qwen2", "Qwen3", "Qwen2Moe", "Qwen3Moe", "Mixtral")}
+MODELS = {kind: (getattr(transformers, f"{kind}{'Text' if kind == 'Gemma3' else ''}Config"),
+                 getattr(transformers, f"{kind}ForCausalLM"))
+          for kind in ("Llama", "Mistral", "Qwen2", "Qwen3", "Qwen2Moe", "Qwen3Moe", "Mixtral", "Gemma2", "Gemma3", "Phi3")}
+# Sizes that a class does not work out from the others, and token ids that its small vocabulary does not have.
+OF_CLASS = {"Qwen3": dict(head_dim=8), "Qwen3Moe": dict(head_dim=8), "Gemma2": dict(head_dim=8),
+            "Gemma3": dict(head_dim=8), "Phi3": dict(pad_token_id=None)}
 
 
 def causal_lm(job: Job, kind: str, dtype: torch.dtype = torch.bfloat16, **config):
     """The same random model on every rank; norm weights are random too, so that no two tensors are alike."""
-    head_dim = {"head_dim": 8} if kind.startswith("Qwen3") else {}
     make_config, make_model = MODELS[kind]
     torch.manual_seed(0)
-    model = make_model(make_config(**job.sizes | head_dim | config)).to(dtype)
+    model = make_model(make_config(**job.sizes | OF_CLASS.get(kind, {}) | config)).to(dtype)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape))

@@ -25,6 +25,16 @@ const Copy& giver(const Destination& destination, std::uint64_t number) {
                          [&](const Copy& copy) { return intersection(copy.box, element).has_value(); });
 }
 
+std::string_view meaning_of_difference(const PlannedTensor& tensor, const Shard& first) {
+    if (tensor.replicas_stated) return "it is stated to be replicated, so one of the files is damaged";
+    if (is_plain(first)) {
+        return "nothing says how it was split; if these are tensor-parallel parts, pass --merger tensor_parallel (or "
+               "concat), else the checkpoint is damaged";
+    }
+    return "they claim the same place, and share no mesh that makes them copies; if each group of ranks sharded a part "
+           "of a model that was split by hand, nothing says how, else the checkpoint is damaged";
+}
+
 }  // namespace
 
 std::string difference_text(const CheckpointIndex& index, const PlannedTensor& tensor, const Destination& destination,
@@ -44,12 +54,9 @@ std::string difference_text(const CheckpointIndex& index, const PlannedTensor& t
             "[\"^lm_head\\\\.weight$\"] or set tie_word_embeddings to false",
             index.tensors[replica.tensor].name, tensor.name, what);
     }
-    const std::string_view meaning =
-        tensor.replicas_stated ? "it is stated to be replicated, so one of the files is damaged"
-                               : "nothing says how it was split; if these are tensor-parallel parts, pass --merger "
-                                 "tensor_parallel (or concat), else the checkpoint is damaged";
-    return fmt::format("{}: ranks {} and {} hold different values ({}): {}", tensor.name, shard_of(index, copy).rank,
-                       shard_of(index, replica).rank, what, meaning);
+    const Shard& first = shard_of(index, copy);
+    return fmt::format("{}: ranks {} and {} hold different values ({}): {}", tensor.name, first.rank,
+                       shard_of(index, replica).rank, what, meaning_of_difference(tensor, first));
 }
 
 void forget_shared_replicas(const CheckpointIndex& index, Plan& plan) {

@@ -14,10 +14,10 @@
 namespace unshard {
 namespace {
 
-constexpr std::size_t kMostNames = 20;
+constexpr std::size_t kMostNames = 20, kFewNames = 3;
 
-std::string some_of(const std::vector<std::string>& names) {
-    const std::size_t shown = std::min(names.size(), kMostNames);
+std::string some_of(const std::vector<std::string>& names, std::size_t most = kMostNames) {
+    const std::size_t shown = std::min(names.size(), most);
     std::string text =
         fmt::format("'{}'", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), "', '"));
     if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
@@ -73,6 +73,12 @@ void report_problems(const Completeness& found, const std::string& architecture,
         } else {
             problems.push_back(text + " (--allow-missing writes the rest)");
         }
+    }
+    if (found.unexpected.size() == plan.tensors.size()) {
+        throw Error(fmt::format(
+            "no tensor has a name that {} in config.json has, such as {}; there are {} ([select] rename brings other "
+            "names in, --assets none converts without config.json)",
+            architecture, some_of(found.missing, kFewNames), some_of(found.unexpected, kFewNames)));
     }
     if (!found.unexpected.empty()) {
         problems.push_back(fmt::format("{} unexpected: {} (--drop PATTERN leaves them out, --keep PATTERN writes them)",

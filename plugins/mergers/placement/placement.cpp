@@ -6,8 +6,9 @@
 // right, but a _StridedShard waits until all later mesh dimensions that shard the same tensor dimension have been
 // applied. A chunk of a contiguous range is contiguous, so the result is always one box.
 //
-// Shards with the same box are replicas: one is copied, the others must be equal. So are plain tensors, which every
-// rank saved whole; since nothing but their being there says so, they are always compared.
+// Shards with the same box are replicas: one is copied, the others must be equal. Only a mesh that they share states
+// that they are. Plain tensors, which every rank saved whole, and shards on several meshes or none (FSDP inside each
+// part of a model that was split by hand looks like this) are always compared.
 
 #include "readings.hpp"
 #include "unshard/plugin.hpp"
@@ -199,6 +200,11 @@ std::vector<Place> places_of(const SourceTensor& tensor, const std::vector<Mesh>
     return places;
 }
 
+bool replicas_are_stated(const SourceTensor& tensor) {
+    const auto& mesh = tensor.shards.front().mesh;
+    return mesh && std::ranges::all_of(tensor.shards, [&](const Shard& s) { return s.mesh == mesh; });
+}
+
 class PlacementMerger : public Merger {
 public:
     Plan plan(const CheckpointIndex& index, const Request& request) override {
@@ -219,7 +225,7 @@ private:
         planned.name = tensor.name;
         planned.dtype = tensor.dtype;
         planned.shape = planned.view = plain ? tensor.shards.front().shape : whole_shape(tensor);
-        planned.replicas_stated = !plain;
+        planned.replicas_stated = replicas_are_stated(tensor);
         const std::vector<Place> places = places_of(tensor, index.meshes);
         check_one_reading(tensor, index.meshes);
         for (const Place& place : places) add_place(planned, tensor, number, place);

@@ -4,6 +4,8 @@
 #include "unshard/json_file.hpp"
 #include "unshard/plugin.hpp"
 
+#include <algorithm>
+
 namespace unshard {
 namespace {
 
@@ -29,6 +31,18 @@ ModelRules choose_rules(const std::string& file, std::span<const std::string> di
                      " of config.json: pass --rules; known are " + known_architectures(directories));
 }
 
+/// Takes each weight that holds query, key and value heads for Megatron's: interleaved, group by group.
+void group_heads(ModelRules& rules) {
+    const auto holds_heads = [&](std::size_t part) { return rules.tensors[part].unit.has_value(); };
+    for (FusedRule& fused : rules.fused) {
+        if (!fused.is_alternative && std::ranges::all_of(fused.parts, holds_heads)) fused.is_grouped = true;
+    }
+    for (TensorRule& tensor : rules.tensors) {
+        const bool is_fused = !tensor.shape.empty() && tensor.shape.front().size() > 1;
+        if (is_fused && tensor.unit) tensor.split = Split::grouped;
+    }
+}
+
 class TensorParallelMerger : public Merger {
 public:
     Plan plan(const CheckpointIndex& index, const Request& request) override {
@@ -38,12 +52,18 @@ public:
         const auto own = options.take<std::string>("model_dir", "");
         if (!own.empty()) directories.insert(directories.begin(), own);
         const auto mesh = options.take<std::string>("mesh", "");
+        const auto fused_qkv = options.take<std::string>("fused_qkv", "");
         options.finish();
+        if (!fused_qkv.empty() && fused_qkv != "grouped") {
+            throw UsageError("merger 'tensor_parallel': option 'fused_qkv' is '" + fused_qkv +
+                             "': known is 'grouped' (without it, as the rules say)");
+        }
         if (request.assets.empty()) {
             throw Error("no config.json: merger 'tensor_parallel' needs the sizes in it: pass --assets DIR");
         }
         const nlohmann::json config = read_json(request.assets + "/config.json");
-        const ModelRules rules = choose_rules(file, directories, config);
+        ModelRules rules = choose_rules(file, directories, config);
+        if (!fused_qkv.empty()) group_heads(rules);
         const Values values = config_values(rules, config);
         return plan_tensor_parallel(index, rules, values, RankMesh(mesh.empty() ? rules.mesh : mesh, index.ranks));
     }

@@ -153,11 +153,46 @@ const TypeOverride* find_override(std::span<const TypeOverride> overrides, const
     return found == overrides.end() ? nullptr : &*found;
 }
 
+/// Tensors that are stored in another type than wanted, one warning for all of one cause.
+class Fallbacks {
+public:
+    void add(const std::string& tensor, std::uint64_t row_elems, Type wanted, Type stored) {
+        const auto is_same = [&](const Cause& c) {
+            return c.row_elems == row_elems && c.wanted == wanted && c.stored == stored;
+        };
+        const auto known = std::ranges::find_if(causes_, is_same);
+        if (known == causes_.end()) {
+            causes_.push_back({tensor, 0, row_elems, wanted, stored});
+        } else {
+            ++known->others;
+        }
+    }
+
+    void tell(std::vector<std::string>& warnings) const {
+        for (const Cause& c : causes_) {
+            const std::string others = c.others == 0 ? "" : " and " + std::to_string(c.others) + " more";
+            warnings.push_back(c.first + others + ": rows of " + std::to_string(c.row_elems) +
+                               " elements are not whole blocks of '" + std::string(info(c.wanted).name) +
+                               "': stored as '" + std::string(info(c.stored).name) + "'");
+        }
+    }
+
+private:
+    struct Cause {
+        std::string first;  ///< name of a tensor
+        std::size_t others = 0;
+        std::uint64_t row_elems = 0;
+        Type wanted, stored;
+    };
+    std::vector<Cause> causes_;
+};
+
 }  // namespace
 
 void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, const MixtureModel& model,
                   std::span<const TypeOverride> overrides, std::vector<std::string>& warnings) {
     Mixture mixture(file_type, model, tensors);
+    Fallbacks fallbacks;
     for (TensorInfo& tensor : tensors) {
         tensor.type = Type::f32;
         if (is_always_f32(tensor) || (file_type.is_mixture && is_vector(tensor.shape))) continue;
@@ -169,11 +204,10 @@ void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, cons
         const std::uint64_t row_elems = tensor.shape.back();
         const Type fits = fitting(tensor.type, row_elems);
         if (fits == tensor.type) continue;
-        warnings.push_back(tensor.name + ": rows of " + std::to_string(row_elems) +
-                           " elements are not whole blocks of '" + std::string(info(tensor.type).name) +
-                           "': stored as '" + std::string(info(fits).name) + "'");
+        fallbacks.add(tensor.name, row_elems, tensor.type, fits);
         tensor.type = fits;
     }
+    fallbacks.tell(warnings);
 }
 
 bool is_before(const std::string& a, const std::string& b) {

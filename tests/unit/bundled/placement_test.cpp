@@ -226,6 +226,20 @@ TEST_CASE("replicas of HSDP are compared, not copied") {
     CHECK(w.replicas_stated);
 }
 
+TEST_CASE("only a mesh that shards share states that they are replicas") {
+    IndexBuilder b(4);
+    const auto even = b.mesh({2}, {0, 2}), odd = b.mesh({2}, {1, 3});
+    b.tensor("w", Dims{4});
+    for (std::uint32_t r = 0; r < 4; ++r) b.placed(r, {2}, r % 2 == 0 ? even : odd, {split(0)});
+    b.tensor("v", Dims{4});
+    for (std::uint32_t r = 0; r < 4; ++r) b.shard(r, {2}).origin = Dims{r / 2 * 2};
+    for (const PlannedTensor& planned : plan_of(b.index()).tensors) {
+        CAPTURE(planned.name);
+        CHECK((planned.copies.size() == 2 && planned.replicas.size() == 2));
+        CHECK_FALSE(planned.replicas_stated);
+    }
+}
+
 TEST_CASE("plain tensors on all ranks are replicas that nothing states") {
     IndexBuilder b(2);
     b.tensor("buffer", {}, DType::i64).plain(0, {3}).plain(1, {3});

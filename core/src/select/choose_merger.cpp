@@ -1,0 +1,47 @@
+#include "select/choose_merger.hpp"
+
+#include "report/name_groups.hpp"
+#include "report/printable.hpp"
+#include "unshard/error.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace unshard {
+namespace {
+
+constexpr std::size_t kMostNames = 20;
+
+std::string names_of(const std::vector<SourceTensor>& tensors) {
+    std::vector<NamedItem> items;
+    for (const SourceTensor& tensor : tensors) items.push_back({tensor.name, ""});
+    const std::vector<NameGroup> groups = group_names(items);
+    std::vector<std::string> shown;
+    for (const NameGroup& group : groups) {
+        if (shown.size() == kMostNames) break;
+        shown.push_back(fmt::format("'{}'", printable(group.name)));
+    }
+    const std::size_t more = groups.size() - shown.size();
+    return fmt::format("{}{}", fmt::join(shown, ", "), more == 0 ? "" : fmt::format(" and {} more", more));
+}
+
+}  // namespace
+
+bool states_no_geometry(const CheckpointIndex& index) {
+    const auto has_none = [](const SourceTensor& tensor) { return std::ranges::all_of(tensor.shards, is_plain); };
+    return index.ranks > 1 && !index.tensors.empty() && std::ranges::all_of(index.tensors, has_none);
+}
+
+std::string choose_merger(const Pipeline::Merge& merge, const CheckpointIndex& index) {
+    if (merge.merger != "auto") return merge.merger;
+    if (!states_no_geometry(index)) return "placement";
+    throw Error(
+        fmt::format("none of the {} tensors says how {} ranks split it: {}. Pass --merger tensor_parallel, with --rules "
+                    "for the model, when each rank has its part of them; --merger placement when each has a whole "
+                    "copy, which are then compared",
+                    index.tensors.size(), index.ranks, names_of(index.tensors)));
+}
+
+}  // namespace unshard

@@ -1,0 +1,19 @@
+// Which merger "auto" is.
+#pragma once
+
+#include "pipeline/pipeline.hpp"
+#include "unshard/index.hpp"
+
+#include <string>
+
+namespace unshard {
+
+/// Whether several ranks saved it, and none of their shards says where it belongs.
+bool states_no_geometry(const CheckpointIndex& index);
+
+/// The merger that the pipeline names. "auto" is placement, which works from what the checkpoint states; where none of
+/// several ranks states anything, whole copies and parts look alike: throws Error that lists the tensors and says what
+/// to pass for each case.
+std::string choose_merger(const Pipeline::Merge& merge, const CheckpointIndex& index);
+
+}  // namespace unshard
