@@ -1,6 +1,6 @@
 #include "console.hpp"
 
-#include "report/printable.hpp"
+#include "text/printable.hpp"
 #include "unshard/error.hpp"
 
 #include <fmt/format.h>

@@ -2,10 +2,10 @@
 #include "console.hpp"
 #include "input/locate.hpp"
 #include "report/inspect.hpp"
-#include "report/printable.hpp"
-#include "report/quantity.hpp"
 #include "report/stored.hpp"
 #include "select/choose_merger.hpp"
+#include "text/printable.hpp"
+#include "text/quantity.hpp"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #include "arguments.hpp"
 #include "console.hpp"
 #include "plugins/plugin_loader.hpp"
-#include "report/printable.hpp"
+#include "text/printable.hpp"
 
 #include <fmt/format.h>
 

@@ -204,13 +204,13 @@ def register_megatron(kind: str, world: int, **config) -> None:
         whole, state = model.state_dict(), plain_parts(model, job, prefix="")
         for layer in range(model.config.num_hidden_layers):
             name = f"model.layers.{layer}."
-            for kind in [kind for kind in ("weight", "bias") if f"{name}self_attn.q_proj.{kind}" in state]:
-                sections = [whole[f"{name}self_attn.{part}_proj.{kind}"] for part in "qkv"]
+            for end in [end for end in ("weight", "bias") if f"{name}self_attn.q_proj.{end}" in state]:
+                sections = [whole[f"{name}self_attn.{part}_proj.{end}"] for part in "qkv"]
                 groups = zip(*(section.chunk(model.config.num_key_value_heads) for section in sections))
                 interleaved = torch.cat([part for group in groups for part in group])
-                state[f"{name}self_attn.qkv_proj.{kind}"] = share(interleaved, job.rank, job.world).clone()
+                state[f"{name}self_attn.qkv_proj.{end}"] = share(interleaved, job.rank, job.world).clone()
                 for part in "qkv":
-                    del state[f"{name}self_attn.{part}_proj.{kind}"]
+                    del state[f"{name}self_attn.{part}_proj.{end}"]
             fuse(state, f"{name}mlp.gate_up_proj.weight", [f"{name}mlp.{part}_proj.weight" for part in ("gate", "up")])
         for name in ("model.embed_tokens.weight", "lm_head.weight"):
             padded = torch.cat([whole[name], torch.randn(64, whole[name].shape[1]).to(whole[name].dtype)])

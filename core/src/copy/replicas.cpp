@@ -2,7 +2,7 @@
 
 #include "copy/boxes.hpp"
 #include "copy/element_text.hpp"
-#include "report/text.hpp"
+#include "text/quantity.hpp"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #include "copy/scratch_file.hpp"
 
 #include "packing/file_space.hpp"
-#include "report/text.hpp"
+#include "text/quantity.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>

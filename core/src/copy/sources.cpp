@@ -5,7 +5,7 @@
 #include "copy/sources.hpp"
 
 #include "packing/zstd.hpp"
-#include "report/text.hpp"
+#include "text/quantity.hpp"
 #include "unshard/parallel.hpp"
 
 #include <fmt/format.h>

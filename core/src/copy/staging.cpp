@@ -6,7 +6,7 @@
 #include "copy/output_path.hpp"
 #include "copy/sources.hpp"
 #include "packing/file_space.hpp"
-#include "report/text.hpp"
+#include "text/quantity.hpp"
 #include "unshard/input_file.hpp"
 
 #include <fcntl.h>

@@ -2,11 +2,10 @@
 
 #include "diff/diff.hpp"
 #include "report/json.hpp"
-#include "report/name_groups.hpp"
-#include "report/printable.hpp"
-#include "report/quantity.hpp"
-#include "report/table.hpp"
-#include "report/text.hpp"
+#include "text/name_groups.hpp"
+#include "text/printable.hpp"
+#include "text/quantity.hpp"
+#include "text/table.hpp"
 
 #include <fmt/format.h>
 

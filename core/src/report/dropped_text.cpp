@@ -1,7 +1,7 @@
 #include "report/dropped_text.hpp"
 
-#include "report/name_groups.hpp"
-#include "report/printable.hpp"
+#include "text/name_groups.hpp"
+#include "text/printable.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -4,12 +4,12 @@
 #include "report/inspect.hpp"
 #include "report/json.hpp"
 #include "report/metadata_text.hpp"
-#include "report/name_groups.hpp"
-#include "report/printable.hpp"
-#include "report/quantity.hpp"
 #include "report/stored.hpp"
-#include "report/table.hpp"
-#include "report/text.hpp"
+#include "text/name_groups.hpp"
+#include "text/printable.hpp"
+#include "text/quantity.hpp"
+#include "text/ranks.hpp"
+#include "text/table.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

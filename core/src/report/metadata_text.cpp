@@ -1,8 +1,8 @@
 #include "report/metadata_text.hpp"
 
-#include "report/printable.hpp"
-#include "report/quantity.hpp"
-#include "report/table.hpp"
+#include "text/printable.hpp"
+#include "text/quantity.hpp"
+#include "text/table.hpp"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 #include "report/progress.hpp"
 
-#include "report/quantity.hpp"
+#include "text/quantity.hpp"
 
 #include <fmt/format.h>
 

@@ -2,9 +2,8 @@
 
 #include "report/dropped_text.hpp"
 #include "report/json.hpp"
-#include "report/printable.hpp"
-#include "report/quantity.hpp"
-#include "report/text.hpp"
+#include "text/printable.hpp"
+#include "text/quantity.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

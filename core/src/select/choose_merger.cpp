@@ -1,7 +1,7 @@
 #include "select/choose_merger.hpp"
 
-#include "report/name_groups.hpp"
-#include "report/printable.hpp"
+#include "text/name_groups.hpp"
+#include "text/printable.hpp"
 #include "unshard/error.hpp"
 
 #include <fmt/format.h>
@@ -37,11 +37,11 @@ bool states_no_geometry(const CheckpointIndex& index) {
 std::string choose_merger(const Pipeline::Merge& merge, const CheckpointIndex& index) {
     if (merge.merger != "auto") return merge.merger;
     if (!states_no_geometry(index)) return "placement";
-    throw Error(
-        fmt::format("none of the {} tensors says how {} ranks split it: {}. Pass --merger tensor_parallel, with --rules "
-                    "for the model, when each rank has its part of them; --merger placement when each has a whole "
-                    "copy, which are then compared",
-                    index.tensors.size(), index.ranks, names_of(index.tensors)));
+    throw Error(fmt::format(
+        "none of the {} tensors says how {} ranks split it: {}. Pass --merger tensor_parallel, with --rules "
+        "for the model, when each rank has its part of them; --merger placement when each has a whole "
+        "copy, which are then compared",
+        index.tensors.size(), index.ranks, names_of(index.tensors)));
 }
 
 }  // namespace unshard

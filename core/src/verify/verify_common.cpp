@@ -1,6 +1,7 @@
 #include "verify/verify_common.hpp"
 
-#include "report/text.hpp"
+#include "text/printable.hpp"
+#include "text/quantity.hpp"
 
 #include <fmt/format.h>
 

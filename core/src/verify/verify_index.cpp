@@ -1,4 +1,4 @@
-#include "report/text.hpp"
+#include "text/quantity.hpp"
 #include "verify/verify.hpp"
 #include "verify/verify_common.hpp"
 

@@ -2,7 +2,8 @@
 // chance, nothing is written twice.
 
 #include "copy/convert.hpp"
-#include "report/text.hpp"
+#include "text/printable.hpp"
+#include "text/quantity.hpp"
 #include "verify/verify.hpp"
 #include "verify/verify_common.hpp"
 

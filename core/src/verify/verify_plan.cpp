@@ -2,7 +2,8 @@
 // written exactly once. Terms of a sum share their box; there the distinct boxes must be disjoint and add up.
 
 #include "copy/boxes.hpp"
-#include "report/text.hpp"
+#include "text/quantity.hpp"
+#include "text/ranks.hpp"
 #include "verify/verify.hpp"
 #include "verify/verify_common.hpp"
 

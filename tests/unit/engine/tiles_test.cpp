@@ -1,8 +1,9 @@
 #include "copy/tiles.hpp"
 
 #include "copy/boxes.hpp"
-#include "report/text.hpp"
 #include "support/catch.hpp"
+#include "text/quantity.hpp"
+#include "text/ranks.hpp"
 
 using namespace unshard;
 

@@ -84,9 +84,10 @@ TEST_CASE("q8_0 as the converter chooses it has no exceptions but rows that do n
     CHECK(chosen["token_embd.weight"] == Type::q8_0);
     CHECK(chosen["blk.1.attn_v.weight"] == Type::q8_0);
     CHECK(chosen["blk.1.ffn_down.weight"] == Type::f16);
-    CHECK(chosen.warnings ==
-          std::vector<std::string>{
-              "blk.0.ffn_down.weight and 1 more: rows of 200 elements are not whole blocks of 'q8_0': stored as 'f16'"});
+    CHECK(
+        chosen.warnings ==
+        std::vector<std::string>{
+            "blk.0.ffn_down.weight and 1 more: rows of 200 elements are not whole blocks of 'q8_0': stored as 'f16'"});
 }
 
 TEST_CASE("the medium mixtures give some layers more bits") {

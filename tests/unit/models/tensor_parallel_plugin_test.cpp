@@ -59,7 +59,8 @@ TEST_CASE("the plugin says what it lacks") {
           "no config.json: merger 'tensor_parallel' needs the sizes in it: pass --assets DIR");
     CHECK(failure(assets.path(), nlohmann::json::object()) == "merger 'tensor_parallel' needs rules: pass --rules");
     CHECK(failure(assets.path(), {{"rules", 3}}) == "option 'rules': 3 has the wrong type or range");
-    CHECK(failure(assets.path(), {{"ranks", 3}}) == "unknown option 'ranks': known are fused_qkv, mesh, model_dir, rules");
+    CHECK(failure(assets.path(), {{"ranks", 3}}) ==
+          "unknown option 'ranks': known are fused_qkv, mesh, model_dir, rules");
     CHECK(failure(assets.path(), {{"fused_qkv", "qkv"}}) ==
           "merger 'tensor_parallel': option 'fused_qkv' is 'qkv': known is 'grouped' (without it, as the rules say)");
     CHECK(failure(assets.path(), {{"model_dir", bundled_models()}})

@@ -1,4 +1,4 @@
-#include "report/name_groups.hpp"
+#include "text/name_groups.hpp"
 #include "support/catch.hpp"
 
 using namespace unshard;

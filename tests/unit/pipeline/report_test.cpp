@@ -1,9 +1,9 @@
 #include "report/report.hpp"
 #include "report/dropped_text.hpp"
-#include "report/printable.hpp"
 #include "report/progress.hpp"
-#include "report/quantity.hpp"
 #include "support/catch.hpp"
+#include "text/printable.hpp"
+#include "text/quantity.hpp"
 
 using namespace unshard;
 
@@ -54,6 +54,8 @@ TEST_CASE("progress claims no speed before there is one") {
 TEST_CASE("control characters cannot break a line") {
     CHECK(printable("a\nb\tc\x1b[2J\x7f") == "a\\nb\\tc\\x1b[2J\\x7f");
     CHECK(printable("schön 'a'") == "schön 'a'");
+    CHECK(printable("\u009b31m") == "\\xc2\\x9b31m");  // C1: terminals take it for ESC [
+    CHECK(printable("a\xff\xe2\x82") == "a\\xff\\xe2\\x82");
 }
 
 TEST_CASE("what was left out is grouped by reason, long lists end in a count") {

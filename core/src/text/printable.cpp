@@ -1,32 +1,10 @@
-#include "report/text.hpp"
+#include "text/printable.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 namespace unshard {
-
-std::string grouped(std::uint64_t value) {
-    std::string digits = std::to_string(value);
-    for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-    return digits;
-}
-
-std::string ranks_text(std::vector<std::uint64_t> ranks) {
-    std::sort(ranks.begin(), ranks.end());
-    ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
-    if (ranks.empty()) return "no rank";
-    std::string text = ranks.size() == 1 ? "rank " : "ranks ";
-    for (std::size_t i = 0; i < ranks.size();) {
-        std::size_t last = i;
-        while (last + 1 < ranks.size() && ranks[last + 1] == ranks[last] + 1) ++last;
-        if (i != 0) text += ", ";
-        text += last == i ? fmt::format("{}", ranks[i]) : fmt::format("{}-{}", ranks[i], ranks[last]);
-        i = last + 1;
-    }
-    return text;
-}
-
 namespace {
 
 /// The length of the well-formed UTF-8 sequence that `s` begins with; 0 when there is none (RFC 3629, section 4).
@@ -61,6 +39,14 @@ bool is_control(std::string_view sequence) {
     return lead == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
 }
 
+std::string escaped(std::string_view bytes) {
+    if (bytes == "\n") return "\\n";
+    if (bytes == "\t") return "\\t";
+    std::string result;
+    for (const char c : bytes) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    return result;
+}
+
 }  // namespace
 
 bool is_printable(std::string_view name) {
@@ -70,6 +56,21 @@ bool is_printable(std::string_view name) {
         name.remove_prefix(length);
     }
     return true;
+}
+
+std::string printable(std::string_view text) {
+    std::string result;
+    while (!text.empty()) {
+        const std::size_t length = sequence_length(text);
+        const std::string_view next = text.substr(0, std::max<std::size_t>(length, 1));
+        if (length == 0 || is_control(next)) {
+            result += escaped(next);
+        } else {
+            result += next;
+        }
+        text.remove_prefix(next.size());
+    }
+    return result;
 }
 
 }  // namespace unshard

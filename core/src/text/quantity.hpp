@@ -7,6 +7,9 @@
 
 namespace unshard {
 
+/// "12,288".
+std::string grouped(std::uint64_t value);
+
 /// "1 tensor", "311 tensors".
 std::string count_of(std::uint64_t number, std::string_view noun);
 

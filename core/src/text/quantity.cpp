@@ -1,6 +1,4 @@
-#include "report/quantity.hpp"
-
-#include "report/text.hpp"
+#include "text/quantity.hpp"
 
 #include <fmt/format.h>
 
@@ -8,6 +6,12 @@
 #include <cmath>
 
 namespace unshard {
+
+std::string grouped(std::uint64_t value) {
+    std::string digits = std::to_string(value);
+    for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+    return digits;
+}
 
 std::string count_of(std::uint64_t number, std::string_view noun) {
     return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");

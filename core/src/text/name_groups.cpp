@@ -2,7 +2,7 @@
 // last number to the first, groups that agree in all other sets are joined. So a group never claims a name that is not
 // there, and a layer that lacks an expert has a line of its own.
 
-#include "report/name_groups.hpp"
+#include "text/name_groups.hpp"
 
 #include <fmt/format.h>
 
