@@ -246,9 +246,10 @@ def fsdp_inside_parts(job: Job) -> None:
 register_plain_family("Mistral", 2)
 register_plain_family("Gemma2", 2)
 register_plain_family("Gemma3", 2, num_hidden_layers=6)
-register_megatron("Llama", 2)
-register_megatron("Qwen2", 2)
-register_megatron("Qwen3", 4, num_key_value_heads=4)
+# More groups than ranks: of one group each, both layouts of a fused QKV are the same.
+register_megatron("Llama", 2, num_key_value_heads=4)
+register_megatron("Qwen2", 2, num_attention_heads=8, num_key_value_heads=4)
+register_megatron("Qwen3", 4, num_attention_heads=16, num_key_value_heads=8)
 register_plain_experts("tp_plain_experts", dealt_out=False)
 register_plain_experts("tp_plain_experts_dealt_out", dealt_out=True)
 register_plain_mesh("tp_plain_dp2_tp2", 2, 1, 2)
