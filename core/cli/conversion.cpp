@@ -170,11 +170,10 @@ Pipeline pipeline_from_options(const Conversion& conversion) {
 
 Pipeline pipeline_of_input(const Conversion& conversion, const std::string& option,
                            const std::vector<std::string>& sets) {
-    std::vector<Setting> settings = {text_setting("input.path", conversion.source, "INPUT"),
-                                     text_setting("output.path", ".", "OUTPUT")};  // never looked at
+    std::vector<Setting> settings = {text_setting("input.path", conversion.source, "INPUT")};
     for (const Setting& setting : all_settings(conversion)) settings.push_back(setting);
     for (const std::string& set : sets) settings.push_back(key_value(option, set));
-    return pipeline_of(settings);
+    return pipeline_without_output(settings);
 }
 
 Pipeline pipeline_from_file(const Conversion& conversion) {

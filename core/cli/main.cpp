@@ -83,6 +83,8 @@ int guarded(const Words& words) {
         return 2;
     } catch (const Error& e) {
         print_error(e.what());
+    } catch (const std::filesystem::filesystem_error& e) {
+        print_error(error_text(e));
     } catch (const std::bad_alloc&) {
         print_error("out of memory");
     } catch (const std::exception& e) {

@@ -73,6 +73,9 @@ TEST_CASE("diff needs two models, and says what is wrong with an option") {
     const ProcessResult one = unshard_process({"diff", qwen3()});
     CHECK(one.exit_code == 2);
     CHECK(one.err == "unshard: two models are needed: unshard diff A B\n");
+    const ProcessResult output = unshard_process({"diff", qwen3(), qwen3(), "--set-a", "output.dtype=f16"});
+    CHECK(output.exit_code == 2);
+    CHECK(output.err == "unshard: --set-a output.dtype=f16: the pipeline has no [[output]]\n");
     const ProcessResult set = unshard_process({"diff", qwen3(), qwen3(), "--set-a", "reader"});
     CHECK(set.exit_code == 2);
     CHECK(set.err == "unshard: --set-a reader: write it as key=value, like --set-a input.root=model\n");

@@ -4,6 +4,7 @@
 #include "unit/engine/temp_dir.hpp"
 
 using namespace unshard::test;
+using namespace std::string_literals;
 
 namespace {
 
@@ -79,6 +80,21 @@ TEST_CASE("an error is one line whatever the names hold") {
     const ProcessResult result = unshard_process({"inspect", "no\nsuch\x1b[31m"});
     CHECK(result.err == "unshard: no\\nsuch\\x1b[31m: there is no such file or directory\n");
     CHECK(result.exit_code == 1);
+}
+
+TEST_CASE("a path that the system refuses is an error of that path") {
+    const std::string name(300, 'a');
+    for (const std::vector<std::string>& words : {std::vector{"convert"s, qwen3(), "-o"s, "x"s, "--assets"s, name},
+                                                  {"run"s, name},
+                                                  {"inspect"s, name},
+                                                  {"diff"s, qwen3(), name},
+                                                  {"convert"s, qwen3(), "-o"s, name}}) {
+        const ProcessResult result = unshard_process(words);
+        CAPTURE(words.front(), result.err);
+        CHECK(result.exit_code == 1);
+        CHECK(result.err.starts_with("unshard: " + name));
+        CHECK(result.err.ends_with(": File name too long\n"));
+    }
 }
 
 TEST_CASE("a pipeline's mistakes are told with file, line and column") {

@@ -24,13 +24,22 @@ def saved(state, path):
 
 
 @pytest.mark.parametrize("name", ["fsdp-qwen3-7ranks-uneven", "fsdp-qwen2-tied-4ranks", "hsdp-qwen2-2x2",
-                                  "dcp-hsdp-tp-2x2x2", "many_tiles"])
+                                  "dcp-hsdp-tp-2x2x2", "dcp-zstd", "many_tiles"])
 def test_a_checkpoint_and_its_conversion_are_the_same(name, checkpoint_dir, converted):
     checkpoint, output = checkpoint_dir(name) / "ckpt", converted(name)
     for options in ([], ["--threads", 1], ["--threads", 7, "--tile-mib", 1]):
         code, report = diff(checkpoint, output, *options)
         assert (code, report["same"], report["different"]) == (0, True, [])
     assert report["equal"] == len(read_tensors(output))
+
+
+@pytest.mark.parametrize(("name", "needs_it"), [("dcp-zstd", True), ("fsdp-qwen3-4ranks", False)])
+def test_the_temporary_directory_matters_only_to_what_is_packed(name, needs_it, tmp_path):
+    command = [UNSHARD, "diff", GOLDEN / name / "ckpt", GOLDEN / name / "truth.safetensors"]
+    gone = str(tmp_path / "gone")
+    done = subprocess.run(command, env={"TMPDIR": gone}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == needs_it
+    assert done.stderr.startswith(f"unshard: {gone}: cannot have the ") == needs_it, done.stderr
 
 
 def test_a_cast_is_compared_by_value(tmp_path):

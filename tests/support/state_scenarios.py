@@ -134,7 +134,10 @@ def float_values(job: Job) -> None:
 
 @scenario(3, is_model=False, is_refused=True)
 def buffers_differ(job: Job) -> None:
-    save_rank({"same": torch.arange(5), "counts": torch.tensor([186, job.rank // 2])}, job)
+    torch.manual_seed(0)
+    weight = torch.randn(7, 3)
+    save_rank({"weight": as_dtensor(local_part(weight, job).clone(), weight, mesh_of(job.world)),
+               "same": torch.arange(5), "counts": torch.tensor([186, job.rank // 2])}, job)
 
 
 @scenario(4, is_model=False, is_refused=True)

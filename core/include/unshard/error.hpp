@@ -1,6 +1,7 @@
 // The one exception type of the project.
 #pragma once
 
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 
@@ -16,5 +17,10 @@ struct Error : std::runtime_error {
 struct UsageError : Error {
     using Error::Error;
 };
+
+/// The same form for a path that cannot be looked at: "<path>: File name too long".
+inline std::string error_text(const std::filesystem::filesystem_error& e) {
+    return e.path1().string() + ": " + e.code().message();
+}
 
 }  // namespace unshard

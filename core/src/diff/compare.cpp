@@ -9,7 +9,7 @@
 #include "unshard/parallel.hpp"
 
 #include <atomic>
-#include <filesystem>
+#include <cstdlib>
 #include <mutex>
 
 namespace unshard {
@@ -32,12 +32,19 @@ std::vector<Destination> whole_tensors(const Plan& plan, const std::vector<std::
     return lower(plan, layout);
 }
 
+/// For what has to be unpacked, since there is no output beside which it could lie. Whether it is there matters only
+/// then.
+std::string temporary_directory() {
+    const char* named = std::getenv("TMPDIR");
+    return named && *named ? named : "/tmp";
+}
+
 /// One of the two models, as the pass sees it.
 class Side {
 public:
     Side(const Model& model, const std::vector<std::size_t>& numbers, const CopySettings& settings)
         : index_(model.index),
-          sources_(model.index, {&model.plan}, settings.threads, std::filesystem::temp_directory_path()),
+          sources_(model.index, {&model.plan}, settings.threads, temporary_directory()),
           destinations_(whole_tensors(model.plan, numbers)) {
         for (const Destination& d : destinations_) {
             const PlannedTensor& tensor = model.plan.tensors[d.tensor];

@@ -151,10 +151,17 @@ Pipeline read(const toml::table& document, const std::string& file) {
     read(merge, pipeline.merge);
     read(select, pipeline.select);
     for (const TomlSection& section : outputs) pipeline.outputs.push_back(output(section));
-    if (outputs.empty()) root.fail("output", "there is no [[output]]: add one with path = \"...\"");
     check_outputs_apart(root, pipeline.outputs);
     read(engine, pipeline.engine);
     return pipeline;
+}
+
+/// A document that the command line makes.
+Pipeline read(const std::string& text, std::span<const Setting> settings) {
+    static const std::string kName = "command line";
+    toml::table document = parse(text, kName);
+    apply_settings(document, settings);
+    return read(document, kName);
 }
 
 }  // namespace
@@ -167,16 +174,20 @@ Pipeline load_pipeline(const std::string& file, std::span<const Setting> setting
     toml::table document = parse(read_file(file), file);
     apply_settings(document, settings);
     Pipeline pipeline = read(document, file);
+    if (pipeline.outputs.empty()) throw UsageError(file + ": there is no [[output]]: add one with path = \"...\"");
     const std::filesystem::path models = std::filesystem::path(file).parent_path() / "models";
     if (std::filesystem::is_directory(models)) pipeline.models = models.string();
     return pipeline;
 }
 
 Pipeline pipeline_of(std::span<const Setting> settings) {
-    static const std::string kName = "command line";
-    toml::table document = parse("version = 1\n[[output]]\n", kName);
-    apply_settings(document, settings);
-    return read(document, kName);
+    return read("version = 1\n[[output]]\n", settings);
+}
+
+Pipeline pipeline_without_output(std::span<const Setting> settings) {
+    Pipeline pipeline = read("version = 1\n", settings);
+    if (!pipeline.outputs.empty()) throw UsageError("nothing is written: leave out the settings of [[output]]");
+    return pipeline;
 }
 
 }  // namespace unshard

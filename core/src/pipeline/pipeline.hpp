@@ -76,6 +76,9 @@ Pipeline load_pipeline(const std::string& file, std::span<const Setting> setting
 /// The pipeline that settings alone make, with one output.
 Pipeline pipeline_of(std::span<const Setting> settings);
 
+/// The same for a model that is only read. Throws UsageError when a setting is one of an output.
+Pipeline pipeline_without_output(std::span<const Setting> settings);
+
 /// The pipeline as an annotated TOML file that load_pipeline reads back to the same values.
 std::string to_toml(const Pipeline& pipeline);
 

@@ -125,7 +125,7 @@ TEST_CASE("what must be there and is not is named") {
     CHECK(error_in("version = 1\n[input]\n[[output]]\npath = 'o'\n") == "p.toml:2:1: 'path' in [input] is missing");
     CHECK(error_in("version = 1\n[input]\npath = ''\n") == "p.toml:3:8: 'path' in [input] is empty");
     CHECK(error_in("version = 1\n[input]\npath = 'c'\n") ==
-          "p.toml:1:1: there is no [[output]]: add one with path = \"...\"");
+          "p.toml: there is no [[output]]: add one with path = \"...\"");
 }
 
 TEST_CASE("bad patterns and replacements are found before anything is read") {
