@@ -3,9 +3,9 @@
 #include "text/name_groups.hpp"
 #include "text/printable.hpp"
 #include "unshard/error.hpp"
+#include "unshard/name_list.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -17,14 +17,9 @@ constexpr std::size_t kMostNames = 20;
 std::string names_of(const std::vector<SourceTensor>& tensors) {
     std::vector<NamedItem> items;
     for (const SourceTensor& tensor : tensors) items.push_back({tensor.name, ""});
-    const std::vector<NameGroup> groups = group_names(items);
-    std::vector<std::string> shown;
-    for (const NameGroup& group : groups) {
-        if (shown.size() == kMostNames) break;
-        shown.push_back(fmt::format("'{}'", printable(group.name)));
-    }
-    const std::size_t more = groups.size() - shown.size();
-    return fmt::format("{}{}", fmt::join(shown, ", "), more == 0 ? "" : fmt::format(" and {} more", more));
+    std::vector<std::string> groups;
+    for (const NameGroup& group : group_names(items)) groups.push_back(printable(group.name));
+    return name_list(groups, kMostNames);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "models/completeness.hpp"
 #include "models/rules.hpp"
 #include "select/pattern.hpp"
+#include "unshard/name_list.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,14 +16,6 @@ namespace unshard {
 namespace {
 
 constexpr std::size_t kMostNames = 20, kFewNames = 3;
-
-std::string some_of(const std::vector<std::string>& names, std::size_t most = kMostNames) {
-    const std::size_t shown = std::min(names.size(), most);
-    std::string text =
-        fmt::format("'{}'", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), "', '"));
-    if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
-    return text;
-}
 
 std::string architecture_of(const nlohmann::json& config) {
     const auto found = config.find("architectures");
@@ -67,7 +60,8 @@ std::vector<std::string> texts_of(const std::vector<WrongShape>& wrong) {
 void report_problems(const Completeness& found, const std::string& architecture, bool allow_missing, Plan& plan) {
     std::vector<std::string> problems;
     if (!found.missing.empty()) {
-        const std::string text = fmt::format("{} missing: {}", found.missing.size(), some_of(found.missing));
+        const std::string text =
+            fmt::format("{} missing: {}", found.missing.size(), name_list(found.missing, kMostNames));
         if (allow_missing) {
             plan.warnings.push_back(fmt::format("{}: {}", architecture, text));
         } else {
@@ -78,15 +72,15 @@ void report_problems(const Completeness& found, const std::string& architecture,
         throw Error(fmt::format(
             "no tensor has a name that {} in config.json has, such as {}; there are {} ([select] rename brings other "
             "names in, --assets none converts without config.json)",
-            architecture, some_of(found.missing, kFewNames), some_of(found.unexpected, kFewNames)));
+            architecture, name_list(found.missing, kFewNames), name_list(found.unexpected, kFewNames)));
     }
     if (!found.unexpected.empty()) {
         problems.push_back(fmt::format("{} unexpected: {} (--drop PATTERN leaves them out, --keep PATTERN writes them)",
-                                       found.unexpected.size(), some_of(found.unexpected)));
+                                       found.unexpected.size(), name_list(found.unexpected, kMostNames)));
     }
     if (!found.wrong_shape.empty()) {
         problems.push_back(fmt::format("{} of another shape than config.json says: {}", found.wrong_shape.size(),
-                                       some_of(texts_of(found.wrong_shape))) +
+                                       some_of(texts_of(found.wrong_shape), kMostNames)) +
                            " (are these parts of a tensor-parallel model? pass --merger tensor_parallel)");
     }
     if (problems.empty()) return;

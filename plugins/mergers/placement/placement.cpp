@@ -11,6 +11,7 @@
 // part of a model that was split by hand looks like this) are always compared.
 
 #include "readings.hpp"
+#include "unshard/name_list.hpp"
 #include "unshard/plugin.hpp"
 
 #include <algorithm>
@@ -100,17 +101,13 @@ bool is_of_unknown_split(const SourceTensor& tensor) {
 
 /// Plain tensors of different shapes are parts, and nothing says of what: an error that lists them all.
 void check_splits_known(const CheckpointIndex& index) {
-    constexpr std::size_t kMost = 8;
-    std::size_t count = 0;
-    std::string names;
+    std::vector<std::string> names;
     for (const SourceTensor& tensor : index.tensors) {
-        if (!is_of_unknown_split(tensor) || ++count > kMost) continue;
-        names += (count == 1 ? "'" : ", '") + tensor.name + "'";
+        if (is_of_unknown_split(tensor)) names.push_back(tensor.name);
     }
-    if (count == 0) return;
-    if (count > kMost) names += " and " + std::to_string(count - kMost) + " more";
-    throw Error(names + ": of different shapes on different ranks, and nothing says how " +
-                (count == 1 ? "it was" : "they were") +
+    if (names.empty()) return;
+    throw Error(name_list(names) + ": of different shapes on different ranks, and nothing says how " +
+                (names.size() == 1 ? "it was" : "they were") +
                 " split: pass --merger tensor_parallel, with --rules for the model, or --merger concat");
 }
 

@@ -7,6 +7,7 @@
 #include "models/whole_tensor.hpp"
 #include "tensor_parallel/shares.hpp"
 #include "unshard/error.hpp"
+#include "unshard/name_list.hpp"
 
 #include <algorithm>
 #include <set>
@@ -14,13 +15,7 @@
 namespace unshard {
 namespace {
 
-std::string join(const std::vector<std::string>& names) {
-    constexpr std::size_t kMostNames = 20;
-    std::string text;
-    for (std::size_t i = 0; i < std::min(names.size(), kMostNames); ++i) text += (i ? ", '" : "'") + names[i] + "'";
-    if (names.size() > kMostNames) text += " and " + std::to_string(names.size() - kMostNames) + " more";
-    return text;
-}
+constexpr std::size_t kMostNames = 20;
 
 /// 1 for a scalar.
 std::uint64_t rows_of(const Dims& shape, std::size_t dim) {
@@ -227,7 +222,8 @@ Plan plan_tensor_parallel(const CheckpointIndex& index, const ModelRules& rules,
         matches.push_back(match ? std::move(*match) : NameMatch{});
     }
     if (!unmatched.empty()) {
-        throw Error(join(unmatched) + ": no rule in " + rules.file + " has such a name: add it, or pass other --rules");
+        throw Error(name_list(unmatched, kMostNames) + ": no rule in " + rules.file +
+                    " has such a name: add it, or pass other --rules");
     }
     Plan plan;
     for (std::uint32_t i = 0; i < index.tensors.size(); ++i) {

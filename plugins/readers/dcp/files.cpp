@@ -1,6 +1,7 @@
 #include "files.hpp"
 
 #include "unshard/error.hpp"
+#include "unshard/name_list.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -70,15 +71,6 @@ bool leads_out(const fs::path& path) {
     return path.empty() || path.is_absolute() || std::ranges::find(path, "..") != path.end();
 }
 
-/// "'a', 'b' and 3 more"
-std::string list_names(const std::vector<std::string>& names) {
-    constexpr std::size_t kMost = 8;
-    std::string text;
-    for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) text += (i == 0 ? "'" : ", '") + names[i] + "'";
-    if (names.size() > kMost) text += " and " + std::to_string(names.size() - kMost) + " more";
-    return text;
-}
-
 }  // namespace
 
 Directory look_at(const std::string& directory) noexcept {
@@ -133,7 +125,7 @@ std::vector<SourceFile> FileTable::find_in(const std::string& directory) const {
     }
     if (missing.empty()) return files;
     throw Error(std::to_string(missing.size()) + " of " + std::to_string(names_.size()) +
-                " files that hold the model are missing: " + list_names(missing) + ": copy them too");
+                " files that hold the model are missing: " + name_list(missing) + ": copy them too");
 }
 
 }  // namespace unshard::dcp

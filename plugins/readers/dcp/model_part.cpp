@@ -9,6 +9,7 @@
 #include "model_part.hpp"
 
 #include "unshard/error.hpp"
+#include "unshard/name_list.hpp"
 
 #include <algorithm>
 #include <map>
@@ -95,18 +96,12 @@ std::string describe(const Path& part, std::size_t weights) {
 
 /// The one dictionary that looks like a model.
 std::string find_root(const TrainingState& state) {
-    constexpr std::size_t kMost = 8;
     const std::map<Path, std::size_t> found = state.candidates();
     if (found.empty()) throw Error("no part of it looks like a model: name the part to convert with --set input.root=");
     if (found.size() == 1) return joined(found.begin()->first);
-    std::string list;
-    std::size_t listed = 0;
-    for (const auto& [part, weights] : found) {
-        if (listed++ == kMost) break;
-        list += (list.empty() ? "" : ", ") + describe(part, weights);
-    }
-    if (found.size() > kMost) list += " and " + std::to_string(found.size() - kMost) + " more";
-    throw Error(std::to_string(found.size()) + " parts look like a model: " + list +
+    std::vector<std::string> parts;
+    for (const auto& [part, weights] : found) parts.push_back(describe(part, weights));
+    throw Error(std::to_string(parts.size()) + " parts look like a model: " + some_of(parts) +
                 ": choose one of them, or one that holds several, with --set input.root=");
 }
 

@@ -7,6 +7,7 @@
 #include "rank_files.hpp"
 
 #include "unshard/error.hpp"
+#include "unshard/name_list.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -184,12 +185,9 @@ void check_world_size(const RankFiles& files, std::uint64_t world_size) {
 }
 
 std::string list_ranks(const std::vector<std::uint64_t>& ranks) {
-    constexpr std::size_t kMost = 8;
-    std::string text = ranks.size() == 1 ? "rank " : "ranks ";
-    for (std::size_t i = 0; i < std::min(ranks.size(), kMost); ++i)
-        text += (i == 0 ? "" : ", ") + std::to_string(ranks[i]);
-    if (ranks.size() > kMost) text += " and " + std::to_string(ranks.size() - kMost) + " more";
-    return text;
+    std::vector<std::string> numbers;
+    for (const std::uint64_t rank : ranks) numbers.push_back(std::to_string(rank));
+    return (ranks.size() == 1 ? "rank " : "ranks ") + some_of(numbers);
 }
 
 }  // namespace unshard::fsdp

@@ -6,6 +6,7 @@
 #include "model_files.hpp"
 
 #include "unshard/json_file.hpp"
+#include "unshard/name_list.hpp"
 
 #include <charconv>
 #include <filesystem>
@@ -44,17 +45,6 @@ Listing list(const std::string& directory, std::error_code& error) {
     return found;
 }
 
-std::string list_names(const std::set<std::string>& names) {
-    constexpr std::size_t kMost = 8;
-    std::string text;
-    std::size_t listed = 0;
-    for (const std::string& name : names) {
-        if (listed++ == kMost) return text + " and " + std::to_string(names.size() - kMost) + " more";
-        text += (text.empty() ? "'" : ", '") + name + "'";
-    }
-    return text;
-}
-
 /// Whether a name says that the file is one of several: "..-of-00004.safetensors".
 bool is_one_of_several(std::string_view name) {
     name.remove_suffix(kTensors.size());
@@ -70,7 +60,7 @@ std::string only_file(const std::set<std::string>& names) {
     if (names.empty()) throw Error("no safetensors files in it");
     if (names.contains(std::string(kModel))) return std::string(kModel);
     if (names.size() == 1 && !is_one_of_several(*names.begin())) return *names.begin();
-    throw Error(list_names(names) +
+    throw Error(name_list(names) +
                 " and no 'model.safetensors.index.json', which says what belongs together: copy it "
                 "too, or name one of the files");
 }
@@ -79,7 +69,7 @@ std::string only_index(const std::set<std::string>& names) {
     const std::string usual = "model" + std::string(kIndex);
     if (names.contains(usual)) return usual;
     if (names.size() == 1) return *names.begin();
-    throw Error("several indices, " + list_names(names) + ": leave one");
+    throw Error("several indices, " + name_list(names) + ": leave one");
 }
 
 /// The index's weight_map, tensor to file name.
@@ -105,7 +95,7 @@ ModelFiles files_of_index(const fs::path& directory, const std::string& index, c
         (present.contains(file) ? named : missing).insert(file);
         model.weight_map.emplace(tensor, (directory / file).string());
     }
-    if (!missing.empty()) throw Error(model.index + ": names files that are missing: " + list_names(missing));
+    if (!missing.empty()) throw Error(model.index + ": names files that are missing: " + name_list(missing));
     if (present.contains(std::string(kModel)) && !named.contains(std::string(kModel))) {
         throw Error("both '" + std::string(kModel) + "' and '" + index + "' of other files: take one of them away");
     }
