@@ -45,7 +45,7 @@ public:
 
     void finish() const {
         for (const auto& [key, value] : values_.items()) {
-            if (known_.count(key) != 0) continue;
+            if (known_.contains(key)) continue;
             std::string names;
             for (const std::string& name : known_) names += (names.empty() ? "" : ", ") + name;
             throw UsageError("unknown option '" + key +

@@ -16,7 +16,7 @@ namespace {
 
 fs::path resolved(const std::string& path) {
     std::error_code error;
-    fs::path result = fs::weakly_canonical(fs::absolute(path, error), error);
+    const fs::path result = fs::weakly_canonical(fs::absolute(path, error), error);
     if (error) throw Error(fmt::format("{}: {}", path, error.message()));
     return result.has_filename() ? result : result.parent_path();
 }
@@ -27,13 +27,10 @@ bool is_within(const fs::path& inner, const fs::path& outer) {
 }
 
 bool looks_like_model(const fs::path& directory) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
+    return std::ranges::any_of(fs::directory_iterator(directory), [](const fs::directory_entry& entry) {
         const fs::path& file = entry.path();
-        if (file.filename() == "config.json" || file.extension() == ".safetensors" || file.extension() == ".gguf") {
-            return true;
-        }
-    }
-    return false;
+        return file.filename() == "config.json" || file.extension() == ".safetensors" || file.extension() == ".gguf";
+    });
 }
 
 bool is_mount_point(const fs::path& directory) {

@@ -74,7 +74,7 @@ void forget_shared_replicas(const CheckpointIndex& index, Plan& plan) {
         if (tensor.replicas.empty()) continue;
         std::set<Walk> walks;
         for (const Copy& copy : tensor.copies) walks.insert(walk_of(copy));
-        std::erase_if(tensor.replicas, [&](const Copy& replica) { return walks.count(walk_of(replica)) != 0; });
+        std::erase_if(tensor.replicas, [&](const Copy& replica) { return walks.contains(walk_of(replica)); });
     }
 }
 

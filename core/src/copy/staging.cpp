@@ -22,6 +22,7 @@
 #include <cstring>
 #include <filesystem>
 #include <mutex>
+#include <ranges>
 #include <thread>
 #include <utility>
 
@@ -38,7 +39,7 @@ struct Leftovers {
     void remove() noexcept {
         std::error_code ignored;
         if (!temporary.empty()) fs::remove_all(temporary, ignored);
-        for (auto p = parents.rbegin(); p != parents.rend(); ++p) ::rmdir(p->c_str());  // unless it holds more by now
+        for (const fs::path& p : std::views::reverse(parents)) ::rmdir(p.c_str());  // unless it holds more by now
     }
 };
 
@@ -93,7 +94,7 @@ struct Stage::State {
     void make_file_of(const OutputFile& file, const fs::path& path);
     fs::path place_of(const std::string& name) const;
     void close_files();
-    void rename_over_old(bool is_directory);
+    void rename_over_old(bool is_directory) const;
 };
 
 void Stage::State::enlist() {
@@ -112,9 +113,9 @@ void Stage::State::make_parents() {
         missing.push_back(p);
         p = p.parent_path();
     }
-    for (auto p = missing.rbegin(); p != missing.rend(); ++p) {
-        make_directory(*p);
-        leftovers.parents.push_back(*p);
+    for (const fs::path& p : std::views::reverse(missing)) {
+        make_directory(p);
+        leftovers.parents.push_back(p);
     }
 }
 
@@ -170,7 +171,7 @@ void Stage::State::close_files() {
 }
 
 /// A file takes the place of a file at once. A directory cannot: the old one steps aside, and back if that fails.
-void Stage::State::rename_over_old(bool is_directory) {
+void Stage::State::rename_over_old(bool is_directory) const {
     const fs::path aside = leftovers.temporary.string() + "-old";
     if (is_directory && ::rename(leftovers.final.c_str(), aside.c_str()) != 0)
         fail(leftovers.final, "cannot replace it");

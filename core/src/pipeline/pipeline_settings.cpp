@@ -18,7 +18,8 @@ bool is_key(std::string_view key) {
     const auto is_bare = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
     };
-    const bool dots_apart = !key.empty() && key.front() != '.' && key.back() != '.' && key.find("..") == key.npos;
+    const bool dots_apart =
+        !key.empty() && key.front() != '.' && key.back() != '.' && key.find("..") == std::string_view::npos;
     return dots_apart && std::all_of(key.begin(), key.end(), [&](char c) { return c == '.' || is_bare(c); });
 }
 

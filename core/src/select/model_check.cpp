@@ -38,7 +38,7 @@ void forget_dropped(std::vector<std::string>& missing, const Plan& plan, const M
         if (!match) continue;
         for (std::string& name : tensors_behind(rules, *match, values)) dropped.insert(std::move(name));
     }
-    std::erase_if(missing, [&](const std::string& name) { return dropped.count(name) != 0; });
+    std::erase_if(missing, [&](const std::string& name) { return dropped.contains(name); });
 }
 
 /// What is kept on purpose is expected.

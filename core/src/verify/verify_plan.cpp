@@ -102,7 +102,7 @@ std::string who_is_here(const CheckpointIndex& index, const PlannedTensor& tenso
         for (const Shard& shard : index.tensors[source].shards) ranks.push_back(shard.rank);
     }
     const std::string text = ranks_text(std::move(ranks));
-    return fmt::format("{} of {} {} here", text, index.ranks, text.rfind("ranks", 0) == 0 ? "are" : "is");
+    return fmt::format("{} of {} {} here", text, index.ranks, text.starts_with("ranks") ? "are" : "is");
 }
 
 void check_cover(const CheckpointIndex& index, const PlannedTensor& tensor) {

@@ -64,7 +64,7 @@ std::set<std::string> modules_in_auto_map(const fs::path& directory, const std::
     std::set<std::string> modules;
     for (const std::string_view file :
          {"config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"}) {
-        if (names.count(std::string(file)) == 0) continue;
+        if (!names.contains(std::string(file))) continue;
         try {
             const auto json = read_json((directory / file).string());
             if (!json.is_object() || !json.contains("auto_map")) continue;
@@ -100,7 +100,7 @@ std::set<std::string> code_files(const fs::path& directory, const std::set<std::
     while (!open.empty()) {
         const std::string file = open.back() + ".py";
         open.pop_back();
-        if (names.count(file) == 0 || !found.insert(file).second) continue;
+        if (!names.contains(file) || !found.insert(file).second) continue;
         for (std::string& module : relative_imports(directory / file)) open.push_back(std::move(module));
     }
     return found;

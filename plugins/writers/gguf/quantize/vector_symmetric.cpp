@@ -50,8 +50,8 @@ Columns columns_of(SuperBlock values) {
 V extremes(const Columns& c, std::size_t lane) {
     const D d;
     V result = hn::Zero(d), magnitude = hn::Zero(d);
-    for (std::size_t i = 0; i < kGroupElems; ++i) {
-        const V x = hn::Load(d, c.x[i] + lane);
+    for (const auto& values : c.x) {
+        const V x = hn::Load(d, values + lane);
         result = hn::IfThenElse(hn::Gt(hn::Abs(x), magnitude), x, result);
         magnitude = hn::Max(magnitude, hn::Abs(x));
     }

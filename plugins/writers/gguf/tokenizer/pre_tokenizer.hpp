@@ -19,7 +19,7 @@ struct PreTokenizer {
 };
 
 /// Throws UsageError with file:line:column for anything that it does not understand.
-std::vector<PreTokenizer> load_pre_tokenizers(const std::string& file);
+std::vector<PreTokenizer> load_pre_tokenizers(const std::string& path);
 
 /// The steps of a tokenizer.json's `pre_tokenizer`, in order: "split PATTERN", "bytes", "words and bytes",
 /// "digits one by one", "digits", "punctuation Contiguous", or the type of any other.
