@@ -93,7 +93,7 @@ void check_names(const Layout& layout, Problems& problems) {
     }
     for (const std::string& name : distinct) {
         for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
-            if (distinct.count(name.substr(0, slash)) == 0) continue;
+            if (!distinct.contains(name.substr(0, slash))) continue;
             problems.add(fmt::format("output: '{}' is a file and a directory", name.substr(0, slash)));
         }
     }

@@ -22,8 +22,8 @@ struct ModelPart {
     std::vector<Dropped> dropped;
 };
 
-/// The tensors below `root`, or, when it is "auto", those of the one part that looks like a model. Throws Error when
+/// The tensors below `wanted`, or, when it is "auto", those of the one part that looks like a model. Throws Error when
 /// there is no such part or several: all are listed.
-ModelPart find_model(std::span<const Entry> entries, const std::string& root);
+ModelPart find_model(std::span<const Entry> entries, const std::string& wanted);
 
 }  // namespace unshard::dcp

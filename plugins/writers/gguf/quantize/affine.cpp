@@ -89,7 +89,8 @@ Block make_block(const AffineRule& rule, std::span<const float, kSuperBlockElems
     const float d = float_from_half(s.d), m = float_from_half(s.m);
     std::array<AffineGroup, kFitGroups> groups;
     for (std::size_t j = 0; j < count; ++j) {
-        groups[j] = {d * s.scale[j], m * s.min[j], fits.origin[first + j], fits.inverse[first + j]};
+        groups[j] = {d * static_cast<float>(s.scale[j]), m * static_cast<float>(s.min[j]), fits.origin[first + j],
+                     fits.inverse[first + j]};
     }
     SuperBlockLevels levels;
     kernels.levels(rule, values, groups.data(), levels);
@@ -105,7 +106,7 @@ void quantize(const AffineRule& rule, std::span<const float> values, std::byte* 
         kernels.fit(rule, batch, fits);
         for (std::size_t at = 0; at < batch.size(); at += kSuperBlockElems, out += sizeof(Block)) {
             const auto super_block = batch.subspan(at).first<kSuperBlockElems>();
-            const Block block = make_block<Block>(rule, super_block, fits, at / rule.group_elems, kernels);
+            const auto block = make_block<Block>(rule, super_block, fits, at / rule.group_elems, kernels);
             std::memcpy(out, &block, sizeof block);
         }
         values = values.subspan(batch.size());
