@@ -49,6 +49,7 @@ public:
 
 private:
     void note(const NamedShape& tensor) {
+        if (is_buffer(rules_, tensor.name) || is_of_extra_layer(rules_, values_, tensor.name)) return;
         const std::optional<NameMatch> match = match_name(rules_, tensor.name);
         if (match && match->is_outside()) return;
         const bool is_written_so = match && (match->tensor || match->fused->is_alternative);

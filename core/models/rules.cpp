@@ -1,5 +1,7 @@
 #include "models/rules.hpp"
 
+#include "models/whole_tensor.hpp"
+
 #include <algorithm>
 
 namespace unshard {
@@ -19,6 +21,15 @@ std::optional<NameMatch> match_rules_name(const ModelRules& rules, std::string_v
     return std::nullopt;
 }
 
+/// Whether a name, without the prefixes, begins as `extra_layers` says.
+bool begins_extra_layer(const ModelRules& rules, const Values& values, std::string_view name) {
+    const std::size_t begin = rules.extra_layers->text().find('{');
+    const std::size_t end = name.find('.', std::min(begin, name.size()));
+    if (end == std::string_view::npos) return false;
+    const auto at = rules.extra_layers->match(name.substr(0, end + 1));
+    return at && at->front().second >= count_of(at->front().first, values);
+}
+
 }  // namespace
 
 std::optional<NameMatch> match_name(const ModelRules& rules, const std::string& name) {
@@ -32,6 +43,22 @@ std::optional<NameMatch> match_name(const ModelRules& rules, const std::string& 
         return match;
     }
     return match_rules_name(rules, name);
+}
+
+bool is_buffer(const ModelRules& rules, std::string_view name) {
+    return std::any_of(rules.buffers.begin(), rules.buffers.end(),
+                       [&](const std::string& ending) { return name == ending || name.ends_with("." + ending); });
+}
+
+bool is_of_extra_layer(const ModelRules& rules, const Values& values, std::string_view name) {
+    if (!rules.extra_layers) return false;
+    for (const auto& [prefix, rules_prefix] : rules.prefixes) {
+        if (name.starts_with(prefix) &&
+            begins_extra_layer(rules, values, rules_prefix + std::string(name.substr(prefix.size())))) {
+            return true;
+        }
+    }
+    return begins_extra_layer(rules, values, name);
 }
 
 std::string name_beside(const NameMatch& match, const NamePattern& other) {

@@ -34,6 +34,12 @@
 //
 // And, when needed: mesh (see rank_mesh.hpp), prefixes."how names begin" = "what the rules call that", and
 // outside = ["prefixes of names that are not described here: whole on every rank, of any shape"].
+//
+// What a checkpoint can hold that is no part of the model, and not missed when it does not:
+//
+//     buffers      = ["rotary_emb.inv_freq"]        how names end: computed from config.json
+//     extra_layers = "model.layers.{layer}."        how names begin, for {layer} from `layers` on: multi-token
+//     prediction
 #pragma once
 
 #include "models/expression.hpp"
@@ -45,6 +51,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -95,6 +102,8 @@ struct ModelRules {
     std::vector<FusedRule> fused;
     std::vector<std::pair<std::string, std::string>> prefixes;  ///< how names may begin, and what the rules call that
     std::vector<std::string> outside;  ///< prefixes of names that are not described here: on all ranks, of any shape
+    std::vector<std::string> buffers;  ///< how names of what is computed from config.json end
+    std::optional<NamePattern> extra_layers;
 };
 
 /// Throws UsageError with file:line:column for anything that it does not understand.
@@ -126,6 +135,12 @@ struct NameMatch {
 
 /// Nothing when no rule has such a name.
 std::optional<NameMatch> match_name(const ModelRules& rules, const std::string& name);
+
+/// Whether a tensor holds what the model computes from config.json: no part of it, whatever a checkpoint has there.
+bool is_buffer(const ModelRules& rules, std::string_view name);
+
+/// Whether a name is of a layer behind the model's own, as `extra_layers` says.
+bool is_of_extra_layer(const ModelRules& rules, const Values& values, std::string_view name);
 
 /// The name that a checkpoint with `match` in it gives to another tensor of the rules.
 std::string name_beside(const NameMatch& match, const NamePattern& other);

@@ -26,15 +26,17 @@ public:
 
     ModelRules read() {
         const toml::table& root = file_.root();
-        file_.check_keys(root, {"architectures", "mesh", "config", "define", "prefixes", "outside", "tensors",
-                                "alternatives", "fused", "gguf"});
+        file_.check_keys(root, {"architectures", "mesh", "config", "define", "prefixes", "outside", "buffers",
+                                "extra_layers", "tensors", "alternatives", "fused", "gguf"});
         rules_.architectures = file_.texts(root, "architectures");
         if (rules_.architectures.empty()) file_.fail(root, "'architectures' is missing");
         if (root.contains("mesh")) rules_.mesh = file_.text(root, "mesh");
         rules_.outside = file_.texts(root, "outside");
+        rules_.buffers = file_.texts(root, "buffers");
         for (const auto& [name, node] : file_.entries("prefixes"))
             rules_.prefixes.emplace_back(name, file_.text(*node));
         for (const auto& [name, node] : file_.entries("config")) rules_.config.push_back(config_name(name, *node));
+        if (root.contains("extra_layers")) rules_.extra_layers = extra_layers(root);
         for (const auto& [name, node] : file_.entries("define")) defined_.emplace_back(name, parsed_expression(*node));
         for (const toml::table* table : file_.tables("tensors")) add_tensor(*table);
         for (const toml::table* table : file_.tables("alternatives")) add_fused(*table, true);
@@ -97,9 +99,19 @@ private:
         return result;
     }
 
-    void check_count(const toml::table& table, const std::string& placeholder) const {
+    void check_count(const toml::node& table, const std::string& placeholder) const {
         if (is_config_name(placeholder + "s", false)) return;
         file_.fail(table, "'{" + placeholder + "}' needs '" + placeholder + "s' in 'config' to count to");
+    }
+
+    NamePattern extra_layers(const toml::table& root) const {
+        const toml::node& node = *root.get("extra_layers");
+        const NamePattern pattern = file_.placed(node, [&] { return NamePattern(file_.text(node)); });
+        if (pattern.placeholders().size() != 1 || !pattern.text().ends_with("}.")) {
+            file_.fail(node, "it must have one placeholder and end behind it with a dot");
+        }
+        check_count(node, pattern.placeholders().front());
+        return pattern;
     }
 
     NamePattern name_pattern(const toml::table& table) const {

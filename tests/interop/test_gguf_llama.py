@@ -1,16 +1,13 @@
 """What llama.cpp makes of our GGUF files: logits as transformers computes them, token ids as the tokenizer gives them."""
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import sentencepiece
 import torch
 import transformers
 from conftest import convert
 from gguf_models import MODELS, add_checkpoint
-from llama_tools import needs_converter, read_gguf, reference_convert
+from llama_tools import logits_script, lowest_cosine, needs_converter, read_gguf, reference_convert, run_llama
 from real_tokenizers import REAL_TOKENIZERS, save_real_tokenizer
 
 pytest.importorskip("llama_cpp")
@@ -18,16 +15,6 @@ pytest.importorskip("llama_cpp")
 IDS = [(7 * i * i + 3 * i + 11) % 390 for i in range(24)]
 TEXT = ("def f(x):\n\treturn x**2  # square\n\n\n我们在2024年12月见面 😀🚀  naïve café\u3000İstanbul 12345 3.14  "
         "I'm, you'LL <|endoftext|> ~~~!!! \r\n end ")
-# A line of input for each file: its path, a tab, the output's path. llama.cpp aborts on what it does not like.
-LOGITS = f"""
-import sys, numpy as np
-from llama_cpp import Llama
-for line in sys.stdin:
-    path, output = line.rstrip("\\n").split("\\t")
-    model = Llama(path, n_ctx=64, n_batch=64, logits_all=True, verbose=False)
-    model.eval({IDS})
-    np.save(output, np.array(model.scores[:{len(IDS)}]))
-"""
 TOKENS = f"""
 import sys, numpy as np
 from llama_cpp import Llama
@@ -36,21 +23,6 @@ for line in sys.stdin:
     model = Llama(path, vocab_only=True, verbose=False)
     np.save(output, np.array(model.tokenize({TEXT!r}.encode(), add_bos=False, special=True)))
 """
-
-
-def run_llama(script: str, files: dict[str, Path]) -> dict[str, np.ndarray]:
-    """What llama.cpp makes of each file; what it fails on is missing."""
-    pending, results = dict(files), {}
-    while pending:
-        lines = "".join(f"{path}\t{path}.npy\n" for path in pending.values())
-        done = subprocess.run([sys.executable, "-c", script], input=lines, capture_output=True, text=True, timeout=300)
-        for name, path in list(pending.items()):
-            del pending[name]
-            if not Path(f"{path}.npy").exists():
-                print(f"llama.cpp fails on {path}: {done.stderr}")
-                break
-            results[name] = np.load(f"{path}.npy")
-    return results
 
 
 def names_of(request, test) -> list[str]:
@@ -65,7 +37,7 @@ def logits(request, tiny, tmp_path_factory):
         file_type = "f32" if MODELS[name].config.get("num_hidden_layers", 0) > 8 else "bf16"
         files[name] = convert(tiny(name) / "ckpt", folder / f"{name}.gguf", "--assets", tiny(name) / "ckpt/hf",
                               "--dtype", file_type)
-    return run_llama(LOGITS, files)
+    return run_llama(logits_script(IDS), files)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if not name.startswith("wide-")])
@@ -73,9 +45,7 @@ def test_logits_are_those_of_transformers(name, logits, tiny):
     model = transformers.AutoModelForCausalLM.from_pretrained(tiny(name) / "hf", dtype=torch.float32).eval()
     with torch.no_grad():
         expected = model(torch.tensor([IDS])).logits[0].numpy()
-    ours = logits[name]
-    cosine = (ours * expected).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(expected, axis=1)
-    assert cosine.min() >= 0.9999
+    assert lowest_cosine(logits[name], expected) >= 0.9999
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,39 @@ def test_what_cannot_be_quantised_is_named(value, model):
     assert "model.layers.1.mlp.up_proj.weight" in said and "NaN" in said
 
 
+@pytest.mark.parametrize("name", ["gemma", "gemma2", "cohere"])
+def test_an_output_that_llama_cpp_has_no_place_for_is_refused_unless_it_equals_the_embedding(name, tiny, tmp_path):
+    checkpoint = Path(shutil.copytree(tiny(name) / "ckpt", tmp_path / "ckpt"))
+    edit(checkpoint / "hf/config.json", lambda config: config.update(tie_word_embeddings=False))
+    said = refused(checkpoint)
+    assert "lm_head.weight" in said and 'say so with "tie_word_embeddings": true' in said
+    edit(checkpoint / "hf/config.json", lambda config: config.update(tie_word_embeddings=True))
+    edit(rank_file(checkpoint), lambda state: state.update({"lm_head.weight": state["lm_head.weight"] + 1}))
+    assert "lm_head.weight" in refused(checkpoint)
+    edit(rank_file(checkpoint), lambda state: state.update({"lm_head.weight": state["model.embed_tokens.weight"].clone()}))
+    tied = convert(checkpoint, tmp_path / "tied.gguf", "--assets", checkpoint / "hf")
+    assert "output.weight" not in read_gguf(tied)[1]
+
+
+@pytest.mark.parametrize(("name", "buffers"), [("qwen3", ["model.layers.1.self_attn.rotary_emb.inv_freq", "model.rotary_emb.inv_freq"]),
+                                               ("gpt2", ["transformer.h.0.attn.bias", "transformer.h.1.attn.masked_bias"])])
+def test_buffers_of_old_transformers_versions_are_left_out(name, buffers, tiny, tmp_path):
+    checkpoint = Path(shutil.copytree(tiny(name) / "ckpt", tmp_path / "ckpt"))
+    edit(rank_file(checkpoint), lambda state: state.update({buffer: torch.ones(4) for buffer in buffers}))
+    options = ("--assets", checkpoint / "hf", "--set", "output.options.name=x")
+    same = convert(tiny(name) / "ckpt", tmp_path / "same.gguf", *options)
+    assert convert(checkpoint, tmp_path / "out.gguf", *options).read_bytes() == same.read_bytes()
+
+
+def test_layers_of_multi_token_prediction_are_left_out(tiny, tmp_path):
+    checkpoint = Path(shutil.copytree(tiny("deepseek_v3") / "ckpt", tmp_path / "ckpt"))
+    names = ["eh_proj.weight", "enorm.weight", "shared_head.norm.weight", "self_attn.o_proj.weight"]
+    edit(rank_file(checkpoint), lambda state: state.update({f"model.layers.3.{name}": torch.ones(8, 8) for name in names}))
+    options = ("--assets", checkpoint / "hf", "--set", "output.options.name=x")
+    same = convert(tiny("deepseek_v3") / "ckpt", tmp_path / "same.gguf", *options)
+    assert convert(checkpoint, tmp_path / "out.gguf", *options).read_bytes() == same.read_bytes()
+
+
 def test_a_name_that_is_too_long_is_refused(model, tmp_path):
     (tmp_path / "models").mkdir()
     rules = QWEN3.read_text().replace('"blk.{layer}.attn_q"', f'"blk.{{layer}}.attn_{"q" * 60}"')

@@ -7,9 +7,11 @@ import ctypes
 import importlib
 import os
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SRC = Path(os.environ.get("LLAMA_CPP_SRC", ""))
@@ -53,6 +55,40 @@ def reference_quantize(source: Path, output: Path, file_type: str) -> Path:
     params.ftype = FILE_TYPES[file_type]
     assert llama_cpp.llama_model_quantize(str(source).encode(), str(output).encode(), ctypes.byref(params)) == 0
     return output
+
+
+def logits_script(ids: list[int]) -> str:
+    """For run_llama; the cache in f32, so that nothing is rounded that transformers keeps."""
+    return f"""
+import sys, numpy as np
+from llama_cpp import Llama
+for line in sys.stdin:
+    path, output = line.rstrip("\\n").split("\\t")
+    model = Llama(path, n_ctx={max(64, len(ids))}, n_batch=128, n_threads=1, logits_all=True, type_k=0, type_v=0, verbose=False)
+    model.eval({ids})
+    np.save(output, np.array(model.scores[:{len(ids)}]))
+"""
+
+
+def run_llama(script: str, files: dict[str, Path]) -> dict[str, np.ndarray]:
+    """What llama.cpp makes of each file; what it fails on is missing, for it aborts on what it does not like. The script gets
+    a line for each file: its path, a tab, the output's path."""
+    pending, results = dict(files), {}
+    while pending:
+        lines = "".join(f"{path}\t{path}.npy\n" for path in pending.values())
+        done = subprocess.run([sys.executable, "-c", script], input=lines, capture_output=True, text=True, timeout=1800)
+        for name, path in list(pending.items()):
+            del pending[name]
+            if not Path(f"{path}.npy").exists():
+                print(f"llama.cpp fails on {path}: {done.stderr[-2000:]}")
+                break
+            results[name] = np.load(f"{path}.npy")
+    return results
+
+
+def lowest_cosine(ours: np.ndarray, expected: np.ndarray) -> float:
+    """Over all tokens."""
+    return ((ours * expected).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(expected, axis=1)).min()
 
 
 def read_gguf(path: Path) -> tuple[dict, dict]:

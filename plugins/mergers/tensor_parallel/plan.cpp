@@ -218,6 +218,7 @@ Plan plan_tensor_parallel(const CheckpointIndex& index, const ModelRules& rules,
     std::vector<std::string> unmatched;
     for (const SourceTensor& tensor : index.tensors) {
         std::optional<NameMatch> match = match_name(rules, tensor.name);
+        if (!match && is_buffer(rules, tensor.name)) match = NameMatch{};  // whole on every rank
         if (!match) unmatched.push_back(tensor.name);
         matches.push_back(match ? std::move(*match) : NameMatch{});
     }

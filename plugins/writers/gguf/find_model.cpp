@@ -37,7 +37,9 @@ FoundModel find_model(const json& config, const std::vector<std::string>& direct
         const std::vector<ModelRules> all = load_rules_directory(directory);
         const ModelRules* rules = find_rules(all, {{"architectures", {architecture}}});
         if (rules) {
-            if (std::optional<GgufModel> gguf = load_gguf_model(rules->file, *rules)) return {*rules, *gguf, directory};
+            if (std::optional<GgufModel> gguf = load_gguf_model(rules->file, *rules)) {
+                return {*rules, *gguf, load_arch_tensors(directories, gguf->arch), directory};
+            }
         }
         for (const ModelRules& other : all) {
             if (!load_gguf_model(other.file, other)) continue;

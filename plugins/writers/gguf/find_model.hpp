@@ -1,10 +1,12 @@
 // Finds the file of configs/models that describes a model.
 #pragma once
 
+#include "arch_tensors.hpp"
 #include "model_file.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +15,8 @@ namespace unshard::gguf {
 struct FoundModel {
     ModelRules rules;
     GgufModel gguf;
-    std::string directory;  ///< that the file lies in
+    std::optional<ArchTensors> known;  ///< nothing for an architecture that is not in gguf/tensors.toml
+    std::string directory;             ///< that the file lies in
 };
 
 /// The first of the directories that has the architecture counts. Throws Error that lists the known architectures when

@@ -21,6 +21,10 @@ std::string title_of(const std::string& name);
 /// directory `huggingface` that trainers keep config.json in says nothing.
 std::string model_name(const nlohmann::json& config, const std::string& directory, const std::string& output);
 
+/// llama.cpp takes a model with "phi3" or "phi-3" in its name for Phi 3, looks for that one's tokens and fails without
+/// them. Throws Error when it would.
+void check_name(const KeyValues& metadata);
+
 /// Adds general.sampling.* from generation_config.json, when the directory has it.
 void add_sampling(KeyValues& metadata, const std::string& directory);
 

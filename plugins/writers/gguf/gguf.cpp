@@ -8,8 +8,11 @@
 #include "metadata.hpp"
 #include "mixture.hpp"
 #include "model_config.hpp"
+#include "models/whole_tensor.hpp"
 #include "options.hpp"
 #include "quantize/quantize.hpp"
+#include "remarks.hpp"
+#include "rope_scaling.hpp"
 #include "rope_tensors.hpp"
 #include "tensor_map.hpp"
 #include "unshard/json_file.hpp"
@@ -31,6 +34,7 @@ struct Contents {
     std::vector<TensorInfo> infos;
     std::vector<std::vector<TensorPart>> parts;  ///< of each tensor; none for a literal
     std::vector<std::string> literals;           ///< the bytes of each tensor that is generated
+    bool is_mixture = false;                     ///< of a type that llama-quantize writes
 };
 
 nlohmann::json read_config(const std::string& directory) {
@@ -43,6 +47,9 @@ nlohmann::json read_config(const std::string& directory) {
     if (!config.is_object()) throw Error(directory + "/config.json: is not a JSON object");
     return config;
 }
+
+/// Four times as many as any model has. A stride of 0 makes more from a file of no size.
+constexpr std::uint64_t kMostTokens = 1 << 20;
 
 /// As convert_hf_to_gguf.py --outtype auto: the type of the first matrix that is of a 16-bit one.
 const FileType& automatic_type(const Plan& plan) {
@@ -94,6 +101,7 @@ public:
         add_tensors();
         add_general();
         add_tokenizer_keys();
+        check_name(contents_.metadata);
         return std::move(contents_);
     }
 
@@ -107,18 +115,15 @@ private:
         if (model_.gguf.has_common_keys) {
             const auto common = load_common_keys(find_shared_file("common-keys.toml", options_.model_dirs));
             add_model_keys(metadata, common, sizes_);
-            add_rope_scaling(metadata, sizes_, layout_.warnings);
         }
+        add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
         add_model_keys(metadata, model_.gguf.keys, sizes_);
-        for (const Note& note : model_.gguf.notes) {
-            if (find_field(sizes_.config, {note.field}) == note.value)
-                layout_.warnings.push_back("config.json: " + note.text);
-        }
+        add_remarks(model_.gguf, sizes_, layout_.warnings);
         for (const std::string& key : model_.gguf.omit) metadata.remove(sizes_.arch + "." + key);
     }
 
     void add_tensors() {
-        TensorMap map = map_tensors(plan_.tensors, model_.gguf, model_.rules, sizes_.values);
+        TensorMap map = map_tensors(plan_.tensors, model_, sizes_.values);
         check_dtypes(plan_, map.tensors);
         layout_.dropped = std::move(map.dropped);
         for (const GeneratedTensor& t : generate_tensors(model_.gguf.generated, sizes_, contents_.metadata)) {
@@ -126,7 +131,21 @@ private:
         }
         for (MappedTensor& t : map.tensors) add_tensor(std::move(t.info), std::move(t.parts), {});
         check_tensors(contents_.infos);
+        check_known();
         choose_types(contents_.infos, file_type(), mixture_model(), options_.types, layout_.warnings);
+        contents_.is_mixture = file_type().is_mixture;
+    }
+
+    /// That llama.cpp has these tensors, and needs no others.
+    void check_known() const {
+        if (!model_.known) return;
+        std::vector<WrittenTensor> written;
+        for (std::size_t i = 0; i < contents_.infos.size(); ++i) {
+            const std::vector<TensorPart>& parts = contents_.parts[i];
+            const std::string& name = contents_.infos[i].name;
+            written.push_back({name, parts.empty() ? "config.json" : plan_.tensors[parts.front().tensor].name});
+        }
+        check_arch_tensors(*model_.known, sizes_.arch, count_of("layer", sizes_.values), written);
     }
 
     void add_tensor(TensorInfo tensor, std::vector<TensorPart> parts, std::string literal) {
@@ -163,7 +182,10 @@ private:
 
     std::uint64_t embedding_rows() const {
         for (const TensorInfo& t : contents_.infos) {
-            if (t.name == "token_embd.weight") return t.shape[0];
+            if (t.name != "token_embd.weight") continue;
+            if (t.shape[0] <= kMostTokens) return t.shape[0];
+            throw Error(t.name + ": the embedding has " + std::to_string(t.shape[0]) +
+                        " rows, a token for each: at most " + std::to_string(kMostTokens) + " are sensible");
         }
         throw Error("the model has no embedding, 'token_embd.weight' in GGUF");
     }
@@ -203,6 +225,17 @@ void place(Layout& layout, const Contents& contents, std::size_t tensor, std::ui
     if (padding != 0) layout.literals.push_back({file, end, std::string(padding, '\0')});
 }
 
+/// What the header says of a tensor: llama-quantize leaves outer sizes of 1 out of its shape.
+TensorInfo header_of(const Contents& contents, std::size_t tensor) {
+    TensorInfo info = contents.infos[tensor];
+    if (!contents.is_mixture || info.shape.empty()) return info;
+    const auto begin = std::find_if(info.shape.begin(), info.shape.end() - 1, [](auto size) { return size != 1; });
+    Dims shape;
+    std::for_each(begin, info.shape.end(), [&](std::uint64_t size) { shape.push_back(size); });
+    info.shape = shape;
+    return info;
+}
+
 /// `out.gguf` itself, or `out-00001-of-00003.gguf`.
 std::string file_name(const std::string& output, std::size_t part, std::size_t parts) {
     if (parts == 1) return {};
@@ -233,7 +266,7 @@ public:
         }
         for (std::size_t i = 0; i < files.size(); ++i) {
             std::vector<TensorInfo> infos;
-            for (const std::size_t tensor : files[i]) infos.push_back(contents.infos[tensor]);
+            for (const std::size_t tensor : files[i]) infos.push_back(header_of(contents, tensor));
             FileParts parts = file_parts(metadata_of_part(contents, i, files.size()), infos);
             const auto file = static_cast<std::uint32_t>(layout.files.size());
             layout.files.push_back({file_name(request.output, i, files.size()), parts.bytes});

@@ -1,5 +1,6 @@
 #include "metadata.hpp"
 
+#include "condition.hpp"
 #include "model_config.hpp"
 #include "unshard/error.hpp"
 
@@ -102,44 +103,15 @@ std::string full_key(const std::string& arch, const std::string& key) {
 
 void add_model_keys(KeyValues& metadata, std::span<const KeyRule> rules, const ModelSizes& sizes) {
     for (const KeyRule& rule : rules) {
+        if (rule.skip && holds(*rule.skip, sizes.config, sizes.values)) continue;
         const json value = value_of(rule, sizes);
         if (!rule.unless.is_null() && value == rule.unless) continue;
+        if (rule.yields && metadata.find(full_key(sizes.arch, rule.key))) continue;
         if (!value.is_null()) {
             metadata.set(full_key(sizes.arch, rule.key), typed(rule, value));
         } else if (rule.is_required) {
             throw Error(where(rule) + " is missing: the key '" + rule.key + "' needs it");
         }
-    }
-}
-
-void add_rope_scaling(KeyValues& metadata, const ModelSizes& sizes, std::vector<std::string>& warnings) {
-    const json& rope = full_attention_rope(sizes.config);
-    const json& type = find_field(rope, {"rope_type"});
-    const bool has_factor = find_field(rope, {"factor"}).is_number();
-    const auto key = [&](const char* name, KeyType key_type, std::vector<std::string> fields, bool is_required) {
-        KeyRule rule;
-        rule.key = std::string("rope.scaling.") + name;
-        rule.type = key_type;
-        rule.fields = std::move(fields);
-        rule.is_required = is_required;
-        add_model_keys(metadata, std::span(&rule, 1), {sizes.arch, rope, sizes.values});
-    };
-    const std::string type_key = sizes.arch + ".rope.scaling.type";
-    if (type == "linear" && has_factor) {
-        metadata.set(type_key, std::string("linear"));
-        key("factor", KeyType::f32, {"factor"}, true);
-    } else if (type == "yarn" && has_factor) {
-        metadata.set(type_key, std::string("yarn"));
-        key("factor", KeyType::f32, {"factor"}, true);
-        key("original_context_length", KeyType::u32, {"original_max_position_embeddings"}, true);
-        key("yarn_ext_factor", KeyType::f32, {"extrapolation_factor"}, false);
-        key("yarn_attn_factor", KeyType::f32, {"attention_factor", "attn_factor"}, false);
-        key("yarn_beta_fast", KeyType::f32, {"beta_fast"}, false);
-        key("yarn_beta_slow", KeyType::f32, {"beta_slow"}, false);
-    } else if (type == "longrope" || type == "su") {
-        metadata.set(type_key, std::string("longrope"));
-    } else if (type.is_string() && type != "default" && type != "llama3" && type != "linear" && type != "yarn") {
-        warnings.push_back("config.json: rope_type " + type.dump() + " is not known to GGUF: no scaling is written");
     }
 }
 

@@ -20,7 +20,4 @@ struct ModelSizes {
 /// Adds one key for each rule that gives a value. Throws Error that names the field of config.json.
 void add_model_keys(KeyValues& metadata, std::span<const KeyRule> rules, const ModelSizes& sizes);
 
-/// Adds the rope.scaling keys of the model's rope_type.
-void add_rope_scaling(KeyValues& metadata, const ModelSizes& sizes, std::vector<std::string>& warnings);
-
 }  // namespace unshard::gguf

@@ -40,24 +40,18 @@ public:
 
     GgufModel read_model() {
         const toml::table& root = table(file_.root(), "gguf");
-        file_.check_keys(root, {"arch", "common_keys", "keys", "omit", "generated", "needs_output", "drop",
-                                "extra_layers", "notes", "defaults", "tokenizer", "tensors"});
+        file_.check_keys(root, {"arch", "common_keys", "keys", "omit", "generated", "notes", "refuse", "defaults",
+                                "tokenizer", "tensors"});
         GgufModel model;
         model.arch = file_.text(root, "arch");
         model.has_common_keys = flag(root, "common_keys");
-        model.needs_output = flag(root, "needs_output");
         model.omit = file_.texts(root, "omit");
-        model.drop = file_.texts(root, "drop");
-        for (const std::string& name : model.drop) check_tensor(root, name);
         model.generated =
             one_of<Generated>(root, "generated", Generated::none,
                               {{"rope_freqs", Generated::rope_freqs}, {"rope_factors", Generated::rope_factors}});
-        model.drops_extra_layers = one_of<bool>(root, "extra_layers", false, {{"drop", true}});
         model.keys = read_keys(root);
-        if (root.contains("notes")) {
-            for (const toml::node& item : as_array(*root.get("notes")))
-                model.notes.push_back(read_note(as_table(item)));
-        }
+        model.notes = read_remarks(root, "notes");
+        model.refusals = read_remarks(root, "refuse");
         if (root.contains("defaults")) model.defaults = json_of(table(root, "defaults"));
         if (root.contains("tokenizer")) model.tokenizer = read_tokenizer(table(root, "tokenizer"));
         if (model.tokenizer.kinds.empty()) file_.fail(root, "tokenizer.kinds is missing");
@@ -159,8 +153,8 @@ private:
     }
 
     KeyRule read_key(const toml::table& in) const {
-        file_.check_keys(
-            in, {"key", "type", "fields", "value", "fraction", "scale", "words", "default", "required", "unless"});
+        file_.check_keys(in, {"key", "type", "fields", "value", "fraction", "scale", "words", "default", "required",
+                              "unless", "yields", "skip"});
         KeyRule rule;
         rule.key = file_.text(in, "key");
         const toml::node* type = in.get("type");
@@ -180,14 +174,59 @@ private:
         if (in.contains("default")) rule.fallback = json_of(*in.get("default"));
         rule.is_required = flag(in, "required");
         if (in.contains("unless")) rule.unless = json_of(*in.get("unless"));
+        rule.yields = flag(in, "yields");
+        if (in.contains("skip")) rule.skip = read_condition(table(in, "skip"), {});
         if (rule.fields.empty() && !rule.value && rule.fallback.is_null()) file_.fail(in, "nothing says its value");
         return rule;
     }
 
-    Note read_note(const toml::table& in) const {
-        file_.check_keys(in, {"field", "is", "text"});
-        if (!in.contains("is")) file_.fail(in, "'is' is missing");
-        return {file_.text(in, "field"), json_of(*in.get("is")), file_.text(in, "text")};
+    std::vector<Remark> read_remarks(const toml::table& in, std::string_view key) const {
+        std::vector<Remark> remarks;
+        if (!in.contains(key)) return remarks;
+        for (const toml::node& item : as_array(*in.get(key))) {
+            const toml::table& remark = as_table(item);
+            remarks.push_back({{read_condition(remark, {"and", "text"})}, file_.text(remark, "text")});
+            if (remark.contains("and")) {
+                remarks.back().conditions.push_back(read_condition(table(remark, "and"), {}));
+            }
+        }
+        return remarks;
+    }
+
+    Condition read_condition(const toml::table& in, std::initializer_list<std::string_view> others) const {
+        static constexpr std::array<std::string_view, 8> kOfField = {"is",      "unless", "has",     "lacks",
+                                                                     "repeats", "breaks", "differs", "below"};
+        bool asks_field = false;
+        for (const auto& [key, node] : in) {
+            const bool is_of_field = std::find(kOfField.begin(), kOfField.end(), key.str()) != kOfField.end();
+            asks_field = asks_field || is_of_field;
+            if (is_of_field || key == "field" || key == "when") continue;
+            if (std::find(others.begin(), others.end(), key.str()) == others.end()) {
+                file_.fail(node, "unknown key '" + std::string(key.str()) + "' in a condition");
+            }
+        }
+        const auto json_at = [&](std::string_view key) { return in.contains(key) ? json_of(*in.get(key)) : json(); };
+        Condition condition;
+        if (in.contains("field")) condition.field = file_.text(in, "field");
+        condition.is = json_at("is");
+        condition.unless = json_at("unless");
+        condition.has = json_at("has");
+        condition.lacks = json_at("lacks");
+        condition.repeats = period(in, "repeats");
+        condition.breaks = period(in, "breaks");
+        if (in.contains("differs")) condition.differs = expression(*in.get("differs"));
+        if (in.contains("below")) condition.below = file_.text(in, "below");
+        if (in.contains("when")) condition.when = expression(*in.get("when"));
+        if (condition.field.empty() ? asks_field || !condition.when : !asks_field && !condition.when) {
+            file_.fail(in, "nothing says when it applies");
+        }
+        return condition;
+    }
+
+    json period(const toml::table& in, std::string_view key) const {
+        if (!in.contains(key)) return nullptr;
+        if (as_array(*in.get(key)).empty()) file_.fail(*in.get(key), "there is nothing to repeat");
+        return json_of(*in.get(key));
     }
 
     std::map<std::string, json> read_ids(const toml::table& in) const {

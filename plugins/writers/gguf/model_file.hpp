@@ -5,22 +5,37 @@
 //     common_keys = true                            the keys of gguf/common-keys.toml too; `keys` replaces and adds
 //     omit        = ["attention.key_length"]        without these
 //     generated   = "rope_freqs"                    a tensor made from config.json: rope_freqs or rope_factors
-//     needs_output = true                           llama.cpp has no tied embeddings for it: output is a copy of them
-//     drop        = ["lm_head.weight"]              tensors of the rules that GGUF does not have
-//     extra_layers = "drop"                         layers past num_hidden_layers are left out; otherwise an error
 //
 //     keys = [ {
-//         key    = "rope.dimension_count",          below `arch`, unless it begins with "general." or "tokenizer."
-//         type   = "u32",                           u32 f32 bool string, [i32] or [bool]
-//         fields = ["head_dim"],                    of config.json, the first that is there and not null; dots lead
-//         into it value  = "hidden / heads",                or an expression over the names under `config` fraction =
-//         ["partial_rotary_factor"],     times this field, rounded down scale  = 0.1,                             times
-//         this number words  = { softmax = 1, sigmoid = 2 },    what the field's words stand for default = 1, otherwise
-//         the key is not written, required = true,                          or its absence is an error unless = 0, nor
-//         is it written for this value
+//         key      = "rope.dimension_count",        below `arch`, unless it begins with "general." or "tokenizer."
+//         type     = "u32",                         u32 f32 bool string, [i32] or [bool]
+//         fields   = ["head_dim"],                  of config.json, the first that is there and not null; dots lead
+//                                                   into it
+//         value    = "hidden / heads",              or an expression over the names under `config`
+//         fraction = ["partial_rotary_factor"],     times this field, rounded down
+//         scale    = 0.1,                           times this number
+//         words    = { softmax = 1, sigmoid = 2 },  what the field's words stand for
+//         default  = 1,                             otherwise the key is not written,
+//         required = true,                          or its absence is an error
+//         unless   = 0,                             nor is it written for this value,
+//         yields   = true,                          or when something else has written it,
+//         skip     = { field = ..., lacks = ... },  or when this holds, as of a remark
 //     } ]
 //
-//     notes = [ { field = "norm_topk_prob", is = false, text = "..." } ]    a warning when config.json says this
+//     notes = [ {                                   a warning when config.json says this; in `refuse`, an error
+//         field   = "hidden_act",                   dots lead into it; null never counts
+//         is      = ["gelu", "relu"],               it is this, or one of these
+//         unless  = ["silu", "swish"],              it is not this, nor one of these
+//         has     = "sliding_attention",            a list with this in it
+//         lacks   = "sliding_attention",            a list without it
+//         repeats = [1, 1, 1, 0],                   a list of these over and over
+//         breaks  = [1, 1, 1, 0],                   a list that is not
+//         differs = "head_dim",                     it is not what an expression over the names under `config` gives
+//         below   = "max_position_embeddings",      a number less than that of another field
+//         when    = "heads * head_dim != hidden",   and this holds; a remark can have this alone
+//         and     = { field = ..., is = ... },      and this holds of another field
+//         text    = "llama.cpp acts as if ..."
+//     } ]
 //
 //     [gguf.defaults]                               what transformers takes where config.json has nothing: a value, or
 //     text rms_norm_eps = 1e-6                           with an expression (then for null too)
@@ -54,6 +69,20 @@ namespace unshard::gguf {
 
 enum class KeyType { u32, f32, boolean, string, i32s, booleans };
 
+/// What must hold of one field of config.json.
+struct Condition {
+    std::string field;  ///< empty: `when` alone counts
+    nlohmann::json is;  ///< null: anything, as all below
+    nlohmann::json unless;
+    nlohmann::json has;
+    nlohmann::json lacks;
+    nlohmann::json repeats;
+    nlohmann::json breaks;
+    std::optional<Expression> differs;
+    std::string below;
+    std::optional<Expression> when;
+};
+
 struct KeyRule {
     std::string key;
     KeyType type = KeyType::u32;
@@ -65,11 +94,12 @@ struct KeyRule {
     nlohmann::json fallback;  ///< null: none
     bool is_required = false;
     nlohmann::json unless;  ///< null: nothing
+    bool yields = false;
+    std::optional<Condition> skip;
 };
 
-struct Note {
-    std::string field;
-    nlohmann::json value;
+struct Remark {
+    std::vector<Condition> conditions;  ///< all must hold; the first one's field is named
     std::string text;
 };
 
@@ -99,10 +129,8 @@ struct GgufModel {
     std::vector<KeyRule> keys;
     std::vector<std::string> omit;
     Generated generated = Generated::none;
-    bool needs_output = false;
-    bool drops_extra_layers = false;
-    std::vector<std::string> drop;
-    std::vector<Note> notes;
+    std::vector<Remark> notes;
+    std::vector<Remark> refusals;
     nlohmann::json defaults = nlohmann::json::object();
     TokenizerRules tokenizer;
     std::map<std::string, std::vector<Target>> tensors;  ///< by the rules' name

@@ -19,9 +19,6 @@ namespace {
 /// How many names an error lists.
 constexpr std::size_t kListed = 20;
 
-/// Buffers that old transformers versions saved; they are computed from the configuration.
-constexpr std::array<std::string_view, 5> kBuffers = {".attention.masked_bias", ".attention.bias",
-                                                      ".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias"};
 /// What quantised checkpoints keep beside or instead of a weight.
 constexpr std::array<std::string_view, 9> kQuantised = {".weight_scale", ".weight_scale_inv", ".input_scale",
                                                         ".qweight",      ".qzeros",           ".scales",
@@ -113,14 +110,18 @@ struct Targets {
 
 class Mapping {
 public:
-    Mapping(std::span<const PlannedTensor> plan, const GgufModel& model, const ModelRules& rules, const Values& values)
-        : plan_(plan), model_(model), rules_(rules), values_(values) {}
+    Mapping(std::span<const PlannedTensor> plan, const FoundModel& model, const Values& values)
+        : plan_(plan),
+          model_(model.gguf),
+          rules_(model.rules),
+          values_(values),
+          needs_output_(model.known && model.known->needs.contains("output.weight")) {}
 
     TensorMap run() {
         for (std::uint32_t i = 0; i < plan_.size(); ++i) sort_out(i);
         check();
         for (const auto& [index, match] : kept_) add(index, match);
-        if (model_.needs_output && !tensors_.contains("output.weight")) copy_embedding();
+        if (needs_output_ && !tensors_.contains("output.weight")) copy_embedding();
         for (auto& [name, tensor] : tensors_) result_.tensors.push_back(std::move(tensor));
         std::sort(result_.tensors.begin(), result_.tensors.end(),
                   [](const MappedTensor& a, const MappedTensor& b) { return is_before(a.info.name, b.info.name); });
@@ -130,19 +131,12 @@ public:
 private:
     void drop(std::uint32_t index, const std::string& why) { result_.dropped.push_back({plan_[index].name, why}); }
 
-    /// Whether the name is of a layer past the model's own: of multi-token prediction.
-    bool is_extra_layer(const std::string& name) const {
-        static const NamePattern kLayer("model.layers.{layer}.");
-        const std::size_t end = name.find('.', std::min(kLayer.text().find('{'), name.size()));
-        if (!model_.drops_extra_layers || end == std::string::npos) return false;
-        const auto at = kLayer.match(name.substr(0, end + 1));
-        return at && at->front().second >= count_of("layer", values_);
-    }
-
     void sort_out(std::uint32_t index) {
         const std::string& name = plan_[index].name;
-        if (ends_with_any(name, kBuffers)) return drop(index, "computed from the configuration");
-        if (is_extra_layer(name)) return drop(index, "a layer of multi-token prediction, which GGUF leaves out");
+        if (is_buffer(rules_, name)) return drop(index, "computed from the configuration");
+        if (is_of_extra_layer(rules_, values_, name)) {
+            return drop(index, "a layer of multi-token prediction, which GGUF leaves out");
+        }
         if (ends_with_any(name, kQuantised)) {
             throw Error(name + ": the checkpoint is quantised: GGUF needs the weights it was made from");
         }
@@ -179,17 +173,11 @@ private:
         throw Error(rules_.file + ": 'gguf.tensors' does not say what becomes of '" + name + "'");
     }
 
-    bool is_dropped(const std::string& name) const {
-        return std::find(model_.drop.begin(), model_.drop.end(), name) != model_.drop.end();
-    }
-
     void add(std::uint32_t index, const NameMatch& match) {
         const bool is_renamed = match.fused && !match.fused->is_stacked && match.fused->parts.size() == 1;
         if (match.fused && !is_renamed) return add_stacked(index, match);
         const TensorRule& rule = match.tensor ? *match.tensor : rules_.tensors[match.fused->parts.front()];
-        const std::string& name = rule.name.text();
-        if (is_dropped(name)) return drop(index, "GGUF has no such tensor for this model");
-        const Targets targets = targets_of(name);
+        const Targets targets = targets_of(rule.name.text());
         for (const Target& target : *targets.list) {
             Shaped taken = shaped(target, plan_[index].shape, values_, match.at);
             taken.part.tensor = index;
@@ -257,6 +245,7 @@ private:
     const GgufModel& model_;
     const ModelRules& rules_;
     const Values& values_;
+    bool needs_output_;
     std::vector<NamedShape> present_;
     std::vector<std::pair<std::uint32_t, NameMatch>> kept_;
     std::map<std::string, MappedTensor> tensors_;
@@ -265,9 +254,8 @@ private:
 
 }  // namespace
 
-TensorMap map_tensors(std::span<const PlannedTensor> plan, const GgufModel& model, const ModelRules& rules,
-                      const Values& values) {
-    return Mapping(plan, model, rules, values).run();
+TensorMap map_tensors(std::span<const PlannedTensor> plan, const FoundModel& model, const Values& values) {
+    return Mapping(plan, model, values).run();
 }
 
 }  // namespace unshard::gguf

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "container.hpp"
-#include "model_file.hpp"
+#include "find_model.hpp"
 #include "unshard/layout.hpp"
 
 #include <span>
@@ -34,7 +34,6 @@ struct TensorMap {
 };
 
 /// Throws Error that lists tensors that the model does not have, that are missing, or of a wrong shape.
-TensorMap map_tensors(std::span<const PlannedTensor> plan, const GgufModel& model, const ModelRules& rules,
-                      const Values& values);
+TensorMap map_tensors(std::span<const PlannedTensor> plan, const FoundModel& model, const Values& values);
 
 }  // namespace unshard::gguf

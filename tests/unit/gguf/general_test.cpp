@@ -32,6 +32,22 @@ TEST_CASE("a name becomes a title, versions and acronyms stay") {
     CHECK(title_of("vicuna-o'neill") == "Vicuna O'Neill");
 }
 
+TEST_CASE("a name that llama.cpp takes for Phi 3 is refused when the tokens that it looks for are not there") {
+    KeyValues metadata;
+    metadata.set("tokenizer.ggml.tokens", std::vector<std::string>{"<unk>", "<s>", "</s>"});
+    for (const char* name : {"Qwen3", "Phi 3", "Phi 4"}) {
+        metadata.set("general.name", std::string(name));
+        CHECK_NOTHROW(check_name(metadata));
+    }
+    metadata.set("general.name", std::string("My Phi-3 Mini"));
+    CHECK_THROWS_WITH(check_name(metadata),
+                      "the model's name, 'My Phi-3 Mini', has 'phi-3' in it: llama.cpp then looks for the token "
+                      "'<|endoftext|>', which it has not, and would not load the file: give it another name, "
+                      "--set output.options.name=NAME");
+    metadata.set("tokenizer.ggml.tokens", std::vector<std::string>{"<unk>", "<s>", "</s>", "<|endoftext|>"});
+    CHECK_NOTHROW(check_name(metadata));
+}
+
 TEST_CASE("the model is named after config.json, then its directory, then the output") {
     using nlohmann::json;
     CHECK(model_name({{"_name_or_path", "Qwen/Qwen3-0.6B"}}, "/x/hf", "/y/out.gguf") == "Qwen3 0.6B");

@@ -26,15 +26,6 @@ Entries keys_of(const KeyRule& rule, const json& config, const Values& values = 
     return metadata.entries();
 }
 
-std::vector<std::string> warnings;
-
-Entries rope_keys(const json& rope) {
-    KeyValues metadata;
-    warnings.clear();
-    add_rope_scaling(metadata, {"llama", {{"rope_parameters", rope}}, {}}, warnings);
-    return metadata.entries();
-}
-
 }  // namespace
 
 TEST_CASE("a key takes the first field that is there and not null") {
@@ -89,25 +80,6 @@ TEST_CASE("a value that says nothing is not written") {
     rule.unless = false;
     CHECK(keys_of(rule, {{"f", false}}).empty());
     CHECK(keys_of(rule, {{"f", true}}) == Entries{{"llama.norm", true}});
-}
-
-TEST_CASE("each rope type has its keys") {
-    CHECK(rope_keys({{"rope_type", "default"}}).empty());
-    CHECK(rope_keys({{"rope_type", "llama3"}, {"factor", 8}}).empty());
-    CHECK(rope_keys({{"rope_type", "linear"}, {"factor", 8}}) ==
-          Entries{{"llama.rope.scaling.type", std::string("linear")}, {"llama.rope.scaling.factor", 8.0F}});
-    CHECK(rope_keys(
-              {{"rope_type", "yarn"}, {"factor", 4}, {"original_max_position_embeddings", 64}, {"beta_fast", 32}}) ==
-          Entries{{"llama.rope.scaling.type", std::string("yarn")},
-                  {"llama.rope.scaling.factor", 4.0F},
-                  {"llama.rope.scaling.original_context_length", std::uint32_t{64}},
-                  {"llama.rope.scaling.yarn_beta_fast", 32.0F}});
-    CHECK(rope_keys({{"full_attention", {{"rope_type", "longrope"}}}}) ==
-          Entries{{"llama.rope.scaling.type", std::string("longrope")}});
-    CHECK(warnings.empty());
-    CHECK(rope_keys({{"rope_type", "dynamic"}}).empty());
-    CHECK(warnings ==
-          std::vector<std::string>{R"(config.json: rope_type "dynamic" is not known to GGUF: no scaling is written)"});
 }
 
 TEST_CASE("old and new forms of config.json are filled in alike") {

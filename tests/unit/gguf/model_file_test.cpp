@@ -38,11 +38,9 @@ std::string refusal(const std::string& gguf) {
 TEST_CASE("a model's GGUF table is read whole") {
     const GgufModel model = load(std::string(kTinyGguf)).value();
     CHECK(model.arch == "tiny");
-    CHECK(model.needs_output);
-    CHECK(model.drops_extra_layers);
-    CHECK(model.drop == std::vector<std::string>{"model.scratch"});
     CHECK(model.keys.size() == 1);
-    CHECK(model.notes.front().text == "'odd' is true");
+    CHECK(model.notes.front().text == "llama.cpp is even");
+    CHECK(model.refusals.front().conditions.front().has == 13);
     CHECK(model.tensors.at("model.layers.{layer}.both").size() == 2);
     CHECK(model.tensors.at("model.layers.{layer}.q").front().permute->text() == "heads");
 }
@@ -52,9 +50,11 @@ TEST_CASE("a file without the table describes no GGUF") {
 }
 
 TEST_CASE("slips in the table are refused where they stand") {
-    CHECK(refusal(with("needs_output", "need_output")).starts_with("unknown key 'need_output': known are arch,"));
+    CHECK(refusal(with("notes", "note")).starts_with("unknown key 'note': known are arch,"));
     CHECK(refusal(with("\"model.embed\" ", "\"model.embd\" ")) == "no tensor is called 'model.embd'");
-    CHECK(refusal(with("\"model.scratch\"]", "\"model.scrap\"]")) == "no tensor is called 'model.scrap'");
+    CHECK(refusal(with("is = true, ", "")) == "nothing says when it applies");
+    CHECK(refusal(with("field = \"odd\", ", "")) == "nothing says when it applies");
+    CHECK(refusal(with("is = true, ", "iz = true, ")) == "unknown key 'iz' in a condition");
     CHECK(refusal(with("\"u32\"", "\"u64\"")) == "'u64' is unknown: known are u32, f32, bool, string");
     CHECK(refusal(with("\"byte_level\"", "\"bpe\"")) ==
           "'bpe' is unknown: known are sentencepiece, llama_hf, byte_level");

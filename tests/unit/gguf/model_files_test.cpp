@@ -19,8 +19,7 @@ bool is_described(const GgufModel& model, const std::string& name) {
     const auto is_named = [&](const std::string& suffix) {
         return name.ends_with(suffix) && model.tensors.contains(name.substr(0, name.size() - suffix.size()));
     };
-    return std::any_of(kSuffixes.begin(), kSuffixes.end(), is_named) || name.ends_with(".rotary_emb.inv_freq") ||
-           std::find(model.drop.begin(), model.drop.end(), name) != model.drop.end();
+    return std::any_of(kSuffixes.begin(), kSuffixes.end(), is_named);
 }
 
 }  // namespace

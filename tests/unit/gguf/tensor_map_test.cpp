@@ -16,10 +16,11 @@ using Tensors = std::vector<std::pair<std::string, Dims>>;
 TensorMap map_of(const Tensors& more, int experts = 0, const Tensors& base = kTinyTensors) {
     const Assets assets;
     assets.write("tiny.toml", std::string(kTinyRules) + std::string(kTinyGguf));
+    assets.write("gguf/tensors.toml", kTinyArchTensors);
     const FoundModel model = find_model(tiny_config(experts), {assets.path()});
     Tensors all = base;
     all.insert(all.end(), more.begin(), more.end());
-    return map_tensors(planned(all), model.gguf, model.rules, config_values(model.rules, tiny_config(experts)));
+    return map_tensors(planned(all), model, config_values(model.rules, tiny_config(experts)));
 }
 
 MappedTensor tensor(const TensorMap& map, const std::string& name) {
@@ -94,15 +95,13 @@ TEST_CASE("one tensor becomes several through a view") {
 }
 
 TEST_CASE("what GGUF has no place for is dropped and said so") {
-    const TensorMap map = map_of({{"model.scratch", Dims{1}},
-                                  {"model.layers.0.rotary_emb.inv_freq", Dims{4}},
+    const TensorMap map = map_of({{"model.layers.0.rotary_emb.inv_freq", Dims{4}},
                                   {"model.layers.1.anything.weight", Dims{4}},
                                   {"vision.patch.weight", Dims{4}}});
     CHECK(map.dropped == std::vector<Dropped>{{"model.layers.0.rotary_emb.inv_freq", "computed from the configuration"},
                                               {"model.layers.1.anything.weight",
                                                "a layer of multi-token prediction, which GGUF leaves out"},
-                                              {"vision.patch.weight", "not part of the language model"},
-                                              {"model.scratch", "GGUF has no such tensor for this model"}});
+                                              {"vision.patch.weight", "not part of the language model"}});
 }
 
 TEST_CASE("an output that llama.cpp needs is a copy of the embedding") {

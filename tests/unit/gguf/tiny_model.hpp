@@ -21,6 +21,8 @@ config.heads   = "num_attention_heads"
 config.experts = { field = "num_experts", default = 0 }
 prefixes."language_model." = "model."
 outside = ["vision."]
+buffers = ["rotary_emb.inv_freq"]
+extra_layers = "model.layers.{layer}."
 tensors = [
     { name = "model.embed.weight",                         shape = ["vocab", "hidden"],     split = "vocabulary" },
     { name = "model.layers.{layer}.q.weight",              shape = ["hidden", "hidden"],    split = "column" },
@@ -30,7 +32,6 @@ tensors = [
     { name = "model.layers.{layer}.experts.{expert}.gate", shape = [2, "hidden"],           split = "column", when = "experts > 0" },
     { name = "model.layers.{layer}.both",                  shape = ["2 * hidden", 3],       split = "replicated", optional = true },
     { name = "model.layers.{layer}.conv.weight",           shape = ["hidden", 3],           split = "replicated", optional = true },
-    { name = "model.scratch",                              shape = [1],                     split = "replicated", optional = true },
 ]
 alternatives = [
     { name = "model.layers.{layer}.experts.all", parts = ["model.layers.{layer}.experts.{expert}.gate", "model.layers.{layer}.experts.{expert}.up"] },
@@ -40,11 +41,9 @@ alternatives = [
 inline constexpr std::string_view kTinyGguf = R"(
 [gguf]
 arch         = "tiny"
-needs_output = true
-drop         = ["model.scratch"]
-extra_layers = "drop"
 keys  = [{ key = "block_count", type = "u32", value = "layers" }]
-notes = [{ field = "odd", is = true, text = "'odd' is true" }]
+notes = [{ field = "odd", is = true, text = "llama.cpp is even" }]
+refuse = [{ field = "sizes", has = 13, when = "hidden > 4", text = "nothing loads it" }]
 
 [gguf.tokenizer]
 kinds = ["byte_level"]
@@ -60,6 +59,12 @@ kinds = ["byte_level"]
     { name = "blk.{layer}.odd.weight", view = ["hidden", "2", "3"], take = [1, 1, 1], shape = ["hidden", 3] },
 ]
 "model.layers.{layer}.conv" = { name = "blk.{layer}.ffn_up", transpose = true }
+)";
+
+inline constexpr std::string_view kTinyArchTensors = R"(
+[tiny]
+needs = ["output.weight", "token_embd.weight", "blk.{layer}.attn_norm.weight"]
+takes = ["blk.{layer}.attn_q.weight", "blk.{layer}.attn_q.bias", "blk.{layer}.ffn_up_exps.weight", "blk.{layer}.ffn_gate_exps.weight", "blk.{layer}.even.weight"]
 )";
 
 inline nlohmann::json tiny_config(int experts = 0) {

@@ -16,6 +16,7 @@ class Job {
 public:
     Job() {
         assets.write("models/tiny.toml", std::string(kTinyRules) + std::string(kTinyGguf));
+        assets.write("models/gguf/tensors.toml", kTinyArchTensors);
         assets.write("models/gguf/pre-tokenizers.toml",
                      "[[pre_tokenizer]]\nname = \"gpt-2\"\nsteps = [\"words and bytes\"]\n");
         assets.write_json("config.json", tiny_config(3));
@@ -71,7 +72,58 @@ TEST_CASE("notes on the configuration become warnings") {
     nlohmann::json config = tiny_config(3);
     config["odd"] = true;
     job.assets.write_json("config.json", config);
-    CHECK(job.layout().warnings == std::vector<std::string>{"config.json: 'odd' is true"});
+    CHECK(job.layout().warnings == std::vector<std::string>{"config.json: 'odd' is true: llama.cpp is even"});
+}
+
+TEST_CASE("what llama.cpp would not load is refused: by config.json") {
+    Job job;
+    nlohmann::json config = tiny_config(3);
+    config["sizes"] = {7, 12};
+    job.assets.write_json("config.json", config);
+    CHECK_NOTHROW(job.layout());
+    config["sizes"] = {7, 13};
+    job.assets.write_json("config.json", config);
+    CHECK_THROWS_WITH(job.layout(), "config.json: 'sizes' is [7,13]: nothing loads it");
+}
+
+TEST_CASE("what llama.cpp would not load is refused: a tensor that it does not have, or lacks") {
+    Job job;
+    job.assets.write("models/gguf/tensors.toml", "[tiny]\nneeds = ['token_embd.weight']\ntakes = []\n");
+    CHECK_THROWS_WITH(job.layout(), Catch::Matchers::EndsWith("has no tensor 'blk.0.attn_norm.weight' in architecture "
+                                                              "'tiny' and would not load the file"));
+    std::string more(kTinyArchTensors);
+    more.insert(more.find("\"output.weight\""), "'blk.{layer}.sinks.weight', ");
+    job.assets.write("models/gguf/tensors.toml", more);
+    CHECK_THROWS_WITH(job.layout(),
+                      "llama.cpp needs a tensor 'blk.0.sinks.weight' in architecture 'tiny', for which "
+                      "this model has nothing: it would not load the file");
+}
+
+TEST_CASE("an embedding of more rows than any vocabulary has is refused before a token is made for each") {
+    Job job;
+    nlohmann::json config = tiny_config(3);
+    config["vocab_size"] = 1 << 27;
+    job.assets.write_json("config.json", config);
+    job.plan.tensors[0].shape = Dims{1 << 27, 8};
+    CHECK_THROWS_WITH(job.layout(),
+                      "token_embd.weight: the embedding has 134217728 rows, a token for each: at most "
+                      "1048576 are sensible");
+}
+
+TEST_CASE("the types of llama-quantize leave outer sizes of 1 out of the header, the converter's own keep them") {
+    for (const bool is_mixture : {false, true}) {
+        Job job;
+        nlohmann::json config = tiny_config(1);
+        job.assets.write_json("config.json", config);
+        job.plan.tensors.back().shape = job.plan.tensors.back().view = Dims{1, 4, 8};
+        job.plan.tensors.back().copies.front().box = Box::whole(Dims{1, 4, 8});
+        job.request.options["dtype"] = is_mixture ? "q4_0" : "f32";
+        const Layout layout = job.layout();
+        const std::string& header = layout.literals.front().bytes;
+        const std::string name = "blk.0.ffn_up_exps.weight";
+        CHECK(static_cast<int>(header.at(header.find(name) + name.size())) == (is_mixture ? 2 : 3));
+        CHECK_NOTHROW(verify_layout(job.plan, layout, lower(job.plan, layout)));
+    }
 }
 
 TEST_CASE("a model without assets or of a type that GGUF does not take is refused") {

@@ -18,6 +18,8 @@ config.ff      = "moe_intermediate_size"
 config.tied    = { field = "tie_word_embeddings", default = false }
 prefixes."text." = ""
 outside = ["vision."]
+buffers = ["attn.bias"]
+extra_layers = "l.{layer}."
 tensors = [
     { name = "embed",                      shape = [5, "hidden"],    split = "vocabulary" },
     { name = "l.{layer}.dense",            shape = ["hidden"],       split = "replicated", when = "layer == 0" },
@@ -48,6 +50,15 @@ TEST_CASE("a model with experts one by one is complete, and so is one with stack
     CHECK(check(separate_model()) == Completeness{});
     CHECK(check({{"embed", {5, 4}}, {"l.0.dense", {4}}, {"l.1.e.gate_up", {2, 6, 4}}, {"lm_head", {5, 4}}}) ==
           Completeness{});
+}
+
+TEST_CASE("buffers and layers behind the model's own are passed over, what only looks like them is not") {
+    std::vector<NamedShape> model = separate_model();
+    for (const char* name : {"attn.bias", "l.1.attn.bias", "l.2.dense", "text.l.9.anything"})
+        model.push_back({name, {7}});
+    CHECK(check(model) == Completeness{});
+    for (const char* name : {"l.1.c_attn.bias", "l.1.other", "l.x.dense"}) model.push_back({name, {7}});
+    CHECK(check(model).unexpected == std::vector<std::string>{"l.1.c_attn.bias", "l.1.other", "l.x.dense"});
 }
 
 TEST_CASE("what is missing is listed in the rules' order") {

@@ -62,8 +62,10 @@ tensors = [
 
 TEST_CASE("a slip in a rules file is told with its place") {
     CHECK(failure("tensor = []") ==
-          ":6:10: unknown key 'tensor': known are architectures, mesh, config, define, prefixes, outside, tensors, "
-          "alternatives, fused, gguf");
+          ":6:10: unknown key 'tensor': known are architectures, mesh, config, define, prefixes, outside, "
+          "buffers, extra_layers, tensors, alternatives, fused, gguf");
+    CHECK(failure("extra_layers = 'l.'") == ":6:16: it must have one placeholder and end behind it with a dot");
+    CHECK(failure("extra_layers = 'l.{stage}.'") == ":6:16: '{stage}' needs 'stages' in 'config' to count to");
     CHECK(failure("tensors = 3") == ":6:11: 'tensors' must be an array of tables");
     CHECK(failure("mesh = 3") == ":6:8: it must be a string");
     CHECK(failure("config.heads = 3") == ":6:16: 'heads' must be a field's name or { field = ..., default = ... }");

@@ -1,0 +1,80 @@
+// configs/models/gguf/tensors.toml is made from llama.cpp's sources; what it says of conditions is only that there are
+// some, so a tensor that only some models of an architecture need is not missed here.
+
+#include "arch_tensors.hpp"
+
+#include "models/name_pattern.hpp"
+#include "models/toml_file.hpp"
+#include "unshard/error.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace unshard::gguf {
+namespace {
+
+/// "blk.7.attn_q.weight" as "blk.{layer}.attn_q.weight".
+std::string general_name(const std::string& name) {
+    static const NamePattern kLayer("blk.{layer}.");
+    const std::size_t end = name.find('.', 4);
+    if (end == std::string::npos || !kLayer.match(name.substr(0, end + 1))) return name;
+    return kLayer.text() + name.substr(end + 1);
+}
+
+[[noreturn]] void fail_unknown(const WrittenTensor& tensor, const std::string& arch, std::size_t others) {
+    const std::string more = others == 0 ? "" : " and " + std::to_string(others) + " more";
+    if (tensor.name == "output.weight") {
+        throw Error(tensor.source + ": llama.cpp has no output of its own for architecture '" + arch +
+                    "', it takes the embedding: if both are the same, say so with \"tie_word_embeddings\": true in "
+                    "config.json, and they are compared");
+    }
+    throw Error(tensor.source + more + ": llama.cpp has no tensor '" + tensor.name + "' in architecture '" + arch +
+                "' and would not load the file");
+}
+
+std::set<std::string> names_of_all_layers(const std::set<std::string>& names, std::uint64_t layers) {
+    std::set<std::string> all;
+    for (const std::string& name : names) {
+        const NamePattern pattern(name);
+        for (std::uint64_t i = 0; i < (pattern.placeholders().empty() ? 1 : layers); ++i) {
+            all.insert(pattern.placeholders().empty() ? name : pattern.fill({{"layer", i}}));
+        }
+    }
+    return all;
+}
+
+}  // namespace
+
+std::optional<ArchTensors> load_arch_tensors(const std::vector<std::string>& directories, const std::string& arch) {
+    for (const std::string& directory : directories) {
+        const std::string path = directory + "/gguf/tensors.toml";
+        if (!std::filesystem::exists(path)) continue;
+        const TomlFile file(path);
+        const toml::node* node = file.root().get(arch);
+        if (!node) continue;
+        if (!node->is_table()) file.fail(*node, "'" + arch + "' must be a table");
+        const toml::table& table = *node->as_table();
+        file.check_keys(table, {"needs", "takes"});
+        const auto needs = file.texts(table, "needs"), takes = file.texts(table, "takes");
+        return ArchTensors{{needs.begin(), needs.end()}, {takes.begin(), takes.end()}};
+    }
+    return std::nullopt;
+}
+
+void check_arch_tensors(const ArchTensors& known, const std::string& arch, std::uint64_t layers,
+                        std::span<const WrittenTensor> written) {
+    std::set<std::string> names;
+    std::vector<const WrittenTensor*> unknown;
+    for (const WrittenTensor& tensor : written) {
+        names.insert(tensor.name);
+        if (!known.has(general_name(tensor.name))) unknown.push_back(&tensor);
+    }
+    if (!unknown.empty()) fail_unknown(*unknown.front(), arch, unknown.size() - 1);
+    for (const std::string& name : names_of_all_layers(known.needs, layers)) {
+        if (names.contains(name)) continue;
+        throw Error("llama.cpp needs a tensor '" + name + "' in architecture '" + arch +
+                    "', for which this model has nothing: it would not load the file");
+    }
+}
+
+}  // namespace unshard::gguf

@@ -1,0 +1,34 @@
+// The tensors that an architecture has in llama.cpp, which refuses a file that lacks one or has another.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace unshard::gguf {
+
+/// Names with {layer} for the number of a layer.
+struct ArchTensors {
+    std::set<std::string> needs;
+    std::set<std::string> takes;  ///< when they are there, or of some models only
+
+    bool has(const std::string& name) const { return needs.contains(name) || takes.contains(name); }
+};
+
+/// From the first gguf/tensors.toml that has the architecture; nothing when none does.
+std::optional<ArchTensors> load_arch_tensors(const std::vector<std::string>& directories, const std::string& arch);
+
+/// A tensor about to be written, and what it is called in the checkpoint.
+struct WrittenTensor {
+    std::string name;
+    std::string source;
+};
+
+/// Throws Error that names what llama.cpp would stumble over.
+void check_arch_tensors(const ArchTensors& known, const std::string& arch, std::uint64_t layers,
+                        std::span<const WrittenTensor> written);
+
+}  // namespace unshard::gguf

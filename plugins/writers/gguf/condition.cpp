@@ -1,0 +1,49 @@
+#include "condition.hpp"
+
+#include "model_config.hpp"
+
+#include <algorithm>
+
+namespace unshard::gguf {
+namespace {
+
+using nlohmann::json;
+
+/// Whether a value is this one, or one of these.
+bool is_one_of(const json& value, const json& wanted) {
+    if (!wanted.is_array() || value.is_array()) return value == wanted;
+    return std::find(wanted.begin(), wanted.end(), value) != wanted.end();
+}
+
+bool contains(const json& list, const json& value) {
+    return list.is_array() && std::find(list.begin(), list.end(), value) != list.end();
+}
+
+bool repeats(const json& list, const json& period) {
+    if (!list.is_array()) return false;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        if (list[i] != period[i % period.size()]) return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+bool holds(const Condition& condition, const json& config, const Values& values) {
+    if (condition.when && condition.when->value(values) == 0) return false;
+    if (condition.field.empty()) return true;
+    const json& value = find_field(config, {condition.field});
+    if (value.is_null()) return false;
+    if (!condition.is.is_null() && !is_one_of(value, condition.is)) return false;
+    if (!condition.unless.is_null() && is_one_of(value, condition.unless)) return false;
+    if (!condition.has.is_null() && !contains(value, condition.has)) return false;
+    if (!condition.lacks.is_null() && contains(value, condition.lacks)) return false;
+    if (!condition.repeats.is_null() && !repeats(value, condition.repeats)) return false;
+    if (!condition.breaks.is_null() && repeats(value, condition.breaks)) return false;
+    if (condition.differs && value == condition.differs->value(values)) return false;
+    if (condition.below.empty()) return true;
+    const json& limit = find_field(config, {condition.below});
+    return value.is_number() && limit.is_number() && value < limit;
+}
+
+}  // namespace unshard::gguf

@@ -1,0 +1,11 @@
+// Whether what a file of configs/models asks of config.json holds.
+#pragma once
+
+#include "model_file.hpp"
+
+namespace unshard::gguf {
+
+/// `config` is filled_config's.
+bool holds(const Condition& condition, const nlohmann::json& config, const Values& values);
+
+}  // namespace unshard::gguf
