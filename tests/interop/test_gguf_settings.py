@@ -53,10 +53,14 @@ def verdict(setting: Setting, one: Made) -> str:
     if one.ours is None:
         return "written, but llama.cpp does not load it"
     warnings = [line for line in one.said.err.splitlines() if line.startswith("unshard: warning: ")]
-    if lowest_cosine(one.ours, one.expected) >= 0.9999:
-        return "equal" if not warnings else f"equal, and yet warned: {warnings}"
-    if any(f"'{field}'" in warning for warning in warnings for field in setting.fields):
+    is_equal = lowest_cosine(one.ours, one.expected) >= (0.9999 if setting.layers <= 20 else 0.999)
+    if is_equal and not warnings:
+        return "equal"
+    is_named = any(f"'{field}'" in warning for warning in warnings for field in setting.fields)
+    if is_named and (not is_equal or setting.is_rounded):
         return "warned"
+    if is_equal:
+        return f"equal, and yet warned: {warnings}"
     return f"other logits, and {warnings or 'no warning'}"
 
 

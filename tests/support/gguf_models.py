@@ -91,6 +91,7 @@ MODELS = {
     "wide-qwen2-tied": TinyModel("Qwen2", WIDE | dict(num_key_value_heads=4, tie_word_embeddings=True)),
     "wide-mixtral": TinyModel("Mixtral", WIDE | dict(intermediate_size=256, num_local_experts=8, num_experts_per_tok=2)),
     "wide-qwen3_moe": TinyModel("Qwen3Moe", WIDE | MOE | dict(head_dim=32, norm_topk_prob=True, moe_intermediate_size=256)),
+    "wide-qwen2_moe": TinyModel("Qwen2Moe", WIDE | MOE | dict(moe_intermediate_size=256, shared_expert_intermediate_size=256)),
     "wide-phi3": TinyModel("Phi3", WIDE | dict(pad_token_id=0), needs_sentencepiece=True),
     "wide-gpt_oss": TinyModel("GptOss", WIDE | dict(intermediate_size=256, head_dim=32, num_local_experts=4,
                                                     num_experts_per_tok=2, sliding_window=64)),

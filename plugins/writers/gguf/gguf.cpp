@@ -115,11 +115,11 @@ private:
         if (model_.gguf.has_common_keys) {
             const auto common = load_common_keys(find_shared_file("common-keys.toml", options_.model_dirs));
             add_model_keys(metadata, common, sizes_);
+            for (const std::string& key : model_.gguf.omit) metadata.remove(sizes_.arch + "." + key);
         }
         add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
         add_model_keys(metadata, model_.gguf.keys, sizes_);
         add_remarks(model_.gguf, sizes_, layout_.warnings);
-        for (const std::string& key : model_.gguf.omit) metadata.remove(sizes_.arch + "." + key);
     }
 
     void add_tensors() {

@@ -217,7 +217,7 @@ private:
         if (in.contains("differs")) condition.differs = expression(*in.get("differs"));
         if (in.contains("below")) condition.below = file_.text(in, "below");
         if (in.contains("when")) condition.when = expression(*in.get("when"));
-        if (condition.field.empty() ? asks_field || !condition.when : !asks_field && !condition.when) {
+        if (condition.field.empty() && (asks_field || !condition.when)) {
             file_.fail(in, "nothing says when it applies");
         }
         return condition;

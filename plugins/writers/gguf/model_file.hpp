@@ -3,7 +3,7 @@
 //     [gguf]
 //     arch        = "llama"                         general.architecture, and the prefix of its keys
 //     common_keys = true                            the keys of gguf/common-keys.toml too; `keys` replaces and adds
-//     omit        = ["attention.key_length"]        without these
+//     omit        = ["attention.key_length"]        without these of them
 //     generated   = "rope_freqs"                    a tensor made from config.json: rope_freqs or rope_factors
 //
 //     keys = [ {
@@ -22,7 +22,7 @@
 //         skip     = { field = ..., lacks = ... },  or when this holds, as of a remark
 //     } ]
 //
-//     notes = [ {                                   a warning when config.json says this; in `refuse`, an error
+//     notes = [ {                                   a warning when config.json has this; in `refuse`, an error
 //         field   = "hidden_act",                   dots lead into it; null never counts
 //         is      = ["gelu", "relu"],               it is this, or one of these
 //         unless  = ["silu", "swish"],              it is not this, nor one of these

@@ -14,6 +14,11 @@ namespace {
 
 using nlohmann::json;
 
+constexpr double kSame = 1e-6;
+/// Compressed keys are scaled whole, transformers scales what is rotated.
+constexpr const char* kScalesAttention =
+    "llama.cpp scales the attention of this model with it: its results will differ";
+
 double number_of(const json& rope, const char* field, double fallback) {
     const json& value = find_field(rope, {field});
     return value.is_number() ? value.get<double>() : fallback;
@@ -55,6 +60,7 @@ private:
     void add_linear() {
         set_type("linear");
         add_key("factor", KeyType::f32, {"factor"}, true);
+        if (has_multiplier()) warn("rope_type", kScalesAttention);
     }
 
     void add_yarn() {
@@ -68,6 +74,9 @@ private:
         add_yarn_magnitude();
         warn_unless("beta_fast", 32);
         warn_unless("beta_slow", 1);
+        if (find_field(rope_, {"truncate"}) == false) {
+            warn("truncate", "llama.cpp rounds the range of yarn: its results will differ");
+        }
     }
 
     /// The key `attn_factor` where transformers scales the rotation otherwise than llama.cpp.
@@ -78,12 +87,22 @@ private:
         const bool has_both = mscale != 0 && all_dim != 0;
         const double inferred = has_both ? magnitude(mscale) / magnitude(all_dim) : magnitude(1);
         const double wanted = number_of(rope_, "attention_factor", inferred);
-        const double given = all_dim != 0 && has_multiplier() ? 1 : magnitude(1);
-        if (std::abs(wanted / given - 1) < 1e-6) return;
-        metadata_.set(sizes_.arch + ".rope.scaling.attn_factor", static_cast<float>(wanted / given));
+        if (has_multiplier()) {
+            if (std::abs(wanted - 1) >= kSame) warn(magnitude_field(), kScalesAttention);
+        } else if (std::abs(wanted / magnitude(1) - 1) >= kSame) {
+            metadata_.set(sizes_.arch + ".rope.scaling.attn_factor", static_cast<float>(wanted / magnitude(1)));
+        }
     }
 
-    /// Whether llama.cpp is told `mscale_all_dim`; it then takes `mscale` to be the same.
+    /// The field that says how far the rotation is scaled.
+    const char* magnitude_field() const {
+        for (const char* field : {"attention_factor", "mscale"}) {
+            if (find_field(rope_, {field}).is_number()) return field;
+        }
+        return "rope_type";
+    }
+
+    /// Whether llama.cpp is told `mscale_all_dim`, of attention on compressed keys. It takes `mscale` to be the same.
     bool has_multiplier() const {
         return std::any_of(model_.keys.begin(), model_.keys.end(),
                            [](const KeyRule& rule) { return rule.key == "rope.scaling.yarn_log_multiplier"; });

@@ -74,7 +74,9 @@ std::vector<float> factors_of(const json& rope, const char* field) {
 
 double attention_factor(const json& rope, double context, double original) {
     const json& type = find_field(rope, {"rope_type"});
-    const double scale = context / original;
+    const json& given = find_field(rope, {"attention_factor"});
+    if (given.is_number()) return given.get<double>();
+    const double scale = number_of(rope, "factor", context / original);
     if (type == "longrope" || type == "su") return scale > 1 ? std::sqrt(1 + std::log(scale) / std::log(original)) : 1;
     if (type == "yarn") return scale > 1 ? 0.1 * std::log(scale) + 1 : 1;
     throw Error("config.json: rope has a 'long_factor', its type is " + type.dump() +

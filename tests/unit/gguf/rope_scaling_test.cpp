@@ -60,12 +60,19 @@ TEST_CASE("yarn's magnitude is written where it is not what llama.cpp takes") {
     CHECK(attn_factor(scaling_of(yarn({{"mscale", 0.7}}))) == 0);
     GgufModel told;
     told.keys.emplace_back().key = "rope.scaling.yarn_log_multiplier";
-    CHECK(attn_factor(scaling_of(yarn({{"mscale", 1.0}, {"mscale_all_dim", 1.0}}), told)) == 0);
+    CHECK(scaling_of(yarn({{"mscale", 1.0}, {"mscale_all_dim", 1.0}}), told).warnings.empty());
+    CHECK(attn_factor(scaling_of(yarn({{"attention_factor", 1.7}}), told)) == 0);
+    CHECK(scaling_of(yarn({{"attention_factor", 1.7}}), told).warnings ==
+          std::vector<std::string>{"config.json: 'attention_factor' is 1.7: llama.cpp scales the attention of this "
+                                   "model with it: its results will differ"});
 }
 
 TEST_CASE("rope settings that llama.cpp does not follow are named") {
     CHECK(scaling_of(yarn({{"beta_fast", 4}, {"beta_slow", 1.0}})).warnings ==
           std::vector<std::string>{"config.json: 'beta_fast' is 4: llama.cpp takes 32.0: its results will differ"});
+    CHECK(scaling_of(yarn({{"truncate", false}})).warnings ==
+          std::vector<std::string>{
+              "config.json: 'truncate' is false: llama.cpp rounds the range of yarn: its results will differ"});
     const std::string none = ": llama.cpp has no such scaling for this model: none is written, its results will differ";
     CHECK(scaling_of({{"rope_type", "dynamic"}, {"factor", 8}}).warnings ==
           std::vector<std::string>{"config.json: 'rope_type' is \"dynamic\"" + none});
