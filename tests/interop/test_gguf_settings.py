@@ -56,7 +56,7 @@ def verdict(setting: Setting, one: Made) -> str:
     is_equal = lowest_cosine(one.ours, one.expected) >= (0.9999 if setting.layers <= 20 else 0.999)
     if is_equal and not warnings:
         return "equal"
-    is_named = any(f"'{field}'" in warning for warning in warnings for field in setting.fields)
+    is_named = any(f"{field}' is" in warning for warning in warnings for field in setting.fields)
     if is_named and (not is_equal or setting.is_rounded):
         return "warned"
     if is_equal:
