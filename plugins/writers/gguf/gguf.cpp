@@ -5,6 +5,7 @@
 #include "find_model.hpp"
 #include "general.hpp"
 #include "gguf/split_name.hpp"
+#include "limits.hpp"
 #include "metadata.hpp"
 #include "mixture.hpp"
 #include "model_config.hpp"
@@ -102,6 +103,7 @@ public:
         add_general();
         add_tokenizer_keys();
         check_name(contents_.metadata);
+        check_limits(contents_.metadata, sizes_.arch);
         return std::move(contents_);
     }
 

@@ -1,0 +1,13 @@
+// What llama.cpp asks of the counts in a file, on pain of an abort.
+#pragma once
+
+#include "key_values.hpp"
+
+#include <string>
+
+namespace unshard::gguf {
+
+/// Throws Error that names the key and both values.
+void check_limits(const KeyValues& metadata, const std::string& arch);
+
+}  // namespace unshard::gguf
