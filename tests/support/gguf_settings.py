@@ -240,7 +240,7 @@ CHOSEN = [name for name in SETTINGS if name.endswith("-as_is")] + [f"{kind}-{nam
     "StableLm": ["tie_word_embeddings=true", "rope-theta", "qk_layernorm_parallel"],
     "Cohere": ["tie_word_embeddings=false", "use_qk_norm=true", "layers_64", "layers_64_qk_norm", "rope-linear"],
     "DeepseekV2": ["norm_topk_prob=true", "groups_of_v2", "all_groups_of_v2", "q_lora_rank=null", "lite_27", "lite_by_layers",
-                   "rope-linear", "rope-yarn", "rope-yarn-mscale_same", "attention_bias=true"],
+                   "rope-linear", "rope-yarn", "rope-yarn-mscale_same", "attention_bias=true", "mlp_bias=true"],
     "DeepseekV3": ["rope_interleave=false", "topk_group=2", "rope-yarn-mscale"],
     "GptOss": ["swiglu_limit=11.9", "swiglu_alpha=2.8933999999999997", "layer_types=[full,full]", "rope_of_the_class",
                "attention_bias=false", "tie_word_embeddings=true"],
