@@ -53,6 +53,22 @@ TEST_CASE("long and short factors are written as they are, with their attention 
     CHECK(*factor == Value(static_cast<float>(std::sqrt(1 + std::log(4.0) / std::log(64.0)))));
 }
 
+TEST_CASE("an attention factor and a factor that config.json gives are followed") {
+    const auto written = [](const nlohmann::json& more) {
+        KeyValues metadata;
+        metadata.set("llama.context_length", std::uint32_t{256});
+        metadata.set("llama.rope.scaling.original_context_length", std::uint32_t{64});
+        metadata.set("llama.rope.dimension_count", std::uint32_t{2});
+        nlohmann::json rope = {{"rope_type", "longrope"}, {"long_factor", {2}}, {"short_factor", {1}}};
+        rope.update(more);
+        generate_tensors(Generated::rope_factors, sizes_of(rope), metadata);
+        return std::get<float>(*metadata.find("llama.rope.scaling.attn_factor"));
+    };
+    CHECK(written({{"attention_factor", 1.4}, {"factor", 6}}) == 1.4F);
+    CHECK(written({{"factor", 6}}) == static_cast<float>(std::sqrt(1 + std::log(6.0) / std::log(64.0))));
+    CHECK(written({{"factor", 1}}) == 1);
+}
+
 TEST_CASE("factors that do not fit the rotated dimensions are refused") {
     KeyValues metadata;
     metadata.set("llama.rope.dimension_count", std::uint32_t{8});
