@@ -87,6 +87,15 @@ def test_what_cannot_be_quantised_is_named(value, model):
     assert "model.layers.1.mlp.up_proj.weight" in said and "NaN" in said
 
 
+def test_values_that_a_narrower_type_makes_infinite_are_told_with_their_tensor(model, tmp_path):
+    def change(state):
+        state["model.layers.1.mlp.up_proj.weight"][3, 5] = 70000.0
+    edit(rank_file(model), change)
+    done = unshard("convert", model, "-o", tmp_path / "out.gguf", "--assets", model / "hf", "--dtype", "f16")
+    assert done.code == 0
+    assert re.search(r"infinit.*model\.layers\.1\.mlp\.up_proj\.weight", done.out + done.err)
+
+
 @pytest.mark.parametrize("name", ["gemma", "gemma2", "cohere"])
 def test_an_output_that_llama_cpp_has_no_place_for_is_refused_unless_it_equals_the_embedding(name, tiny, tmp_path):
     checkpoint = Path(shutil.copytree(tiny(name) / "ckpt", tmp_path / "ckpt"))
