@@ -130,7 +130,7 @@ void add_running_options(CLI::App& app, Conversion& conversion) {
     app.add_option("--progress", conversion.progress, "auto (on a terminal), always or never")
         ->type_name("WHEN")
         ->group(kRunning);
-    app.add_flag("--quiet", conversion.quiet, "nothing but errors")->group(kRunning);
+    app.add_flag("-q,--quiet", conversion.quiet, "nothing but errors")->group(kRunning);
     app.add_flag("--json", conversion.json, "the summary as JSON")->group(kRunning);
 }
 
