@@ -1,6 +1,10 @@
 #include "copy/boxes.hpp"
 
+#include <functional>
+#include <iterator>
+#include <map>
 #include <numeric>
+#include <queue>
 #include <utility>
 
 namespace unshard {
@@ -70,26 +74,73 @@ std::size_t most_telling_axis(const std::vector<Box>& boxes) {
 
 }  // namespace
 
-std::optional<std::pair<std::size_t, std::size_t>> find_overlap(const std::vector<Box>& boxes) {
-    if (boxes.size() < 2) return std::nullopt;
-    if (boxes.front().origin.empty()) return std::pair{std::size_t{0}, std::size_t{1}};  // scalars
-    const std::size_t axis = most_telling_axis(boxes);
-    std::vector<std::size_t> order(boxes.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        return std::pair(boxes[a].origin[axis], a) < std::pair(boxes[b].origin[axis], b);
-    });
+namespace {
+
+using Pair = std::pair<std::size_t, std::size_t>;
+
+/// Pairs of boxes that are looked at before a tensor is called too tangled: about a second's worth.
+constexpr std::uint64_t kMostPairs = std::uint64_t{1} << 26;
+
+std::uint64_t end_of(const Box& box, std::size_t axis) {
+    return box.origin[axis] + box.extent[axis];
+}
+
+/// In a plane, boxes that a line along `axis` meets are disjoint on the other axis, or they overlap: each is held
+/// against its two neighbours alone.
+std::optional<Pair> overlap_in_plane(const std::vector<Box>& boxes, const std::vector<std::size_t>& order,
+                                     std::size_t axis) {
+    const std::size_t other = 1 - axis;
+    std::map<std::uint64_t, std::size_t> open;  // by origin on `other`
+    std::priority_queue<std::pair<std::uint64_t, std::size_t>, std::vector<std::pair<std::uint64_t, std::size_t>>,
+                        std::greater<>>
+        ends;
+    for (const std::size_t i : order) {
+        const Box& box = boxes[i];
+        if (box.extent.numel() == 0) continue;
+        for (; !ends.empty() && ends.top().first <= box.origin[axis]; ends.pop()) {
+            open.erase(boxes[ends.top().second].origin[other]);
+        }
+        const auto above = open.lower_bound(box.origin[other]);
+        if (above != open.end() && above->first < end_of(box, other)) return std::minmax(above->second, i);
+        if (above != open.begin()) {
+            const std::size_t below = std::prev(above)->second;
+            if (end_of(boxes[below], other) > box.origin[other]) return std::minmax(below, i);
+        }
+        open.emplace(box.origin[other], i);
+        ends.emplace(end_of(box, axis), i);
+    }
+    return std::nullopt;
+}
+
+std::optional<Pair> overlap_in_space(const std::vector<Box>& boxes, const std::vector<std::size_t>& order,
+                                     std::size_t axis) {
+    std::uint64_t pairs = 0;
     std::vector<std::size_t> open;
     for (const std::size_t i : order) {
-        std::erase_if(open, [&](std::size_t o) {
-            return boxes[o].origin[axis] + boxes[o].extent[axis] <= boxes[i].origin[axis];
-        });
+        std::erase_if(open, [&](std::size_t o) { return end_of(boxes[o], axis) <= boxes[i].origin[axis]; });
+        pairs += open.size();
+        if (pairs > kMostPairs) throw Error("its pieces lie across each other in too many places to be checked");
         for (const std::size_t o : open) {
             if (intersection(boxes[o], boxes[i])) return std::minmax(o, i);
         }
         open.push_back(i);
     }
     return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::pair<std::size_t, std::size_t>> find_overlap(const std::vector<Box>& boxes) {
+    if (boxes.size() < 2) return std::nullopt;
+    if (boxes.front().origin.empty()) return Pair{0, 1};  // scalars
+    const std::size_t axis = most_telling_axis(boxes);
+    std::vector<std::size_t> order(boxes.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return std::pair(boxes[a].origin[axis], a) < std::pair(boxes[b].origin[axis], b);
+    });
+    const bool is_plane = boxes.front().origin.rank() == 2;
+    return is_plane ? overlap_in_plane(boxes, order, axis) : overlap_in_space(boxes, order, axis);
 }
 
 }  // namespace unshard

@@ -17,6 +17,10 @@
 namespace unshard {
 namespace {
 
+[[noreturn]] void blame_writer(const std::string& what) {
+    throw Error(what + ": this is a mistake in the writer, tell its author");
+}
+
 /// The axes of a view in terms of a refined shape: axis i is the refined axes [begin, end).
 struct Factors {
     std::size_t begin = 0;
@@ -31,28 +35,28 @@ struct Target {
 };
 
 void check_placed(const Plan& plan, const Layout& layout, const Placed& placed) {
-    if (placed.tensor >= plan.tensors.size()) throw Error(fmt::format("a tensor {} is placed", placed.tensor));
+    if (placed.tensor >= plan.tensors.size()) blame_writer(fmt::format("a tensor {} is placed", placed.tensor));
     const PlannedTensor& tensor = plan.tensors[placed.tensor];
     if (placed.file >= layout.files.size()) {
-        throw Error(fmt::format("{}: placed in file {} of {}", tensor.name, placed.file, layout.files.size()));
+        blame_writer(fmt::format("{}: placed in file {} of {}", tensor.name, placed.file, layout.files.size()));
     }
     if (placed.encoding >= layout.encodings.size()) {
-        throw Error(fmt::format("{}: encoding {} of {}", tensor.name, placed.encoding, layout.encodings.size()));
+        blame_writer(fmt::format("{}: encoding {} of {}", tensor.name, placed.encoding, layout.encodings.size()));
     }
     if (placed.view.numel() != tensor.shape.numel()) {
-        throw Error(fmt::format("{}: placed through the view {}, its shape is {}", tensor.name, to_string(placed.view),
-                                to_string(tensor.shape)));
+        blame_writer(fmt::format("{}: placed through the view {}, its shape is {}", tensor.name, to_string(placed.view),
+                                 to_string(tensor.shape)));
     }
     if (!contains(placed.view, placed.box)) {
-        throw Error(fmt::format("{}: the box {} + {} is placed, its view is {}", tensor.name,
-                                to_string(placed.box.origin), to_string(placed.box.extent), to_string(placed.view)));
+        blame_writer(fmt::format("{}: the box {} + {} is placed, its view is {}", tensor.name,
+                                 to_string(placed.box.origin), to_string(placed.box.extent), to_string(placed.view)));
     }
     std::vector<std::uint32_t> axes = placed.axes;
     std::sort(axes.begin(), axes.end());
     for (std::size_t i = 0; i < axes.size(); ++i) {
         if (axes.size() == placed.view.rank() && axes[i] == i) continue;
-        throw Error(fmt::format("{}: the axis order ({}) of a view {} is no permutation", tensor.name,
-                                fmt::join(placed.axes, ", "), to_string(placed.view)));
+        blame_writer(fmt::format("{}: the axis order ({}) of a view {} is no permutation", tensor.name,
+                                 fmt::join(placed.axes, ", "), to_string(placed.view)));
     }
 }
 

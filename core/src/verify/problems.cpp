@@ -18,6 +18,7 @@ void Problems::raise() const {
     if (count_ == 0) return;
     std::string text = fmt::format("{}", fmt::join(first_, "; "));
     if (count_ > first_.size()) text += fmt::format("; and {} more", count_ - first_.size());
+    if (is_mistake_) text += ": this is a mistake in the plugin, tell its author";
     throw Error(text);
 }
 

@@ -27,7 +27,7 @@ void NameCheck::operator()(const std::string& name, std::size_t number) {
 void check_walk(std::uint64_t first, const Dims& extent, const Dims& stride, std::uint64_t elem_bytes,
                 std::uint64_t storage_bytes) {
     if (stride.rank() != extent.rank()) {
-        throw Error(fmt::format("strides {} for a shape {}", to_string(stride), to_string(extent)));
+        throw PluginMistake(fmt::format("has strides {} for a shape {}", to_string(stride), to_string(extent)));
     }
     if (extent.numel() == 0) return;
     std::uint64_t last = first;

@@ -11,51 +11,55 @@ namespace unshard {
 namespace {
 
 void check_mesh(const Mesh& mesh, std::uint64_t ranks) {
-    if (mesh.shape.numel() == 0) throw Error(fmt::format("the mesh {} has no ranks", to_string(mesh.shape)));
+    if (mesh.shape.numel() == 0) throw PluginMistake(fmt::format("the mesh {} has no ranks", to_string(mesh.shape)));
     if (mesh.shape.numel() != mesh.ranks.size()) {
-        throw Error(fmt::format("a mesh {} lists {} ranks", to_string(mesh.shape), mesh.ranks.size()));
+        throw PluginMistake(fmt::format("a mesh {} lists {} ranks", to_string(mesh.shape), mesh.ranks.size()));
     }
     if (!mesh.dim_names.empty() && mesh.dim_names.size() != mesh.shape.rank()) {
-        throw Error(fmt::format("a mesh {} has {} dimension names", to_string(mesh.shape), mesh.dim_names.size()));
+        throw PluginMistake(
+            fmt::format("a mesh {} has {} dimension names", to_string(mesh.shape), mesh.dim_names.size()));
     }
     std::unordered_set<std::uint64_t> seen;
     for (const std::uint64_t rank : mesh.ranks) {
-        if (rank >= ranks) throw Error(fmt::format("rank {} is on a mesh, {} ranks saved the checkpoint", rank, ranks));
-        if (!seen.insert(rank).second) throw Error(fmt::format("rank {} is twice on a mesh", rank));
+        if (rank >= ranks) {
+            throw Error(fmt::format("rank {} is on a mesh, there are files of {} ranks: other ranks' files are missing",
+                                    rank, ranks));
+        }
+        if (!seen.insert(rank).second) throw PluginMistake(fmt::format("rank {} is twice on a mesh", rank));
     }
 }
 
 void check_packed(const CheckpointIndex& index, const Packed& packed) {
     if (packed.file >= index.files.size()) {
-        throw Error(fmt::format("is packed in file {} of {}", packed.file, index.files.size()));
+        throw PluginMistake(fmt::format("is packed in file {} of {}", packed.file, index.files.size()));
     }
     const SourceFile& file = index.files[packed.file];
-    if (file.packed) throw Error(fmt::format("is packed in '{}', which is packed too", file.path));
+    if (file.packed) throw PluginMistake(fmt::format("is packed in '{}', which is packed too", file.path));
     if (checked_add(packed.offset, packed.bytes) > file.bytes) {
-        throw Error(fmt::format("is packed in bytes {} to {} of '{}', which has {}", grouped(packed.offset),
-                                grouped(packed.offset + packed.bytes), file.path, grouped(file.bytes)));
+        throw PluginMistake(fmt::format("is packed in bytes {} to {} of '{}', which has {}", grouped(packed.offset),
+                                        grouped(packed.offset + packed.bytes), file.path, grouped(file.bytes)));
     }
 }
 
 void check_placements(const CheckpointIndex& index, const Shard& shard) {
     if (!shard.mesh) {
-        if (!shard.placements.empty()) throw Error("has placements but no mesh");
+        if (!shard.placements.empty()) throw PluginMistake("has placements but no mesh");
         return;
     }
     if (*shard.mesh >= index.meshes.size()) {
-        throw Error(fmt::format("is on mesh {} of {}", *shard.mesh, index.meshes.size()));
+        throw PluginMistake(fmt::format("is on mesh {} of {}", *shard.mesh, index.meshes.size()));
     }
     const Mesh& mesh = index.meshes[*shard.mesh];
     if (shard.placements.size() != mesh.shape.rank()) {
-        throw Error(fmt::format("{} placements on a mesh {}", shard.placements.size(), to_string(mesh.shape)));
+        throw PluginMistake(fmt::format("{} placements on a mesh {}", shard.placements.size(), to_string(mesh.shape)));
     }
     for (const Placement& p : shard.placements) {
         const bool splits = p.kind == PlacementKind::shard || p.kind == PlacementKind::strided_shard;
         if (!splits) continue;
         if (p.dim >= shard.shape.rank()) {
-            throw Error(fmt::format("is split along dim {}, its shape is {}", p.dim, to_string(shard.shape)));
+            throw PluginMistake(fmt::format("is split along dim {}, its shape is {}", p.dim, to_string(shard.shape)));
         }
-        if (p.split_factor == 0) throw Error("has the split factor 0");
+        if (p.split_factor == 0) throw PluginMistake("has the split factor 0");
     }
 }
 
@@ -72,9 +76,12 @@ void check_against_whole(const Dims& whole, const Shard& shard) {
 
 void check_shard(const CheckpointIndex& index, const SourceTensor& tensor, const Shard& shard) {
     if (shard.file >= index.files.size()) {
-        throw Error(fmt::format("is in file {} of {}", shard.file, index.files.size()));
+        throw PluginMistake(fmt::format("is in file {} of {}", shard.file, index.files.size()));
     }
-    if (shard.rank >= index.ranks) throw Error(fmt::format("{} ranks saved the checkpoint", index.ranks));
+    if (shard.rank >= index.ranks) {
+        throw PluginMistake(
+            fmt::format("is not one of the {} that saved the checkpoint, 0 to {}", index.ranks, index.ranks - 1));
+    }
     const SourceFile& file = index.files[shard.file];
     if (checked_add(shard.offset, shard.bytes) > file.bytes) {
         throw Error(fmt::format("its storage is bytes {} to {} of '{}', which has {}: the file is truncated or damaged",
@@ -83,7 +90,7 @@ void check_shard(const CheckpointIndex& index, const SourceTensor& tensor, const
     }
     check_walk(shard.first, shard.shape, shard.stride, size_of(tensor.dtype), shard.bytes);
     if (shard.origin && shard.origin->rank() != shard.shape.rank()) {
-        throw Error(fmt::format("is {} at {}", to_string(shard.shape), to_string(*shard.origin)));
+        throw PluginMistake(fmt::format("is {} at {}", to_string(shard.shape), to_string(*shard.origin)));
     }
     if (tensor.shape) check_against_whole(*tensor.shape, shard);
     check_placements(index, shard);
@@ -94,10 +101,11 @@ void check_encoding(const SourceTensor& tensor) {
     const auto is_whole_blocks = [&](const Dims& shape) { return !shape.empty() && shape.back() % e.block_bytes == 0; };
     const bool is_sound = tensor.dtype == DType::u8 && e.block_elems != 0 && e.block_bytes != 0;
     if (!is_sound || (tensor.shape && !is_whole_blocks(*tensor.shape))) {
-        throw Error(fmt::format("blocks '{}' of {} elements in {} bytes do not fit {} {}", e.name, e.block_elems,
-                                e.block_bytes, to_string(tensor.dtype), to_string(tensor.shape.value_or(Dims()))));
+        throw PluginMistake(fmt::format("blocks '{}' of {} elements in {} bytes do not fit {} {}", e.name,
+                                        e.block_elems, e.block_bytes, to_string(tensor.dtype),
+                                        to_string(tensor.shape.value_or(Dims()))));
     }
-    if (!tensor.shape) throw Error(fmt::format("is stored as '{}', without the whole tensor's shape", e.name));
+    if (!tensor.shape) throw PluginMistake(fmt::format("is stored as '{}', without the whole tensor's shape", e.name));
 }
 
 }  // namespace

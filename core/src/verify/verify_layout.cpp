@@ -128,7 +128,7 @@ public:
     explicit Extents(std::size_t files) : of_file(files) {}
 
     void add(std::uint32_t file, std::uint64_t offset, std::uint64_t bytes, const std::string& owner) {
-        if (file >= of_file.size()) throw Error(fmt::format("is in file {} of {}", file, of_file.size()));
+        if (file >= of_file.size()) throw PluginMistake(fmt::format("is in file {} of {}", file, of_file.size()));
         checked_add(offset, bytes);
         if (bytes != 0) of_file[file].push_back({offset, bytes, owner});
     }

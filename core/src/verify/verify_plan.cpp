@@ -27,11 +27,11 @@ std::string describe(const Box& box) {
 
 void check_source(const CheckpointIndex& index, const PlannedTensor& tensor, const Copy& copy) {
     if (copy.tensor >= index.tensors.size()) {
-        throw Error(fmt::format("a copy is from tensor {} of {}", copy.tensor, index.tensors.size()));
+        throw PluginMistake(fmt::format("a copy is from tensor {} of {}", copy.tensor, index.tensors.size()));
     }
     const SourceTensor& source = index.tensors[copy.tensor];
     if (copy.shard >= source.shards.size()) {
-        throw Error(
+        throw PluginMistake(
             fmt::format("a copy is from shard {} of {} of '{}'", copy.shard, source.shards.size(), source.name));
     }
     const Shard& shard = source.shards[copy.shard];
@@ -45,6 +45,8 @@ void check_source(const CheckpointIndex& index, const PlannedTensor& tensor, con
     }
     try {
         check_walk(copy.first, copy.box.extent, copy.stride, size_of(tensor.dtype), shard.bytes);
+    } catch (const PluginMistake& e) {
+        throw PluginMistake(fmt::format("the piece of rank {}: {}", shard.rank, e.what()));
     } catch (const Error& e) {
         throw Error(fmt::format("the piece of rank {}: {}", shard.rank, e.what()));
     }

@@ -7,6 +7,9 @@
 
 namespace unshard::test {
 
+/// What messages about a plugin's results end with.
+inline const std::string kMistake = ": this is a mistake in the plugin, tell its author";
+
 /// "" when nothing is thrown.
 template <class Call>
 std::string error_of(Call call) {

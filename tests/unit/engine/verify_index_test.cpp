@@ -36,7 +36,7 @@ TEST_CASE("a sound index passes") {
 }
 
 TEST_CASE("a shard must lie inside its file, and its elements inside the shard") {
-    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.file = 2; }) == "w: rank 1: is in file 2 of 2");
+    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.file = 2; }) == "w: rank 1: is in file 2 of 2" + kMistake);
     REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.offset = 1; }) ==
             "w: rank 1: its storage is bytes 1 to 25 of 'ckpt/rank1', which has 24: the file is truncated or damaged");
     REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.offset = ~std::uint64_t{0}; }) ==
@@ -45,14 +45,17 @@ TEST_CASE("a shard must lie inside its file, and its elements inside the shard")
             "w: rank 1: 28 bytes of storage are needed, there are 24");
     REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.stride = {4, 1}; }) ==
             "w: rank 1: 28 bytes of storage are needed, there are 24");
-    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.stride = {3}; }) == "w: rank 1: strides (3) for a shape (2, 3)");
+    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.stride = {3}; }) ==
+            "w: rank 1: has strides (3) for a shape (2, 3)" + kMistake);
     REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.shape = {std::uint64_t{1} << 40, std::uint64_t{1} << 40}; }) ==
             "w: rank 1: size overflow: 1099511627776 * 1099511627776 does not fit 64 bits");
 }
 
 TEST_CASE("a shard's rank, origin and shape fit the checkpoint") {
-    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.rank = 2; }) == "w: rank 2: 2 ranks saved the checkpoint");
-    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.origin = Dims{2}; }) == "w: rank 1: is (2, 3) at (2)");
+    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.rank = 2; }) ==
+            "w: rank 2: is not one of the 2 that saved the checkpoint, 0 to 1" + kMistake);
+    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.origin = Dims{2}; }) ==
+            "w: rank 1: is (2, 3) at (2)" + kMistake);
     REQUIRE(verdict([](CheckpointIndex& i, Shard& s) {
                 i.tensors[0].shape = Dims{4, 3};
                 s.origin = Dims{3, 0};
@@ -65,11 +68,12 @@ TEST_CASE("meshes hold each rank once, as many as their shape says") {
     const auto with_mesh = [](const Mesh& mesh) {
         return verdict([&](CheckpointIndex& i, Shard&) { i.meshes = {mesh}; });
     };
-    REQUIRE(with_mesh({{2, 2}, {}, {0, 1}}) == "mesh 0: a mesh (2, 2) lists 2 ranks");
-    REQUIRE(with_mesh({{2}, {}, {1, 1}}) == "mesh 0: rank 1 is twice on a mesh");
-    REQUIRE(with_mesh({{2}, {}, {1, 2}}) == "mesh 0: rank 2 is on a mesh, 2 ranks saved the checkpoint");
-    REQUIRE(with_mesh({{2}, {"a", "b"}, {0, 1}}) == "mesh 0: a mesh (2) has 2 dimension names");
-    REQUIRE(with_mesh({{0}, {}, {}}) == "mesh 0: the mesh (0) has no ranks");
+    REQUIRE(with_mesh({{2, 2}, {}, {0, 1}}) == "mesh 0: a mesh (2, 2) lists 2 ranks" + kMistake);
+    REQUIRE(with_mesh({{2}, {}, {1, 1}}) == "mesh 0: rank 1 is twice on a mesh" + kMistake);
+    REQUIRE(with_mesh({{2}, {}, {1, 2}}) ==
+            "mesh 0: rank 2 is on a mesh, there are files of 2 ranks: other ranks' files are missing");
+    REQUIRE(with_mesh({{2}, {"a", "b"}, {0, 1}}) == "mesh 0: a mesh (2) has 2 dimension names" + kMistake);
+    REQUIRE(with_mesh({{0}, {}, {}}) == "mesh 0: the mesh (0) has no ranks" + kMistake);
 }
 
 TEST_CASE("placements fit their mesh and their tensor") {
@@ -79,12 +83,13 @@ TEST_CASE("placements fit their mesh and their tensor") {
             change(s);
         });
     };
-    REQUIRE(placed([](Shard& s) { s.mesh = 1; }) == "w: rank 1: is on mesh 1 of 1");
-    REQUIRE(placed([](Shard& s) { s.mesh.reset(); }) == "w: rank 1: has placements but no mesh");
-    REQUIRE(placed([](Shard& s) { s.placements.clear(); }) == "w: rank 1: 0 placements on a mesh (2)");
+    REQUIRE(placed([](Shard& s) { s.mesh = 1; }) == "w: rank 1: is on mesh 1 of 1" + kMistake);
+    REQUIRE(placed([](Shard& s) { s.mesh.reset(); }) == "w: rank 1: has placements but no mesh" + kMistake);
+    REQUIRE(placed([](Shard& s) { s.placements.clear(); }) == "w: rank 1: 0 placements on a mesh (2)" + kMistake);
     REQUIRE(placed([](Shard& s) { s.placements[0].dim = 2; }) ==
-            "w: rank 1: is split along dim 2, its shape is (2, 3)");
-    REQUIRE(placed([](Shard& s) { s.placements[0].split_factor = 0; }) == "w: rank 1: has the split factor 0");
+            "w: rank 1: is split along dim 2, its shape is (2, 3)" + kMistake);
+    REQUIRE(placed([](Shard& s) { s.placements[0].split_factor = 0; }) ==
+            "w: rank 1: has the split factor 0" + kMistake);
 }
 
 TEST_CASE("names are there, unique, printable and of sensible length") {
@@ -107,7 +112,8 @@ TEST_CASE("blocks are of bytes, and rows are whole blocks") {
         return verdict([&](CheckpointIndex& i, Shard&) { i.tensors[0] = {"q", DType::u8, shape, {}, encoding}; });
     };
     REQUIRE(stored({"q8_0", 32, 34}, {2, 68}).empty());
-    REQUIRE(stored({"q8_0", 32, 34}, {2, 64}) == "q: blocks 'q8_0' of 32 elements in 34 bytes do not fit u8 (2, 64)");
+    REQUIRE(stored({"q8_0", 32, 34}, {2, 64}) ==
+            "q: blocks 'q8_0' of 32 elements in 34 bytes do not fit u8 (2, 64)" + kMistake);
     REQUIRE(stored({"q8_0", 32, 0}, {2, 68}).find("q: blocks 'q8_0' of 32 elements in 0 bytes") == 0);
     REQUIRE(stored({"q8_0", 32, 34}, {}).find("q: blocks 'q8_0'") == 0);
 }

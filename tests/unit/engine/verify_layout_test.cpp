@@ -8,6 +8,8 @@ using namespace unshard::test;
 
 namespace {
 
+const std::string kWriter = ": this is a mistake in the writer, tell its author";
+
 /// Changes a layout of `w`, 2 x 3 elements of f32 behind a literal of 8 bytes, or the plan; then says what is wrong.
 template <class Change>
 std::string verdict(Change change) {
@@ -48,21 +50,22 @@ TEST_CASE("a byte that nothing writes, or two things, is told with its owners") 
             "model.bin: 'w' ends at byte 32, the file has 30");
     REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].offset = ~std::uint64_t{0}; }) ==
             "w: size overflow: 18446744073709551615 + 24 does not fit 64 bits");
-    REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.literals[0].file = 1; }) == "literal 0: is in file 1 of 1");
+    REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.literals[0].file = 1; }) ==
+            "literal 0: is in file 1 of 1" + kMistake);
 }
 
 TEST_CASE("a placement names a tensor, a file, an encoding and a part of the tensor") {
-    REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].tensor = 1; }) == "a tensor 1 is placed");
-    REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].file = 1; }) == "w: placed in file 1 of 1");
-    REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].encoding = 1; }) == "w: encoding 1 of 1");
+    REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].tensor = 1; }) == "a tensor 1 is placed" + kWriter);
+    REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].file = 1; }) == "w: placed in file 1 of 1" + kWriter);
+    REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].encoding = 1; }) == "w: encoding 1 of 1" + kWriter);
     REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].view = {7}; }) ==
-            "w: placed through the view (7), its shape is (2, 3)");
+            "w: placed through the view (7), its shape is (2, 3)" + kWriter);
     REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].box.origin = {1, 0}; }) ==
-            "w: the box (1, 0) + (2, 3) is placed, its view is (2, 3)");
+            "w: the box (1, 0) + (2, 3) is placed, its view is (2, 3)" + kWriter);
     REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].axes = {0, 0}; }) ==
-            "w: the axis order (0, 0) of a view (2, 3) is no permutation");
+            "w: the axis order (0, 0) of a view (2, 3) is no permutation" + kWriter);
     REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.placed[0].axes = {0}; }) ==
-            "w: the axis order (0) of a view (2, 3) is no permutation");
+            "w: the axis order (0) of a view (2, 3) is no permutation" + kWriter);
 }
 
 TEST_CASE("encodings are known, fit the rows and are possible for the type") {

@@ -56,15 +56,15 @@ TEST_CASE("an overlap is told with both ranks") {
 
 TEST_CASE("copies name a shard, stay in the view and in the shard's storage") {
     REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.copies[1].tensor = 7; }) ==
-            "w: a copy is from tensor 7 of 1");
+            "w: a copy is from tensor 7 of 1" + kMistake);
     REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.copies[1].shard = 4; }) ==
-            "w: a copy is from shard 4 of 4 of 'w'");
+            "w: a copy is from shard 4 of 4 of 'w'" + kMistake);
     REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.copies[3].box.origin[0] = 4; }) ==
             "w: the piece of rank 3 is (1, 3) at (4, 0), outside (4, 3)");
     REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.copies[3].first = 1; }) ==
             "w: the piece of rank 3: 16 bytes of storage are needed, there are 12");
     REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.copies[3].stride = {1}; }) ==
-            "w: the piece of rank 3: strides (1) for a shape (1, 3)");
+            "w: the piece of rank 3: has strides (1) for a shape (1, 3)" + kMistake);
     REQUIRE(verdict([](SmallModel&, PlannedTensor& t) {
                 t.replicas = {t.copies[0]};
                 t.replicas[0].first = 1;
