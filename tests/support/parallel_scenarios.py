@@ -9,7 +9,8 @@ from moe_scenarios import mixture
 from safetensors.torch import load_file
 from scenarios import Job, mesh_of, register, save_rank, scenario, write_truth
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import Shard, distribute_tensor
+from torch.distributed.tensor import Replicate, Shard, distribute_tensor
+from torch.distributed.tensor.placement_types import _StridedShard
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
 
@@ -46,6 +47,23 @@ def hsdp_tp(job: Job) -> None:
     tensor_parallel(model, mesh["tp"])
     shard_fsdp2(model, mesh["ddp", "fsdp"])
     save_rank(model.state_dict(), job)
+
+
+@scenario(4, is_model=False)
+def packed_columns(job: Job) -> None:
+    """Tensor parallelism of weights that hold [gate; up], as transformers 5 does it: each rank has its part of both."""
+    torch.manual_seed(0)
+    whole = {"experts.gate_up_proj": torch.randn(4, 12, 6), "gate_up_proj.weight": torch.randn(14, 3),
+             "thirds": torch.randn(6, 9)}
+    placements = {"experts.gate_up_proj": [Shard(0), _StridedShard(1, split_factor=2)],
+                  "gate_up_proj.weight": [Shard(1), _StridedShard(0, split_factor=2)],
+                  "thirds": [_StridedShard(1, split_factor=3), Replicate()]}
+    mesh = mesh_of(2, 2, names=("fsdp", "tp"))
+    write_truth(whole, job)
+    state = {name: distribute_tensor(tensor, mesh, placements[name], src_data_rank=None)
+             for name, tensor in whole.items()}
+    assert all(torch.equal(tensor.full_tensor(), whole[name]) for name, tensor in state.items())
+    save_rank(state, job)
 
 
 def plain_parts(model, job: Job, prefix: str = "module.", tp: int | None = None) -> dict:

@@ -50,6 +50,14 @@ def placements_on_some_ranks(job: Job) -> None:
     saved.write(job)
 
 
+@scenario(2, is_model=False)
+def mesh_turned(job: Job) -> None:
+    """Rank 1 has the first rows."""
+    saved = Saved()
+    saved.add("w", (4, 2), DeviceMesh("cpu", [1, 0]), Shard(0))
+    saved.write(job)
+
+
 def partial_state(job: Job, *operations: str) -> tuple[dict, dict]:
     """Small whole numbers, so that no sum is rounded."""
     mesh = mesh_of(2, 2, names=("tp", "fsdp"))

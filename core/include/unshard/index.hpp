@@ -64,6 +64,22 @@ struct SourceTensor {
     friend bool operator==(const SourceTensor&, const SourceTensor&) = default;
 };
 
+/// Where the last piece ends in each dimension, when all state their origins: the whole shape, as far as the pieces
+/// tell. Nothing when they do not fit together.
+inline std::optional<Dims> extent_of_origins(const SourceTensor& tensor) {
+    if (tensor.shards.empty()) return std::nullopt;
+    Dims shape = Dims::filled(tensor.shards.front().shape.rank(), 0);
+    for (const Shard& shard : tensor.shards) {
+        if (!shard.origin || shard.origin->rank() != shape.rank() || shard.shape.rank() != shape.rank()) {
+            return std::nullopt;
+        }
+        for (std::size_t i = 0; i < shape.rank(); ++i) {
+            shape[i] = std::max(shape[i], checked_add((*shard.origin)[i], shard.shape[i]));
+        }
+    }
+    return shape;
+}
+
 /// A stretch of another source file that has to be unpacked before it can be read.
 struct Packed {
     enum class Format : std::uint32_t { zstd = 1 };

@@ -25,11 +25,23 @@ const Copy& giver(const Destination& destination, std::uint64_t number) {
                          [&](const Copy& copy) { return intersection(copy.box, element).has_value(); });
 }
 
-std::string_view meaning_of_difference(const PlannedTensor& tensor, const Shard& first) {
+/// Whether other tensors say how they were split.
+bool states_geometry(const CheckpointIndex& index) {
+    return std::ranges::any_of(index.tensors,
+                               [](const SourceTensor& t) { return !std::ranges::all_of(t.shards, is_plain); });
+}
+
+std::string_view meaning_of_difference(const CheckpointIndex& index, const PlannedTensor& tensor, const Shard& first) {
     if (tensor.replicas_stated) return "it is stated to be replicated, so one of the files is damaged";
+    if (is_plain(first) && states_geometry(index)) {
+        return "nothing says that they are copies; if each rank keeps its own, as of a buffer, --set "
+               "merge.options.plain=first takes the first rank's, as FULL_STATE_DICT does, else the checkpoint is "
+               "damaged";
+    }
     if (is_plain(first)) {
-        return "nothing says how it was split; if these are tensor-parallel parts, pass --merger tensor_parallel (or "
-               "concat), else the checkpoint is damaged";
+        return "nothing in the checkpoint says how it was split; if these are tensor-parallel parts, pass --merger "
+               "tensor_parallel with rules that split it (or --merger concat), if each rank keeps its own, --merger "
+               "placement --set merge.options.plain=first takes the first rank's, else the checkpoint is damaged";
     }
     return "they claim the same place, and share no mesh that makes them copies; if each group of ranks sharded a part "
            "of a model that was split by hand, nothing says how, else the checkpoint is damaged";
@@ -56,7 +68,7 @@ std::string difference_text(const CheckpointIndex& index, const PlannedTensor& t
     }
     const Shard& first = shard_of(index, copy);
     return fmt::format("{}: ranks {} and {} hold different values ({}): {}", tensor.name, first.rank,
-                       shard_of(index, replica).rank, what, meaning_of_difference(tensor, first));
+                       shard_of(index, replica).rank, what, meaning_of_difference(index, tensor, first));
 }
 
 void forget_shared_replicas(const CheckpointIndex& index, Plan& plan) {

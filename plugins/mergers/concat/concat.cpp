@@ -3,13 +3,21 @@
 
 #include "unshard/plugin.hpp"
 
+#include <algorithm>
+#include <numeric>
+#include <set>
+
 namespace unshard {
 namespace {
 
-/// A shard that states its place must have been split along dimension 0 alone.
-void check_split(const SourceTensor& tensor, const Shard& shard) {
+/// A shard that states its place must have been split along dimension 0 alone, in the order of the ranks.
+void check_split(const CheckpointIndex& index, const SourceTensor& tensor, const Shard& shard) {
     bool agrees = is_plain(shard);
-    if (shard.mesh) agrees = shard.placements == std::vector{Placement{PlacementKind::shard, 0, 1}};
+    if (shard.mesh) {
+        const Mesh& mesh = index.meshes.at(*shard.mesh);
+        agrees = shard.placements == std::vector{Placement{PlacementKind::shard, 0, 1}} &&
+                 mesh.ranks.size() == index.ranks && std::ranges::is_sorted(mesh.ranks);
+    }
     if (agrees) return;
     throw Error(
         "'" + tensor.name + "': rank " + std::to_string(shard.rank) +
@@ -36,18 +44,30 @@ public:
     }
 
 private:
+    /// The shards' numbers by rank: one for each rank.
+    static std::vector<std::uint32_t> in_rank_order(const SourceTensor& tensor, std::uint64_t ranks) {
+        std::vector<std::uint32_t> order(tensor.shards.size());
+        std::iota(order.begin(), order.end(), 0U);
+        std::ranges::sort(order, {}, [&](std::uint32_t i) { return tensor.shards[i].rank; });
+        std::set<std::uint32_t> holders;
+        for (const Shard& s : tensor.shards) holders.insert(s.rank);
+        if (holders.size() != ranks) {
+            throw Error("'" + tensor.name + "': is on " + std::to_string(holders.size()) + " of " +
+                        std::to_string(ranks) + " ranks: nothing says where it belongs");
+        }
+        if (tensor.shards.size() == holders.size()) return order;
+        throw Error("'" + tensor.name + "': a rank holds several pieces of it: use merger 'placement'");
+    }
+
     static PlannedTensor concatenated(const CheckpointIndex& index, std::uint32_t number) {
         const SourceTensor& tensor = index.tensors[number];
-        if (tensor.shards.size() != index.ranks) {
-            throw Error("'" + tensor.name + "': is on " + std::to_string(tensor.shards.size()) + " of " +
-                        std::to_string(index.ranks) + " ranks: nothing says where it belongs");
-        }
+        const std::vector<std::uint32_t> order = in_rank_order(tensor, index.ranks);
         PlannedTensor planned{tensor.name, tensor.dtype, tensor.shards.front().shape, {}, {}, {}, true};
         if (planned.shape.empty()) return scalar(planned, tensor, number);
         std::uint64_t rows = 0;
-        for (std::uint32_t i = 0; i < tensor.shards.size(); ++i) {
+        for (const std::uint32_t i : order) {
             const Shard& s = tensor.shards[i];
-            check_split(tensor, s);
+            check_split(index, tensor, s);
             check_rest(tensor, s);
             Box box = Box::whole(s.shape);
             box.origin[0] = rows;

@@ -1,98 +1,21 @@
 // Puts tensors together from what each shard says about its own place: a stated origin, or placements on a device mesh.
 //
-// A shard's box follows from its placements (torch.distributed.tensor, checked bit for bit against torch 2.13): every
-// mesh dimension that shards a tensor dimension replaces the rank's range of it by the rank's chunk of that range, by
-// the torch.chunk rule: chunks of ceil(n / k), the last one shorter, further ones empty. Mesh dimensions go left to
-// right, but a _StridedShard waits until all later mesh dimensions that shard the same tensor dimension have been
-// applied. A chunk of a contiguous range is contiguous, so the result is always one box.
-//
 // Shards with the same box are replicas: one is copied, the others must be equal. Only a mesh that they share states
 // that they are. Plain tensors, which every rank saved whole, and shards on several meshes or none (FSDP inside each
 // part of a model that was split by hand looks like this) are always compared.
 
+#include "pieces.hpp"
 #include "readings.hpp"
 #include "unshard/name_list.hpp"
 #include "unshard/plugin.hpp"
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 namespace unshard {
 namespace {
-
-struct Range {
-    std::uint64_t begin = 0;
-    std::uint64_t size = 0;
-};
-
-/// The `part`-th of `parts` chunks of a range, by the torch.chunk rule.
-Range chunk(Range range, std::uint64_t parts, std::uint64_t part) {
-    const std::uint64_t each = range.size / parts + (range.size % parts != 0);
-    const std::uint64_t skipped = part != 0 && each > range.size / part ? range.size : each * part;
-    return {range.begin + skipped, std::min(each, range.size - skipped)};
-}
-
-/// Where a rank stands in a mesh, one coordinate for each mesh dimension.
-Dims coordinate_of(const Mesh& mesh, std::uint32_t rank, const std::string& tensor) {
-    const auto found = std::find(mesh.ranks.begin(), mesh.ranks.end(), rank);
-    if (found == mesh.ranks.end()) {
-        throw Error("'" + tensor + "': rank " + std::to_string(rank) + " saved a piece on a mesh " +
-                    to_string(mesh.shape) + " that it is not part of: rank files of different runs are mixed");
-    }
-    auto position = static_cast<std::uint64_t>(found - mesh.ranks.begin());
-    Dims coordinate = Dims::filled(mesh.shape.rank(), 0);
-    for (std::size_t i = mesh.shape.rank(); i-- > 0;) {
-        coordinate[i] = position % mesh.shape[i];
-        position /= mesh.shape[i];
-    }
-    return coordinate;
-}
-
-bool splits(const Placement& p, std::uint32_t dim) {
-    return (p.kind == PlacementKind::shard || p.kind == PlacementKind::strided_shard) && p.dim == dim;
-}
-
-/// The mesh dimensions that split tensor dimension `dim`, in the order in which they are applied.
-std::vector<std::size_t> split_order(const std::vector<Placement>& placements, std::uint32_t dim) {
-    std::vector<std::size_t> order, waiting;
-    for (std::size_t m = 0; m < placements.size(); ++m) {
-        if (!splits(placements[m], dim)) continue;
-        (placements[m].kind == PlacementKind::shard ? order : waiting).push_back(m);
-    }
-    order.insert(order.end(), waiting.rbegin(), waiting.rend());
-    return order;
-}
-
-/// A _StridedShard's split factor is the number of parts that later mesh dimensions make of the same tensor dimension;
-/// anything else is a layout that the rule above does not describe.
-void check_split_factors(const Mesh& mesh, const std::vector<Placement>& placements, const std::string& tensor) {
-    for (std::size_t m = 0; m < placements.size(); ++m) {
-        if (placements[m].kind != PlacementKind::strided_shard) continue;
-        std::uint64_t parts = 1;
-        for (std::size_t later = m + 1; later < placements.size(); ++later) {
-            if (splits(placements[later], placements[m].dim)) parts = checked_mul(parts, mesh.shape[later]);
-        }
-        if (parts == placements[m].split_factor) continue;
-        throw Error("'" + tensor + "': _StridedShard has split factor " + std::to_string(placements[m].split_factor) +
-                    ", the mesh dimensions behind it make " + std::to_string(parts) +
-                    " parts: this layout is not supported");
-    }
-}
-
-Box box_by_placements(const SourceTensor& tensor, const Shard& shard, const Mesh& mesh) {
-    if (!tensor.shape) throw Error("'" + tensor.name + "': has placements but no global shape");
-    check_split_factors(mesh, shard.placements, tensor.name);
-    const Dims at = coordinate_of(mesh, shard.rank, tensor.name);
-    Box box = Box::whole(*tensor.shape);
-    for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
-        Range range{0, (*tensor.shape)[dim]};
-        for (const std::size_t m : split_order(shard.placements, dim)) range = chunk(range, mesh.shape[m], at[m]);
-        box.origin[dim] = range.begin;
-        box.extent[dim] = range.size;
-    }
-    return box;
-}
 
 bool is_of_unknown_split(const SourceTensor& tensor) {
     const auto differs = [&](const Shard& s) { return is_plain(s) && s.shape != tensor.shards.front().shape; };
@@ -106,13 +29,35 @@ void check_splits_known(const CheckpointIndex& index) {
         if (is_of_unknown_split(tensor)) names.push_back(tensor.name);
     }
     if (names.empty()) return;
+    const auto is_stated = [](const SourceTensor& tensor) { return !std::ranges::all_of(tensor.shards, is_plain); };
     throw Error(name_list(names) + ": of different shapes on different ranks, and nothing says how " +
-                (names.size() == 1 ? "it was" : "they were") +
-                " split: pass --merger tensor_parallel, with --rules for the model, or --merger concat");
+                (names.size() == 1 ? "it was" : "they were") + " split: " +
+                (std::ranges::any_of(index.tensors, is_stated)
+                     ? "other tensors of the checkpoint say it, so no rules can: leave out with --drop what the model "
+                       "does not need, or save it as a DTensor"
+                     : "pass --merger tensor_parallel, with --rules for the model, or --merger concat"));
 }
 
-/// Plain tensors are whole: every rank has one.
-void check_plain(const SourceTensor& tensor, std::uint64_t ranks) {
+/// Which ranks hold tensors that say how they were split: where layers are dealt out over ranks, those of each stage.
+using Holders = std::set<std::vector<std::uint64_t>>;
+
+std::vector<std::uint64_t> ranks_of(const SourceTensor& tensor) {
+    std::set<std::uint64_t> ranks;
+    for (const Shard& s : tensor.shards) ranks.insert(s.rank);
+    return {ranks.begin(), ranks.end()};
+}
+
+Holders holders_of(const CheckpointIndex& index) {
+    Holders holders;
+    for (const SourceTensor& tensor : index.tensors) {
+        const auto has_mesh = [](const Shard& s) { return s.mesh.has_value(); };
+        if (!tensor.shards.empty() && std::ranges::all_of(tensor.shards, has_mesh)) holders.insert(ranks_of(tensor));
+    }
+    return holders;
+}
+
+/// Plain tensors are whole: every rank has one, or every rank of a pipeline stage.
+void check_plain(const SourceTensor& tensor, std::uint64_t ranks, const Holders& stages) {
     for (const Shard& s : tensor.shards) {
         if (!is_plain(s)) {
             throw Error("'" + tensor.name + "': rank " + std::to_string(s.rank) + " says how it was split, rank " +
@@ -120,39 +65,33 @@ void check_plain(const SourceTensor& tensor, std::uint64_t ranks) {
                         " does not: rank files of different runs are mixed");
         }
     }
-    std::set<std::uint64_t> holders;
-    for (const Shard& s : tensor.shards) holders.insert(s.rank);
-    for (std::uint64_t rank = 0; rank < ranks; ++rank) {
-        if (holders.contains(rank)) continue;
-        throw Error("'" + tensor.name + "': a plain tensor that rank " + std::to_string(rank) + " of " +
-                    std::to_string(ranks) + " lacks: rank files of different runs are mixed, or one is incomplete " +
-                    "(or layers are dealt out over ranks: pass --merger tensor_parallel with a mesh)");
-    }
+    const std::vector<std::uint64_t> holders = ranks_of(tensor);
+    if (holders.size() == ranks || stages.contains(holders)) return;
+    std::uint64_t lacking = 0;
+    while (lacking < holders.size() && holders[lacking] == lacking) ++lacking;
+    throw Error("'" + tensor.name + "': a plain tensor that rank " + std::to_string(lacking) + " of " +
+                std::to_string(ranks) + " lacks: rank files of different runs are mixed, or one is incomplete: " +
+                (stages.empty() ? "if layers are dealt out over ranks, pass --merger tensor_parallel with a mesh"
+                                : "to take it from the first rank that has it pass --set merge.options.plain=first"));
 }
 
-Box box_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes) {
-    if (shard.origin) return {*shard.origin, shard.shape};
-    if (!shard.mesh) return Box::whole(shard.shape);
-    const Mesh& mesh = meshes.at(*shard.mesh);
-    const Box box = box_by_placements(tensor, shard, mesh);
-    // Of nothing PyTorch keeps any shape: FSDP makes (0, 0) of the (1, 0) that tensor parallelism leaves it.
-    const bool is_empty = box.extent.numel() == 0 && shard.shape.numel() == 0;
-    if (box.extent == shard.shape || is_empty) return box;
-    throw Error("'" + tensor.name + "': rank " + std::to_string(shard.rank) + " holds " + to_string(shard.shape) +
-                ", its placements on the mesh " + to_string(mesh.shape) + " give " + to_string(box.extent) + " of " +
-                to_string(*tensor.shape) + ": the file is damaged, or of a PyTorch version that split otherwise");
-}
+/// A piece of a shard.
+struct Holder {
+    std::uint32_t shard = 0;
+    std::uint64_t skipped = 0;  ///< elements from the shard's first one
+};
 
-/// Shards of a tensor that hold the same box, and, where placements are Partial, the same term of its sum.
+/// Pieces of shards that hold the same box, and, where placements are Partial, the same term of its sum.
 struct Place {
     Box box;
     Dims term;  ///< coordinates on the mesh dimensions that are Partial
     double factor = 1;
-    std::vector<std::uint32_t> shards;
+    std::vector<Holder> holders;
 };
 
-Place place_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes) {
-    Place place{box_of(tensor, shard, meshes), {}, 1, {}};
+/// The term of a sum that a shard is; its pieces go into it.
+Place term_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes) {
+    Place place;
     if (!shard.mesh) return place;
     const Mesh& mesh = meshes.at(*shard.mesh);
     const Dims at = coordinate_of(mesh, shard.rank, tensor.name);
@@ -186,13 +125,17 @@ std::vector<Place> places_of(const SourceTensor& tensor, const std::vector<Mesh>
     std::vector<Place> places;
     std::map<std::vector<std::uint64_t>, std::size_t> known;
     for (std::uint32_t i = 0; i < tensor.shards.size(); ++i) {
-        Place place = place_of(tensor, tensor.shards[i], meshes);
-        std::vector<std::uint64_t> key(place.box.origin.begin(), place.box.origin.end());
-        key.insert(key.end(), place.box.extent.begin(), place.box.extent.end());
-        key.insert(key.end(), place.term.begin(), place.term.end());
-        const auto [entry, is_new] = known.try_emplace(std::move(key), places.size());
-        if (is_new) places.push_back(std::move(place));
-        places[entry->second].shards.push_back(i);
+        const std::vector<Piece> pieces = pieces_of(tensor, tensor.shards[i], meshes);
+        Place place = term_of(tensor, tensor.shards[i], meshes);
+        for (const Piece& piece : pieces) {
+            std::vector<std::uint64_t> key(piece.box.origin.begin(), piece.box.origin.end());
+            key.insert(key.end(), piece.box.extent.begin(), piece.box.extent.end());
+            key.insert(key.end(), place.term.begin(), place.term.end());
+            place.box = piece.box;
+            const auto [entry, is_new] = known.try_emplace(std::move(key), places.size());
+            if (is_new) places.push_back(place);
+            places[entry->second].holders.push_back({i, piece.skipped});
+        }
     }
     return places;
 }
@@ -202,35 +145,70 @@ bool replicas_are_stated(const SourceTensor& tensor) {
     return mesh && std::ranges::all_of(tensor.shards, [&](const Shard& s) { return s.mesh == mesh; });
 }
 
+/// What the option `plain` says of the copies that ranks have of a plain tensor.
+enum class PlainCopies { compared, first };
+
+PlainCopies read_plain_copies(Options& options) {
+    const auto text = options.take<std::string>("plain", "compare");
+    if (text == "compare") return PlainCopies::compared;
+    if (text == "first") return PlainCopies::first;
+    throw UsageError("merger 'placement': option 'plain' is '" + text +
+                     "': known are compare (all ranks' copies must be equal) and first (the first rank's is taken)");
+}
+
+/// The first rank's copy alone, as FULL_STATE_DICT takes it: buffers may differ from rank to rank.
+void forget_other_copies(std::vector<Place>& places, const SourceTensor& tensor) {
+    const auto before = [&](const Holder& a, const Holder& b) {
+        return tensor.shards[a.shard].rank < tensor.shards[b.shard].rank;
+    };
+    for (Place& place : places) place.holders = {*std::ranges::min_element(place.holders, before)};
+}
+
 class PlacementMerger : public Merger {
 public:
     Plan plan(const CheckpointIndex& index, const Request& request) override {
-        Options(request.options).finish();
+        Options options(request.options);
+        plain_ = read_plain_copies(options);
+        options.finish();
         check_splits_known(index);
+        const Holders stages = holders_of(index);
         Plan plan;
-        for (std::uint32_t i = 0; i < index.tensors.size(); ++i) plan.tensors.push_back(plan_tensor(index, i));
+        std::vector<std::string> not_compared;
+        for (std::uint32_t i = 0; i < index.tensors.size(); ++i) {
+            const SourceTensor& tensor = index.tensors[i];
+            if (tensor.shards.empty()) throw Error("'" + tensor.name + "': has no shards");
+            const bool plain = is_plain(tensor.shards.front());
+            if (plain && plain_ == PlainCopies::compared) check_plain(tensor, index.ranks, stages);
+            if (plain && plain_ == PlainCopies::first && tensor.shards.size() > 1) not_compared.push_back(tensor.name);
+            plan.tensors.push_back(plan_tensor(index, i));
+        }
+        if (!not_compared.empty()) {
+            plan.warnings.push_back("of the copies that ranks have of " + name_list(not_compared) +
+                                    " the first rank's was taken, the others were not compared");
+        }
         return plan;
     }
 
 private:
-    static PlannedTensor plan_tensor(const CheckpointIndex& index, std::uint32_t number) {
+    PlannedTensor plan_tensor(const CheckpointIndex& index, std::uint32_t number) const {
         const SourceTensor& tensor = index.tensors[number];
-        if (tensor.shards.empty()) throw Error("'" + tensor.name + "': has no shards");
-        const bool plain = is_plain(tensor.shards.front());
-        if (plain) check_plain(tensor, index.ranks);
+        const bool plain = std::ranges::all_of(tensor.shards, is_plain);
         PlannedTensor planned;
         planned.name = tensor.name;
         planned.dtype = tensor.dtype;
         planned.shape = planned.view = plain ? tensor.shards.front().shape : whole_shape(tensor);
         planned.replicas_stated = replicas_are_stated(tensor);
-        const std::vector<Place> places = places_of(tensor, index.meshes);
+        std::vector<Place> places = places_of(tensor, index.meshes);
         check_one_reading(tensor, index.meshes);
+        if (plain && plain_ == PlainCopies::first) forget_other_copies(places, tensor);
         for (const Place& place : places) add_place(planned, tensor, number, place);
         return planned;
     }
 
+    /// As stated, or, where pieces state their origins alone, up to where the last one ends.
     static Dims whole_shape(const SourceTensor& tensor) {
         if (tensor.shape) return *tensor.shape;
+        if (const std::optional<Dims> extent = extent_of_origins(tensor)) return *extent;
         throw Error("'" + tensor.name + "': the checkpoint does not state the shape of the whole tensor");
     }
 
@@ -238,17 +216,20 @@ private:
                           const Place& place) {
         if (place.box.extent.numel() == 0) return;
         const bool partial = !place.term.empty();
-        for (const std::uint32_t i : place.shards) {
-            const Shard& s = tensor.shards[i];
-            const Copy copy{number,      i, s.first, s.stride, place.box, partial ? CopyMode::add : CopyMode::set,
+        for (const Holder& holder : place.holders) {
+            const Shard& s = tensor.shards[holder.shard];
+            const Copy copy{number,      holder.shard, checked_add(s.first, holder.skipped),
+                            s.stride,    place.box,    partial ? CopyMode::add : CopyMode::set,
                             place.factor};
-            if (i == place.shards.front()) {
+            if (holder.shard == place.holders.front().shard) {
                 planned.copies.push_back(copy);
             } else if (!partial) {
                 planned.replicas.push_back(copy);
             }
         }
     }
+
+    PlainCopies plain_ = PlainCopies::compared;
 };
 
 }  // namespace

@@ -7,6 +7,8 @@
 
 #include "readings.hpp"
 
+#include "rows.hpp"
+
 #include <algorithm>
 #include <span>
 
@@ -15,46 +17,6 @@ namespace {
 
 /// The work grows with the square; no tensor dimension is split so often.
 constexpr std::uint64_t kMostParts = 4096;
-
-struct Range {
-    std::uint64_t begin = 0;
-    std::uint64_t end = 0;
-    friend bool operator==(const Range&, const Range&) = default;
-};
-
-/// Rows in order; neighbours are one range.
-using Rows = std::vector<Range>;
-
-std::uint64_t count(const Rows& rows) {
-    std::uint64_t sum = 0;
-    for (const Range& r : rows) sum += r.end - r.begin;
-    return sum;
-}
-
-void append(Rows& rows, Range range) {
-    if (range.begin == range.end) return;
-    if (!rows.empty() && rows.back().end == range.begin) {
-        rows.back().end = range.end;
-    } else {
-        rows.push_back(range);
-    }
-}
-
-/// torch.chunk.
-Rows chunk(const Rows& rows, std::uint64_t parts, std::uint64_t part) {
-    const std::uint64_t all = count(rows);
-    const std::uint64_t each = all / parts + (all % parts != 0);
-    const std::uint64_t begin = std::min(all, each * part), end = std::min(all, begin + each);
-    Rows result;
-    std::uint64_t at = 0;
-    for (const Range& r : rows) {
-        const std::uint64_t next = at + (r.end - r.begin);
-        const std::uint64_t from = std::clamp(begin, at, next), to = std::clamp(end, at, next);
-        append(result, {r.begin + (from - at), r.begin + (to - at)});
-        at = next;
-    }
-    return result;
-}
 
 /// A mesh dimension that splits the tensor dimension.
 struct Split {
@@ -66,15 +28,8 @@ Rows left_to_right(std::uint64_t size, std::span<const Split> splits, const Dims
     Rows rows{{0, size}};
     for (std::size_t i = 0; i < splits.size(); ++i) {
         const Split& split = splits[i];
-        if (split.factor == 0) {
-            rows = chunk(rows, split.parts, at[i]);
-            continue;
-        }
-        Rows taken;
-        for (std::uint64_t piece = 0; piece < split.factor; ++piece) {
-            for (const Range& r : chunk(chunk(rows, split.factor, piece), split.parts, at[i])) append(taken, r);
-        }
-        rows = std::move(taken);
+        rows =
+            split.factor == 0 ? chunk(rows, split.parts, at[i]) : chunk_of_each(rows, split.factor, split.parts, at[i]);
     }
     return rows;
 }

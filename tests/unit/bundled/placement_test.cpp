@@ -25,8 +25,10 @@ Placement partial(PlacementKind kind) {
     return {kind, 0, 1};
 }
 
-Plan plan_of(const CheckpointIndex& index) {
-    return test::bundled_plugins().merger("placement")->plan(index, {});
+Plan plan_of(const CheckpointIndex& index, const nlohmann::json& options = nlohmann::json::object()) {
+    Request request;
+    request.options = options;
+    return test::bundled_plugins().merger("placement")->plan(index, request);
 }
 
 std::string error_of(const CheckpointIndex& index) {
@@ -302,8 +304,32 @@ TEST_CASE("a plain tensor that some ranks lack is refused") {
     IndexBuilder b(3);
     b.tensor("w", {}).plain(0, {2}).plain(2, {2});
     CHECK(error_of(b.index()) ==
-          "'w': a plain tensor that rank 1 of 3 lacks: rank files of different runs are mixed, or one is incomplete "
-          "(or layers are dealt out over ranks: pass --merger tensor_parallel with a mesh)");
+          "'w': a plain tensor that rank 1 of 3 lacks: rank files of different runs are mixed, or one is incomplete: "
+          "if layers are dealt out over ranks, pass --merger tensor_parallel with a mesh");
+}
+
+TEST_CASE("a plain tensor may be on the ranks of one pipeline stage, which other tensors show") {
+    IndexBuilder b(4);
+    const auto first = b.mesh({2}, {0, 1}), second = b.mesh({2}, {2, 3});
+    b.tensor("0.w", Dims{4}).placed(0, {2}, first, {split(0)}).placed(1, {2}, first, {split(0)});
+    b.tensor("1.w", Dims{4}).placed(2, {2}, second, {split(0)}).placed(3, {2}, second, {split(0)});
+    b.tensor("1.count", {}).plain(2, {1}).plain(3, {1});
+    const PlannedTensor count = plan_of(b.index()).tensors.at(2);
+    CHECK((count.copies.size() == 1 && count.replicas.size() == 1 && !count.replicas_stated));
+    b.tensor("odd", {}).plain(1, {1}).plain(2, {1});
+    CHECK(error_of(b.index()).ends_with(
+        "to take it from the first rank that has it pass --set merge.options.plain=first"));
+    CHECK(plan_of(b.index(), {{"plain", "first"}}).tensors.at(3).copies.at(0).shard == 0);
+}
+
+TEST_CASE("of buffers that ranks keep for themselves the first rank's can be taken") {
+    IndexBuilder b(2);
+    b.tensor("seen", {}).plain(0, {3}).plain(1, {3});
+    const Plan plan = plan_of(b.index(), {{"plain", "first"}});
+    CHECK((plan.tensors.at(0).copies.at(0).shard == 0 && plan.tensors.at(0).replicas.empty()));
+    CHECK(plan.warnings ==
+          std::vector<std::string>{"of the copies that ranks have of 'seen' the first rank's was taken, "
+                                   "the others were not compared"});
 }
 
 TEST_CASE("a rank outside the mesh of its shard is refused") {
@@ -315,11 +341,24 @@ TEST_CASE("a rank outside the mesh of its shard is refused") {
           "are mixed");
 }
 
-TEST_CASE("a split factor that the mesh does not explain is refused") {
+TEST_CASE("a strided shard that is alone holds its part of each piece") {
     IndexBuilder b(2);
     const auto mesh = b.mesh({2}, {0, 1});
-    b.tensor("w", Dims{4}).placed(0, {2}, mesh, {strided(0, 2)});
+    b.tensor("gate_up", Dims{7, 2});
+    b.placed(0, {4, 2}, mesh, {strided(0, 2)}).placed(1, {3, 2}, mesh, {strided(0, 2)});
+    const std::vector<Copy> copies = plan_of(b.index()).tensors.at(0).copies;
+    REQUIRE(copies.size() == 4);
+    CHECK((copies[0].box == Box{{0, 0}, {2, 2}} && copies[0].first == 0));
+    CHECK((copies[1].box == Box{{4, 0}, {2, 2}} && copies[1].first == 4));
+    CHECK((copies[2].box == Box{{2, 0}, {2, 2}} && copies[2].first == 0));
+    CHECK((copies[3].box == Box{{6, 0}, {1, 2}} && copies[3].first == 4));
+}
+
+TEST_CASE("a split factor that the mesh does not explain is refused") {
+    IndexBuilder b(4);
+    const auto mesh = b.mesh({2, 2}, {0, 1, 2, 3});
+    b.tensor("w", Dims{8}).placed(0, {2}, mesh, {split(0), strided(0, 2)});
     CHECK(error_of(b.index()) ==
           "'w': _StridedShard has split factor 2, the mesh dimensions behind it make 1 parts: this "
-          "layout is not supported");
+          "layout is not supported: save it on a mesh that splits dimension 0 once");
 }

@@ -1,0 +1,138 @@
+// A shard's boxes follow from its placements (torch.distributed.tensor, checked bit for bit against torch 2.13): every
+// mesh dimension that shards a tensor dimension replaces the rank's rows of it by the rank's chunk of them. Mesh
+// dimensions go left to right, but a _StridedShard whose split factor is the number of parts that later mesh dimensions
+// make of the same tensor dimension waits until all of these have been applied: the rows are one range then.
+//
+// A _StridedShard that is alone on its tensor dimension means something else. Tensor parallelism of weights that
+// several matrices share ([gate; up] of transformers) cuts the rows into `split_factor` pieces, and a rank has its part
+// of each piece, one behind the other.
+
+#include "pieces.hpp"
+
+#include "rows.hpp"
+#include "unshard/error.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace unshard {
+namespace {
+
+/// Far more matrices than anybody puts into one.
+constexpr std::uint64_t kMostPieces = 4096;
+
+bool splits(const Placement& p, std::uint32_t dim) {
+    return (p.kind == PlacementKind::shard || p.kind == PlacementKind::strided_shard) && p.dim == dim;
+}
+
+/// How often the mesh dimensions behind `m` split the tensor dimension that `m` splits.
+std::uint64_t parts_behind(const Dims& mesh, const std::vector<Placement>& placements, std::size_t m) {
+    std::uint64_t parts = 1;
+    for (std::size_t later = m + 1; later < placements.size(); ++later) {
+        if (splits(placements[later], placements[m].dim)) parts = checked_mul(parts, mesh[later]);
+    }
+    return parts;
+}
+
+bool is_alone(const Dims& mesh, const std::vector<Placement>& placements, std::size_t m) {
+    for (std::size_t other = 0; other < placements.size(); ++other) {
+        if (other != m && mesh[other] != 1 && splits(placements[other], placements[m].dim)) return false;
+    }
+    return true;
+}
+
+/// The rank's rows of tensor dimension `dim`, `size` long.
+Rows rows_of(std::uint64_t size, std::uint32_t dim, const Dims& mesh, const Dims& at,
+             const std::vector<Placement>& placements) {
+    Rows rows{{0, size}};
+    std::vector<std::size_t> waiting;
+    for (std::size_t m = 0; m < placements.size(); ++m) {
+        if (!splits(placements[m], dim)) continue;
+        const std::uint64_t factor = placements[m].split_factor, behind = parts_behind(mesh, placements, m);
+        if (placements[m].kind == PlacementKind::shard) {
+            rows = chunk(rows, mesh[m], at[m]);
+        } else if (factor == behind) {
+            waiting.push_back(m);
+        } else if (is_alone(mesh, placements, m) && factor <= kMostPieces) {
+            rows = chunk_of_each(rows, factor, mesh[m], at[m]);
+        } else {
+            throw Error("_StridedShard has split factor " + std::to_string(factor) +
+                        ", the mesh dimensions behind it make " + std::to_string(behind) +
+                        " parts: this layout is not supported: save it on a mesh that splits dimension " +
+                        std::to_string(dim) + " once");
+        }
+    }
+    std::ranges::reverse(waiting);
+    for (const std::size_t m : waiting) rows = chunk(rows, mesh[m], at[m]);
+    return rows;
+}
+
+/// Every combination of the dimensions' ranges, as the shard has them.
+std::vector<Piece> combine(const std::array<Rows, kMaxDims>& rows, const Shard& shard) {
+    std::vector<Piece> pieces{{}};
+    for (std::size_t dim = 0; dim < shard.shape.rank(); ++dim) {
+        if (rows[dim].size() > kMostPieces / pieces.size()) throw Error("it lies in too many pieces");
+        std::vector<Piece> longer;
+        for (const Piece& piece : pieces) {
+            std::uint64_t before = 0;
+            for (const Range& range : rows[dim]) {
+                Piece next = piece;
+                next.box.origin.push_back(range.begin);
+                next.box.extent.push_back(range.end - range.begin);
+                next.skipped = checked_add(next.skipped, checked_mul(before, shard.stride[dim]));
+                before += range.end - range.begin;
+                longer.push_back(next);
+            }
+        }
+        pieces = std::move(longer);
+    }
+    return pieces;
+}
+
+std::vector<Piece> by_placements(const SourceTensor& tensor, const Shard& shard, const Mesh& mesh) {
+    if (!tensor.shape) throw Error("has placements but no global shape");
+    const Dims at = coordinate_of(mesh, shard.rank, tensor.name);
+    std::array<Rows, kMaxDims> rows;
+    Dims expected;
+    for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
+        rows[dim] = rows_of((*tensor.shape)[dim], dim, mesh.shape, at, shard.placements);
+        expected.push_back(count(rows[dim]));
+    }
+    // Of nothing PyTorch keeps any shape: FSDP makes (0, 0) of the (1, 0) that tensor parallelism leaves it.
+    if (expected.numel() == 0 && shard.shape.numel() == 0) return {};
+    if (expected == shard.shape) return combine(rows, shard);
+    throw Error("rank " + std::to_string(shard.rank) + " holds " + to_string(shard.shape) +
+                ", its placements on the mesh " + to_string(mesh.shape) + " give " + to_string(expected) + " of " +
+                to_string(*tensor.shape) + ": the file is damaged, or of a PyTorch version that split otherwise");
+}
+
+}  // namespace
+
+Dims coordinate_of(const Mesh& mesh, std::uint32_t rank, const std::string& tensor) {
+    const auto found = std::find(mesh.ranks.begin(), mesh.ranks.end(), rank);
+    if (found == mesh.ranks.end()) {
+        throw Error("'" + tensor + "': rank " + std::to_string(rank) + " saved a piece on a mesh " +
+                    to_string(mesh.shape) + " that it is not part of: rank files of different runs are mixed");
+    }
+    auto position = static_cast<std::uint64_t>(found - mesh.ranks.begin());
+    Dims coordinate = Dims::filled(mesh.shape.rank(), 0);
+    for (std::size_t i = mesh.shape.rank(); i-- > 0;) {
+        coordinate[i] = position % mesh.shape[i];
+        position /= mesh.shape[i];
+    }
+    return coordinate;
+}
+
+std::vector<Piece> pieces_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes) {
+    if (shard.origin) return {{{*shard.origin, shard.shape}, 0}};
+    if (!shard.mesh) return {{Box::whole(shard.shape), 0}};
+    const Mesh& mesh = meshes.at(*shard.mesh);
+    coordinate_of(mesh, shard.rank, tensor.name);
+    try {
+        return by_placements(tensor, shard, mesh);
+    } catch (const Error& e) {
+        throw Error("'" + tensor.name + "': " + e.what());
+    }
+}
+
+}  // namespace unshard

@@ -1,0 +1,25 @@
+// What a shard covers of its tensor.
+#pragma once
+
+#include "unshard/index.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace unshard {
+
+/// A box of the tensor, and where in the shard it begins. Most shards are one piece.
+struct Piece {
+    Box box;
+    std::uint64_t skipped = 0;  ///< elements from the shard's first one
+};
+
+/// Where a rank stands in a mesh, one coordinate for each mesh dimension. Throws Error when it is not in the mesh.
+Dims coordinate_of(const Mesh& mesh, std::uint32_t rank, const std::string& tensor);
+
+/// The boxes of `tensor` that the shard holds, by its origin, or its placements, or, when it is plain, all of it.
+/// Throws Error when its shape is not the one that its placements give.
+std::vector<Piece> pieces_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes);
+
+}  // namespace unshard
