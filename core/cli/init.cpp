@@ -47,6 +47,7 @@ int init(const Words& words) {
     const Plugins plugins(plugin_search_path({plugin_path.begin(), plugin_path.end()}));
     LocatedInput located = locate_input(pipeline.input, plugins, std::max(1U, std::thread::hardware_concurrency()));
     const Inspection found{located.path, located.reader_name, located.reader->index(located.request)};
+    const std::string assets = locate_assets("auto", found.path, pipeline.input.path);
     pipeline.input.path = found.path;
     pipeline.input.reader = found.reader;
     pipeline.engine.plugin_path = plugin_path;
@@ -54,7 +55,7 @@ int init(const Words& words) {
     output.path = "out/hf";
     output.writer = "safetensors";
     pipeline.outputs = {output};
-    print(findings(found, locate_assets("auto", found.path)) + to_toml(pipeline));
+    print(findings(found, assets) + to_toml(pipeline));
     return 0;
 }
 

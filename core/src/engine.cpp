@@ -13,11 +13,15 @@
 #include "report/stored.hpp"
 #include "select/choose_merger.hpp"
 #include "select/experts.hpp"
+#include "select/foreign_names.hpp"
 #include "select/model_check.hpp"
 #include "select/select.hpp"
 #include "unshard/json_file.hpp"
 #include "verify/verify.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -115,6 +119,31 @@ std::shared_ptr<const Plan> plan_for(const Pipeline::Output& wanted, std::shared
     return plan;
 }
 
+/// Where a format does not state the shapes of whole tensors, what is there may be the first part of each:
+/// config.json's sizes tell, or the user.
+void check_shapes_known(const Model& model, const std::string& model_check) {
+    if (!has_open_shapes(model.index)) return;
+    if (!model_check.starts_with("not checked")) return;
+    throw Error(fmt::format(
+        "{}: its files do not state the shapes of whole tensors, so that nothing shows whether those of the last ranks "
+        "are "
+        "here ({}): name the model's config.json with --assets DIR, or, when those of rank {} are the last, pass --set "
+        "input.options.trust_shapes=true",
+        model.path, model_check, model.index.ranks - 1));
+}
+
+/// A tensor may repeat its elements (stride 0): a small checkpoint can make a large output.
+std::vector<std::string> growth_warnings(const RunReport& report) {
+    constexpr std::uint64_t kTimes = 8, kAtLeast = 64 << 20;
+    std::vector<std::string> warnings;
+    for (const OutputReport& output : report.outputs) {
+        if (output.bytes / kTimes <= report.source_bytes || output.bytes < kAtLeast) continue;
+        warnings.push_back(fmt::format("{}: takes {} bytes, the checkpoint has {}: tensors in it repeat their elements",
+                                       output.path, output.bytes, report.source_bytes));
+    }
+    return warnings;
+}
+
 /// Hands warnings to whoever watches, and keeps them for the report.
 void warn(RunReport& report, Observer& observer, const std::vector<std::string>& warnings) {
     for (const std::string& text : warnings) {
@@ -137,14 +166,17 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     model.path = input.path;
     model.reader = input.reader_name;
     model.index = input.reader->index(input.request);
+    model.index.dropped.insert(model.index.dropped.end(), input.passed_over.begin(), input.passed_over.end());
     for (const std::string& text : model.index.warnings) observer.warning(text);
     verify_index(model.index);
+    model.assets = locate_assets(pipeline.input.assets, input.path, pipeline.input.path);
+    model.config = model_config(model.assets);
+    const bool is_conversion = !pipeline.outputs.empty();
+    if (is_conversion) refuse_foreign_names(model.index, model.config, pipeline.select);
     Selection selection(pipeline.select);
     selection.before_merge(model.index);
 
     observer.pass("plan");
-    model.assets = locate_assets(pipeline.input.assets, input.path);
-    model.config = model_config(model.assets);
     model.models = models_directories(pipeline);
     model.merger = choose_merger(pipeline.merge, model.index);
     Plan merged = merge(pipeline.merge, model, plugins, threads);
@@ -161,13 +193,18 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     const Plugins plugins(plugin_search_path({pipeline.engine.plugin_path.begin(), pipeline.engine.plugin_path.end()}));
     const unsigned threads = thread_count(pipeline.engine);
     RunReport report;
-    for (const Pipeline::Output& o : pipeline.outputs) check_output_path(o.path, pipeline.input.path, options.force);
+    for (const Pipeline::Output& o : pipeline.outputs) {
+        check_is_path(o.path, "output");
+        check_output_path(o.path, pipeline.input.path, options.force);
+    }
 
     Model model = read_model(pipeline, plugins, observer);
     const CheckpointIndex& index = model.index;
     report.warnings = index.warnings;
     verify_plain(index);
-    report.model_check = check_model(model.plan, model.config, model.models, pipeline.select);
+    report.model_check =
+        check_model(model.plan, model.config, model.models, pipeline.select, cause_of_other_shapes(index));
+    check_shapes_known(model, report.model_check);
     warn(report, observer, model.plan.warnings);
     const auto common = std::make_shared<const Plan>(std::move(model.plan));
 
@@ -189,6 +226,7 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     report.merger = model.merger;
     report.assets = model.assets;
     describe(report, index, *common);
+    warn(report, observer, growth_warnings(report));
 
     if (!options.dry_run) {
         observer.pass("copy");

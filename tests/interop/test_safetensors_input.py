@@ -72,3 +72,23 @@ def test_integers_are_not_cast(tmp_path):
     save_file(state, tmp_path / "in.safetensors", metadata={"format": "pt"})
     output = read_tensors(convert(tmp_path / "in.safetensors", tmp_path / "out", "--dtype", "bf16"))
     assert_same_tensors(output, {"counts": state["counts"], "w": state["w"].bfloat16()})
+
+
+def test_exponents_pass_through_and_what_shares_bytes_is_refused_until_it_is_dropped(tmp_path, refusal):
+    from safetensors.torch import save_file
+    bits = torch.arange(16, dtype=torch.uint8).reshape(2, 8)
+    state = {"scale": bits.view(torch.float8_e8m0fnu), "blocks": bits.view(torch.float4_e2m1fn_x2), "w": torch.randn(3)}
+    file = tmp_path / "in.safetensors"
+    save_file(state, file, metadata={"format": "pt"})
+    assert "blocks" in (said := refusal(file)) and "F4" in said
+    output = read_tensors(convert(file, tmp_path / "out", "--drop", "blocks", "--dtype", "bf16"))
+    assert output["scale"].dtype == torch.float8_e8m0fnu and torch.equal(output["scale"].view(torch.uint8), bits)
+    assert unshard("diff", file, file).code == 0
+    shown = unshard("inspect", file).out
+    assert "F4" in shown and "(2, 16)" in shown and "f8e8m0" in shown
+
+
+def test_a_tensor_that_repeats_one_element_is_said_to_grow(tmp_path):
+    torch.save({"w": torch.zeros(1).expand(1 << 12, 1 << 13)}, tmp_path / "model_world_size_1_rank_0.pt")
+    done = unshard("plan", tmp_path, "-o", tmp_path / "../grown")
+    assert "tensors in it repeat their elements" in done.err

@@ -23,6 +23,7 @@ import dcp_scenarios  # noqa: F401
 import parallel_scenarios  # noqa: F401
 import model_scenarios  # noqa: F401
 import moe_scenarios  # noqa: F401
+import old_release_scenarios  # noqa: F401
 import placement_scenarios  # noqa: F401
 import random_scenarios  # noqa: F401
 import state_scenarios  # noqa: F401

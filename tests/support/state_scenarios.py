@@ -6,8 +6,8 @@ from torch.distributed.tensor import DTensor, Replicate, Shard
 
 FLOAT8 = [torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz]
 # What safetensors can name and PyTorch can read back from it.
-DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16, *FLOAT8, torch.int64, torch.int32, torch.int16,
-          torch.int8, torch.uint64, torch.uint32, torch.uint16, torch.uint8, torch.bool, torch.complex64]
+DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16, *FLOAT8, torch.float8_e8m0fnu, torch.int64,
+          torch.int32, torch.int16, torch.int8, torch.uint64, torch.uint32, torch.uint16, torch.uint8, torch.bool, torch.complex64]
 
 
 def random_tensor(dtype: torch.dtype, *shape: int) -> torch.Tensor:

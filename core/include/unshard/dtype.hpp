@@ -1,4 +1,4 @@
-// Element types: everything that safetensors has a name for and PyTorch can save.
+// Element types: everything of whole bytes that safetensors has a name for and PyTorch can save.
 #pragma once
 
 #include "unshard/error.hpp"
@@ -32,6 +32,7 @@ enum class DType : std::uint32_t {
     u8,
     boolean,
     c64,
+    f8e8m0,
 };
 
 /// How one element type is called in the formats that unshard knows, and its size in bytes.
@@ -63,6 +64,8 @@ inline constexpr std::array kDTypes = {
     DTypeInfo{DType::u8, "u8", "U8", "uint8", 1, false},
     DTypeInfo{DType::boolean, "bool", "BOOL", "bool", 1, false},
     DTypeInfo{DType::c64, "c64", "C64", "complex64", 8, false},
+    // Powers of two, which scale other weights: never cast.
+    DTypeInfo{DType::f8e8m0, "f8e8m0", "F8_E8M0", "float8_e8m0fnu", 1, false},
 };
 
 /// Whether a number (from the ABI) is one of the types above.

@@ -4,13 +4,16 @@
 
 #include "unshard/dims.hpp"
 #include "unshard/dtype.hpp"
+#include "unshard/encoding.hpp"
 #include "unshard/input_file.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -22,6 +25,8 @@ struct SafetensorsEntry {
     std::string name;
     DType dtype = DType::f32;
     Dims shape;
+    /// Of elements smaller than a byte: `dtype` is u8, the last dimension of `shape` counts bytes.
+    std::optional<Encoding> encoding = std::nullopt;
     std::uint64_t offset = 0;  ///< from the start of the file
     std::uint64_t bytes = 0;
 };
@@ -32,6 +37,9 @@ struct SafetensorsHeader {
 };
 
 namespace detail {
+
+/// Types whose elements share bytes: safetensors' name, elements in a block, bytes of a block.
+inline const Encoding kSubByteTypes[] = {{"F4", 2, 1}, {"F6_E2M3", 4, 3}, {"F6_E3M2", 4, 3}};
 
 /// Takes the header's JSON as it is read: {name: {dtype, shape, data_offsets}, "__metadata__": {text: text}}. Nothing
 /// else is possible, so nothing nests deeper and nothing is stored twice.
@@ -68,9 +76,7 @@ public:
         if (depth_ == 2 && in_metadata_) {
             header.metadata[field_] = text;
         } else if (depth_ == 2 && field_ == "dtype" && !in_array_) {
-            const auto dtype = find_dtype(&DTypeInfo::safetensors, text);
-            if (!dtype) fail("dtype '" + text + "' is not known");
-            entry_.dtype = *dtype;
+            set_type(text);
         } else {
             fail("has a text where none may be");
         }
@@ -106,11 +112,31 @@ private:
     [[noreturn]] void fail(const std::string& what) const {
         throw Error(file_ + ": " + (names_.empty() ? "the header" : "'" + entry_.name + "'") + " " + what);
     }
+    void set_type(const std::string& text) {
+        if (const auto dtype = find_dtype(&DTypeInfo::safetensors, text)) {
+            entry_.dtype = *dtype;
+            return;
+        }
+        const auto packed = std::ranges::find(kSubByteTypes, text, &Encoding::name);
+        if (packed == std::end(kSubByteTypes)) fail("dtype '" + text + "' is not known");
+        entry_.dtype = DType::u8;
+        entry_.encoding = *packed;
+    }
+    /// From elements to bytes.
+    void pack_rows() {
+        const Encoding& type = *entry_.encoding;
+        if (entry_.shape.empty() || entry_.shape.back() % type.block_elems != 0) {
+            fail("is " + type.name + " " + to_string(entry_.shape) + ", whose rows are no whole bytes: not supported");
+        }
+        std::uint64_t& last = entry_.shape[entry_.shape.rank() - 1];
+        last = checked_mul(last / type.block_elems, type.block_bytes);
+    }
     void finish_entry() {
         if (fields_ != std::set<std::string>{"data_offsets", "dtype", "shape"} || offsets_.rank() != 2) {
             fail("must have dtype, shape and two data_offsets");
         }
         if (offsets_[1] < offsets_[0]) fail("ends before it begins");
+        if (entry_.encoding) pack_rows();
         entry_.offset = offsets_[0];
         entry_.bytes = offsets_[1] - offsets_[0];
         header.tensors.push_back(std::move(entry_));

@@ -7,7 +7,8 @@
 
 namespace unshard {
 
-/// Calls `use` with a zero of the elements' type (bool's is a byte); false when the dtype is no integer.
+/// Calls `use` with a zero of the elements' type (bool's is a byte, as is the exponent that f8e8m0 is); false when the
+/// dtype is no integer.
 template <class Use>
 bool with_integer(DType dtype, Use use) {
     switch (dtype) {
@@ -27,6 +28,7 @@ bool with_integer(DType dtype, Use use) {
             return use(std::uint16_t{}), true;
         case DType::u8:
         case DType::boolean:
+        case DType::f8e8m0:
             return use(std::uint8_t{}), true;
         default:
             return false;

@@ -1,15 +1,22 @@
-// People name the directory of a run, of a step or of a checkpoint; the checkpoint may lie one or two levels below.
-// A reader that was asked for by name and finds nothing gets the path all the same: it says best what it misses.
+// People name the directory of a run, of a step or of a checkpoint; the checkpoint may lie one to three levels below,
+// and beside it the optimizer's, which reads like one. A reader that was asked for by name and finds nothing gets the
+// path all the same: it says best what it misses.
 
 #include "input/locate.hpp"
 
+#include "input/seen.hpp"
+#include "unshard/directory.hpp"
+#include "unshard/json_file.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <re2/re2.h>
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <vector>
 
@@ -18,9 +25,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kLevelsBelow = 2;
+constexpr int kLevelsBelow = 3;
 constexpr std::size_t kMostEntries = 100'000;
-constexpr std::string_view kAssetsDirectory = "huggingface";
+constexpr std::uint64_t kMostConfigBytes = 16 << 20;
+
+/// A reader that is less sure than this has only seen something that may be part of anything.
+constexpr int kSure = 50;
+
+/// Where training programs put config.json and the tokenizer: veRL, NeMo-Automodel.
+constexpr std::string_view kAssetsDirectories[] = {"huggingface", ".hf_metadata"};
 
 /// A reader that may be the one, opened.
 struct Candidate {
@@ -46,21 +59,25 @@ std::vector<Candidate> open_candidates(const Pipeline::Input& input, const Plugi
     return candidates;
 }
 
-/// The surest of the candidates for this path; null when none is.
-Candidate* surest(std::vector<Candidate>& candidates, const Pipeline::Input& input, const std::string& path) {
-    Candidate* best = nullptr;
-    Candidate* rival = nullptr;
-    int best_score = 0;
+/// A candidate and how sure it is of a path.
+struct Claim {
+    Candidate* candidate = nullptr;  ///< null when none is
+    int score = 0;
+};
+
+/// The surest of the candidates for this path.
+Claim surest(std::vector<Candidate>& candidates, const Pipeline::Input& input, const std::string& path) {
+    Claim best;
+    const Candidate* rival = nullptr;
     for (Candidate& candidate : candidates) {
         const int score = candidate.reader->probe(request_for(input, path, 1));
-        if (score <= 0 || score < best_score) continue;
-        rival = score == best_score ? best : nullptr;
-        best = &candidate;
-        best_score = score;
+        if (score <= 0 || score < best.score) continue;
+        rival = score == best.score ? best.candidate : nullptr;
+        best = {&candidate, score};
     }
     if (!rival) return best;
     throw Error(fmt::format("{}: readers '{}' and '{}' are equally sure that it is theirs: pass --reader NAME", path,
-                            rival->name, best->name));
+                            rival->name, best.candidate->name));
 }
 
 /// The directories in `directory`, by name. Hidden ones and those that may not be read are none of ours.
@@ -82,10 +99,16 @@ std::vector<fs::path> directories_in(const fs::path& directory, std::size_t& ent
     return found;
 }
 
+struct Found {
+    fs::path path;
+    Candidate* candidate = nullptr;
+};
+
 /// The checkpoints below `top`, none within another. A directory that is reached twice, by a link, counts once.
-std::vector<fs::path> checkpoints_below(const fs::path& top, std::vector<Candidate>& candidates,
-                                        const Pipeline::Input& input) {
-    std::vector<fs::path> found, level = {top};
+std::vector<Found> checkpoints_below(const fs::path& top, std::vector<Candidate>& candidates,
+                                     const Pipeline::Input& input) {
+    std::vector<Found> found;
+    std::vector<fs::path> level = {top};
     std::set<fs::path> seen = {fs::canonical(top)};
     std::size_t entries = 0;
     for (int depth = 0; depth < kLevelsBelow; ++depth) {
@@ -93,8 +116,9 @@ std::vector<fs::path> checkpoints_below(const fs::path& top, std::vector<Candida
         for (const fs::path& parent : level) {
             for (const fs::path& child : directories_in(parent, entries)) {
                 if (!seen.insert(fs::canonical(child)).second) continue;
-                const bool is_checkpoint = surest(candidates, input, child.string()) != nullptr;
-                (is_checkpoint ? found : next).push_back(child);
+                const Claim claim = surest(candidates, input, child.string());
+                if (claim.candidate) found.push_back({child, claim.candidate});
+                if (!claim.candidate) next.push_back(child);
             }
         }
         level = std::move(next);
@@ -102,7 +126,32 @@ std::vector<fs::path> checkpoints_below(const fs::path& top, std::vector<Candida
     return found;
 }
 
+/// Whether a directory is called as programs call what they keep beside the model.
+bool is_beside_model(const std::string& name) {
+    return re2::RE2::FullMatch(
+        name,
+        "(optims?|optimizers?|optimizer_states?|optim_states?|(lr_)?schedulers?|dataloader|rng|rng_states?|extra_state)"
+        "([_-]?[0-9]+)?");
+}
+
+/// The one that is left when those of optimizers and schedulers are passed over; what was, goes to `passed_over`.
+void pass_over_states(std::vector<Found>& found, const fs::path& top, std::vector<Dropped>& passed_over) {
+    const auto is_state = [&](const Found& f) {
+        const fs::path below = f.path.lexically_relative(top);
+        return std::any_of(below.begin(), below.end(),
+                           [](const fs::path& name) { return is_beside_model(name.string()); });
+    };
+    const auto models = static_cast<std::size_t>(std::ranges::count_if(found, std::not_fn(is_state)));
+    if (models != 1 || found.size() == 1) return;
+    for (const Found& f : found) {
+        if (is_state(f))
+            passed_over.push_back({f.path.lexically_relative(top).string(), "beside the model, by its name"});
+    }
+    std::erase_if(found, is_state);
+}
+
 [[noreturn]] void fail_nothing_found(const std::string& path, const Plugins& plugins) {
+    const std::string seen = what_it_looks_like(path);
     std::vector<std::string> known, refused;
     for (const FoundPlugin& p : plugins.list(PluginKind::reader)) {
         if (!p.shadowed_by.empty()) continue;
@@ -112,25 +161,28 @@ std::vector<fs::path> checkpoints_below(const fs::path& top, std::vector<Candida
             refused.push_back(p.name);
         }
     }
-    std::string text =
-        fmt::format("{}: no checkpoint here or two levels below. Looked for: {}", path,
-                    known.empty() ? "nothing, there is no reader" : fmt::format("{}", fmt::join(known, "; ")));
+    std::string text = fmt::format(
+        "{}: no checkpoint here or up to three levels below. {}Looked for: {}", path, seen.empty() ? "" : seen + ". ",
+        known.empty() ? "nothing, there is no reader" : fmt::format("{}", fmt::join(known, "; ")));
     if (!refused.empty()) text += fmt::format(". Refused readers, see 'unshard plugins': {}", fmt::join(refused, ", "));
     throw Error(text);
 }
 
-[[noreturn]] void fail_several(const std::string& path, const std::vector<fs::path>& found) {
+[[noreturn]] void fail_several(const std::string& path, const std::vector<Found>& found) {
     std::vector<std::string> names;
     names.reserve(found.size());
-    for (const fs::path& p : found) names.push_back(fmt::format("'{}'", p.string()));
+    for (const Found& f : found) names.push_back(fmt::format("'{}'", f.path.string()));
     throw Error(fmt::format("{}: holds {} checkpoints: name one of {}", path, found.size(), fmt::join(names, ", ")));
 }
 
-LocatedInput located(Candidate& candidate, const Pipeline::Input& input, const std::string& path, unsigned threads) {
-    return {path, candidate.name, std::move(candidate.reader), request_for(input, path, threads)};
+LocatedInput located(Candidate& candidate, const Pipeline::Input& input, const std::string& path, unsigned threads,
+                     std::vector<Dropped> passed_over = {}) {
+    return {path, candidate.name, std::move(candidate.reader), request_for(input, path, threads),
+            std::move(passed_over)};
 }
 
 void check_exists(const std::string& path) {
+    check_is_path(path, "input");
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (status.type() == fs::file_type::not_found) throw Error(path + ": there is no such file or directory");
@@ -139,8 +191,15 @@ void check_exists(const std::string& path) {
 }
 
 bool has_config(const fs::path& directory) {
-    std::error_code error;
-    return fs::is_regular_file(directory / "config.json", error);
+    const fs::path file = directory / "config.json";
+    return is_there(file) && fs::is_regular_file(file);
+}
+
+/// Whether it is a model's: programs keep their own settings in files of that name too.
+bool has_model_config(const fs::path& directory) {
+    if (!has_config(directory)) return false;
+    const nlohmann::json config = read_json<nlohmann::json>((directory / "config.json").string(), kMostConfigBytes);
+    return config.is_object() && (config.contains("model_type") || config.contains("architectures"));
 }
 
 /// Where `directory` lies; "." and "a/.." have a parent too.
@@ -151,42 +210,66 @@ fs::path parent_of(const fs::path& directory) {
     return plain.parent_path();
 }
 
+/// The checkpoint's directory and those above it: the one that it lies in, and on to what the user named.
+std::vector<fs::path> around(const fs::path& base, const fs::path& named) {
+    std::vector<fs::path> directories = {base};
+    const fs::path last = fs::weakly_canonical(named);
+    fs::path directory = base;
+    for (int level = 0; level <= kLevelsBelow; ++level) {
+        const bool is_named = fs::weakly_canonical(directory) == last;
+        directory = parent_of(directory);
+        if (level > 0 && is_named) break;
+        directories.push_back(directory);
+        if (is_named) break;
+    }
+    return directories;
+}
+
 }  // namespace
 
-std::optional<LocatedInput> recognize(const Pipeline::Input& input, const Plugins& plugins, unsigned threads) {
-    check_exists(input.path);
-    std::vector<Candidate> candidates = open_candidates(input, plugins);
-    Candidate* here = surest(candidates, input, input.path);
-    if (!here) return std::nullopt;
-    return located(*here, input, input.path, threads);
+void check_is_path(const std::string& path, std::string_view what) {
+    std::string scheme;
+    if (!re2::RE2::PartialMatch(path, "^([A-Za-z][A-Za-z0-9+.-]*)://", &scheme)) return;
+    throw UsageError(
+        fmt::format("{}: is the address of something elsewhere ({}://), the {} must be a path on this machine: "
+                    "copy it there with the tool for {}",
+                    path, scheme, what, scheme));
 }
 
 LocatedInput locate_input(const Pipeline::Input& input, const Plugins& plugins, unsigned threads) {
-    if (auto here = recognize(input, plugins, threads)) return std::move(*here);
+    check_exists(input.path);
     std::vector<Candidate> candidates = open_candidates(input, plugins);
-    std::vector<fs::path> found;
+    const Claim here = surest(candidates, input, input.path);
+    if (here.score >= kSure) return located(*here.candidate, input, input.path, threads);
+    std::vector<Found> found;
     if (fs::is_directory(input.path)) found = checkpoints_below(input.path, candidates, input);
+    if (here.candidate) found.insert(found.begin(), {input.path, here.candidate});
+    std::vector<Dropped> passed_over;
+    pass_over_states(found, input.path, passed_over);
     if (found.size() > 1) fail_several(input.path, found);
     if (found.size() == 1) {
-        const std::string path = found.front().string();
-        return located(*surest(candidates, input, path), input, path, threads);
+        return located(*found.front().candidate, input, found.front().path.string(), threads, std::move(passed_over));
     }
     if (input.reader != "auto") return located(candidates.front(), input, input.path, threads);
-    if (!fs::is_directory(input.path)) {
-        throw Error(fmt::format("{}: is a file, no reader knows it: name the checkpoint's directory", input.path));
-    }
-    fail_nothing_found(input.path, plugins);
+    if (fs::is_directory(input.path)) fail_nothing_found(input.path, plugins);
+    const std::string seen = what_it_looks_like(input.path);
+    throw Error(fmt::format("{}: is a file that no reader knows: {}", input.path,
+                            seen.empty() ? "name the checkpoint's directory" : seen));
 }
 
-std::string locate_assets(const std::string& assets, const std::string& checkpoint) {
+std::string locate_assets(const std::string& assets, const std::string& checkpoint, const std::string& named) {
     if (assets == "none") return "";
     if (assets != "auto") {
         if (!fs::is_directory(assets)) throw Error(assets + ": is no directory: --assets names one with config.json");
         return assets;
     }
-    const fs::path base(checkpoint);
-    for (const fs::path& candidate : {base, base / kAssetsDirectory, parent_of(base) / kAssetsDirectory}) {
-        if (has_config(candidate)) return candidate.string();
+    const fs::path base = fs::is_directory(checkpoint) ? fs::path(checkpoint) : parent_of(checkpoint);
+    if (has_config(base)) return base.string();
+    for (const fs::path& directory : around(base, named.empty() ? checkpoint : named)) {
+        for (const std::string_view below : kAssetsDirectories) {
+            if (has_model_config(directory / below)) return (directory / below).string();
+        }
+        if (directory != base && has_model_config(directory)) return directory.string();
     }
     return "";
 }

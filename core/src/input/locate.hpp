@@ -5,28 +5,31 @@
 #include "plugins/plugin_loader.hpp"
 
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace unshard {
 
 struct LocatedInput {
-    std::string path;  ///< the checkpoint itself: the pipeline's path, or the one checkpoint at most two levels below
+    std::string path;  ///< the checkpoint itself: the pipeline's path, or the one at most three levels below
     std::string reader_name;
     std::unique_ptr<Reader> reader;
-    Request request;  ///< to pass to the reader
+    Request request;                   ///< to pass to the reader
+    std::vector<Dropped> passed_over;  ///< checkpoints of optimizers and schedulers beside it
 };
 
-/// The reader for exactly this path, if one recognizes it: the named one, or the surest of all. Throws Error when two
-/// are equally sure.
-std::optional<LocatedInput> recognize(const Pipeline::Input& input, const Plugins& plugins, unsigned threads);
+/// Throws UsageError when an input or output (`what`) is an address with a scheme, like "s3://bucket/model".
+void check_is_path(const std::string& path, std::string_view what);
 
-/// As `recognize`, and looks below the path too. Throws Error when there is no checkpoint, or several (all are listed),
-/// or when two readers are equally sure.
+/// The reader that is surest of the path, or the named one. Unless one is sure of the path itself, looks below it too.
+/// Throws Error when there is no checkpoint, or several (all are listed), or when two readers are equally sure.
 LocatedInput locate_input(const Pipeline::Input& input, const Plugins& plugins, unsigned threads);
 
-/// The directory that holds config.json: `assets` itself when it names one, else the first of the checkpoint, its
-/// `huggingface` directory, the directory beside it of that name. Empty when there is none, or when `assets` is "none".
-std::string locate_assets(const std::string& assets, const std::string& checkpoint);
+/// The directory that holds config.json: `assets` itself when it names one, else the first of the checkpoint (the
+/// directory of a file), its `huggingface` and `.hf_metadata`, and the same of the directories above it, up to the one
+/// that the user `named`, or the next. Elsewhere than in the checkpoint itself config.json must be a model's. Empty
+/// when there is none, or when `assets` is "none".
+std::string locate_assets(const std::string& assets, const std::string& checkpoint, const std::string& named = "");
 
 }  // namespace unshard

@@ -1,5 +1,6 @@
 #include "input/model_files.hpp"
 
+#include "unshard/directory.hpp"
 #include "unshard/error.hpp"
 
 #include <fmt/format.h>
@@ -32,7 +33,7 @@ std::vector<std::string> models_directories(const Pipeline& pipeline) {
     std::error_code failed;
     const fs::path executable = fs::read_symlink("/proc/self/exe", failed);
     const fs::path directory = executable.parent_path().parent_path() / "share/unshard/configs/models";
-    if (!failed && fs::is_directory(directory, failed)) directories.push_back(directory.string());
+    if (!failed && is_there(directory)) directories.push_back(directory.string());
     return directories;
 }
 

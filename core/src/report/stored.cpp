@@ -84,6 +84,7 @@ StoredFiles stored_files(const CheckpointIndex& index) {
 std::optional<Dims> known_shape(const SourceTensor& tensor) {
     if (tensor.shape && tensor.encoding) return shape_in_elements(*tensor.shape, *tensor.encoding);
     if (tensor.shape || tensor.shards.empty()) return tensor.shape;
+    if (tensor.shards.front().origin) return extent_of_origins(tensor);
     const bool plain = std::all_of(tensor.shards.begin(), tensor.shards.end(), is_plain);
     return plain && same_shapes(tensor) ? std::optional(tensor.shards.front().shape) : std::nullopt;
 }

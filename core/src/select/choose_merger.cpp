@@ -29,6 +29,19 @@ bool states_no_geometry(const CheckpointIndex& index) {
     return index.ranks > 1 && !index.tensors.empty() && std::ranges::all_of(index.tensors, has_none);
 }
 
+bool has_open_shapes(const CheckpointIndex& index) {
+    return std::ranges::any_of(index.tensors, [](const SourceTensor& tensor) {
+        return !tensor.shape && !tensor.shards.empty() && tensor.shards.front().origin;
+    });
+}
+
+std::string cause_of_other_shapes(const CheckpointIndex& index) {
+    if (states_no_geometry(index)) {
+        return " (are these parts of a tensor-parallel model? pass --merger tensor_parallel)";
+    }
+    return has_open_shapes(index) ? " (are files of the last ranks missing?)" : "";
+}
+
 std::string choose_merger(const Pipeline::Merge& merge, const CheckpointIndex& index) {
     if (merge.merger != "auto") return merge.merger;
     if (!states_no_geometry(index)) return "placement";

@@ -57,7 +57,8 @@ std::vector<std::string> texts_of(const std::vector<WrongShape>& wrong) {
     return texts;
 }
 
-void report_problems(const Completeness& found, const std::string& architecture, bool allow_missing, Plan& plan) {
+void report_problems(const Completeness& found, const std::string& architecture, bool allow_missing,
+                     const std::string& cause_of_other_shapes, Plan& plan) {
     std::vector<std::string> problems;
     if (!found.missing.empty()) {
         const std::string text =
@@ -81,7 +82,7 @@ void report_problems(const Completeness& found, const std::string& architecture,
     if (!found.wrong_shape.empty()) {
         problems.push_back(fmt::format("{} of another shape than config.json says: {}", found.wrong_shape.size(),
                                        some_of(texts_of(found.wrong_shape), kMostNames)) +
-                           " (are these parts of a tensor-parallel model? pass --merger tensor_parallel)");
+                           cause_of_other_shapes);
     }
     if (problems.empty()) return;
     throw Error(
@@ -91,7 +92,7 @@ void report_problems(const Completeness& found, const std::string& architecture,
 }  // namespace
 
 std::string check_model(Plan& plan, const nlohmann::json& config, std::span<const std::string> models,
-                        const Pipeline::Select& select) {
+                        const Pipeline::Select& select, const std::string& cause_of_other_shapes) {
     if (!config.is_object()) return "not checked for completeness: there is no config.json";
     if (models.empty()) return "not checked for completeness: configs/models is not installed";
     const std::string architecture = architecture_of(config);
@@ -105,7 +106,7 @@ std::string check_model(Plan& plan, const nlohmann::json& config, std::span<cons
     Completeness found = check_completeness(*rules, values, shapes);
     forget_dropped(found.missing, plan, *rules, values);
     forget_kept(found.unexpected, select.keep);
-    report_problems(found, architecture, select.allow_missing, plan);
+    report_problems(found, architecture, select.allow_missing, cause_of_other_shapes, plan);
     return fmt::format("{} as {} has them ({})",
                        found.missing.empty() ? "complete: all tensors" : "incomplete, the rest", architecture,
                        std::filesystem::path(rules->file).filename().string());

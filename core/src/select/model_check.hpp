@@ -16,6 +16,6 @@ namespace unshard {
 /// it keeps are not unexpected. Throws Error that lists what is missing, unexpected or of another shape; with
 /// `allow_missing`, what is missing is a warning of the plan. Returns one line for the report.
 std::string check_model(Plan& plan, const nlohmann::json& config, std::span<const std::string> models,
-                        const Pipeline::Select& select);
+                        const Pipeline::Select& select, const std::string& cause_of_other_shapes = "");
 
 }  // namespace unshard

@@ -6,10 +6,12 @@
 #include "files.hpp"
 #include "metadata.hpp"
 #include "model_part.hpp"
+#include "split_order.hpp"
 #include "torch/in_context.hpp"
 #include "unshard/parallel.hpp"
 #include "unshard/plugin.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <unordered_set>
 
@@ -56,6 +58,7 @@ public:
         Options options(request.options);
         const auto opaque = options.take<std::vector<std::string>>("opaque", {});
         const auto root = options.take<std::string>("root", "auto");
+        const auto split_order = torch::parse_split_order(options.take<std::string>("split_order", ""));
         options.finish();
 
         const auto paths = in_context(request.input, [&] { return dcp::find_metadata(request.input); });
@@ -68,6 +71,9 @@ public:
                 in_context(paths.front(), [&] { return dcp::find_model(unite_entries(parts), root); });
             index.dropped = std::move(model.dropped);
             tensors = collect(parts, paths, std::move(model.tensors), files);
+            const bool is_old = std::ranges::any_of(parts, [](const auto& p) { return p->is_before_strided_shards(); });
+            if (split_order && !is_old) torch::refuse_split_order();
+            if (is_old) in_context(paths.front(), [&] { dcp::settle_split_order(tensors, split_order); });
         }
         index.files = in_context(request.input, [&] { return files.find_in(request.input); });
         index.tensors = in_context(request.input, [&] {

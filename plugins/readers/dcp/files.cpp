@@ -1,5 +1,6 @@
 #include "files.hpp"
 
+#include "unshard/directory.hpp"
 #include "unshard/error.hpp"
 #include "unshard/name_list.hpp"
 
@@ -43,14 +44,13 @@ struct Listing {
     std::map<std::uint32_t, std::string> by_rank;
 };
 
-Listing list(const std::string& directory, std::error_code& error) {
+Listing list(const std::string& directory) {
     Listing found;
-    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-        const std::string name = entry->path().filename().string();
+    for (const std::string& name : names_in(directory).value_or(std::vector<std::string>())) {
         found.has_metadata |= name == kMetadata;
         found.has_unfinished |= name.ends_with(".metadata.tmp");
         found.has_data |= name.ends_with(kData);
-        if (const auto rank = metadata_rank(name)) found.by_rank.emplace(*rank, entry->path().string());
+        if (const auto rank = metadata_rank(name)) found.by_rank.emplace(*rank, (fs::path(directory) / name).string());
     }
     return found;
 }
@@ -73,18 +73,14 @@ bool leads_out(const fs::path& path) {
 
 }  // namespace
 
-Directory look_at(const std::string& directory) noexcept {
-    std::error_code error;
-    const Listing found = list(directory, error);
-    if (error) return Directory::not_dcp;
+Directory look_at(const std::string& directory) {
+    const Listing found = list(directory);
     if (found.has_metadata || !found.by_rank.empty()) return Directory::complete;
     return found.has_data ? Directory::without_metadata : Directory::not_dcp;
 }
 
 std::vector<std::string> find_metadata(const std::string& directory) {
-    std::error_code error;
-    const Listing found = list(directory, error);
-    if (error) throw Error("cannot list the directory: " + error.message());
+    const Listing found = list(directory);
     if (found.has_metadata && !found.by_rank.empty()) {
         throw Error("both '.metadata' and '__" + std::to_string(found.by_rank.begin()->first) +
                     ".metadata': two checkpoints in one directory: take one of them away");
@@ -108,6 +104,7 @@ std::uint32_t rank_of(std::string_view name) {
 std::uint32_t FileTable::add(std::string_view name) {
     const auto [entry, is_new] = numbers_.try_emplace(std::string(name), static_cast<std::uint32_t>(names_.size()));
     if (!is_new) return entry->second;
+    if (name.find('\0') != std::string_view::npos) throw Error("the path of its file holds a zero byte");
     if (leads_out(entry->first)) throw Error("the file '" + entry->first + "' is outside the checkpoint's directory");
     names_.push_back(entry->first);
     return entry->second;
@@ -119,7 +116,8 @@ std::vector<SourceFile> FileTable::find_in(const std::string& directory) const {
     for (const std::string& name : names_) {
         const fs::path path = fs::path(directory) / name;
         std::error_code error;
-        const std::uint64_t bytes = fs::file_size(path, error);
+        std::uint64_t bytes = fs::file_size(path, error);
+        if (error && !means_absent(error)) throw Error(name + ": cannot look at it: " + error.message());
         if (error) missing.push_back(name);
         files.push_back({path.string(), bytes});
     }

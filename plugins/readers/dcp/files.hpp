@@ -11,9 +11,9 @@
 
 namespace unshard::dcp {
 
-/// What a directory's file names promise. Never throws.
+/// What a directory's file names promise. Throws Error when it cannot be read.
 enum class Directory { not_dcp, without_metadata, complete };
-Directory look_at(const std::string& directory) noexcept;
+Directory look_at(const std::string& directory);
 
 /// The paths of the directory's metadata: `.metadata`, or `__<rank>.metadata` of every rank in order. Throws Error when
 /// there is none, both kinds, or one rank's is missing.

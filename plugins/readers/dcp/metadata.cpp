@@ -36,12 +36,32 @@ using Items = std::span<const std::pair<Ref, Ref>>;
 constexpr std::uint64_t kMaxBytes = 1 << 30;
 constexpr std::size_t kMaxPath = 64;
 
+/// As long as a tensor's name may be.
+constexpr std::size_t kMaxName = 64 << 10;
+
+/// Paths share their keys; written out they take as much as the file at most, if it is not made to take more.
+constexpr std::uint64_t kPathBudget = 64 << 20;
+
+/// The whole file, as long as it is not full of zeros: a file can claim to be large and take no room.
+std::string read_without_holes(const InputFile& file) {
+    constexpr std::uint64_t kStep = 1 << 20;
+    std::string bytes;
+    for (std::uint64_t at = 0; at < file.bytes(); at += kStep) {
+        const std::string part = file.read(at, std::min(kStep, file.bytes() - at));
+        if (part.size() == kStep && part.find_first_not_of('\0') == std::string::npos) {
+            throw Error("it has nothing but zeros from byte " + std::to_string(at) + " on: the file is damaged");
+        }
+        bytes += part;
+    }
+    return bytes;
+}
+
 Values read_values(const InputFile& file, std::span<const std::string> opaque) {
     if (file.bytes() > kMaxBytes) {
         throw Error("it has " + std::to_string(file.bytes()) + " bytes, at most " + std::to_string(kMaxBytes) +
                     " are supported");
     }
-    std::string bytes = file.read(0, file.bytes());
+    std::string bytes = read_without_holes(file);
     if (!bytes.starts_with('\x80')) throw Error("not a pickle: " + torch::describe_beginning(bytes));
     torch::Pickle pickle = torch::parse_pickle(std::move(bytes));
     std::vector<Symbol> symbols = torch::check_allowed(pickle, "the pickle", opaque);
@@ -61,8 +81,8 @@ std::string_view text(const Values& values, Ref ref, std::string_view what) {
     return text->value;
 }
 
-/// Its items are keys of dictionaries and places in lists.
-std::vector<std::string> read_path(const Values& values, Ref ref) {
+/// Its items are keys of dictionaries and places in lists. What they take is taken from `budget`.
+std::vector<std::string> read_path(const Values& values, Ref ref, std::uint64_t& budget) {
     const std::span<const Ref> keys = values.sequence(ref, "its path");
     if (keys.empty() || keys.size() > kMaxPath) {
         throw Error("its path has " + std::to_string(keys.size()) + " keys");
@@ -70,16 +90,32 @@ std::vector<std::string> read_path(const Values& values, Ref ref) {
     std::vector<std::string> path;
     for (const Ref key : keys) {
         const auto* index = values.get_if<std::int64_t>(key);
-        path.push_back(index != nullptr ? std::to_string(*index) : values.text(key, "a key of its path"));
+        const std::string_view name = index != nullptr ? std::string_view() : text(values, key, "a key of its path");
+        if (name.size() > kMaxName || name.size() > budget) {
+            throw Error("the keys of its path take " + std::to_string(name.size()) + " bytes: the metadata is damaged");
+        }
+        budget -= name.size();
+        path.push_back(index != nullptr ? std::to_string(*index) : std::string(name));
     }
     return path;
 }
+
+/// A chunk takes some 100 bytes of the metadata.
+constexpr std::uint64_t kChunkBytes = 16, kLeastChunks = 1000;
+
+/// dtype, layout, requires_grad, memory format, pin_memory.
+constexpr std::size_t kProperties = 5;
 
 /// The dtype among the properties of a tensor, e.g. `torch.bfloat16`.
 Ref dtype_of(const Values& values, Ref record) {
     const auto* properties = values.get_if<torch::Made>(values.required(record, "properties"));
     if (properties == nullptr) throw Error("its properties are not an object");
-    return torch::nth(values.sequence(properties->state, "the state of its properties"), 0, "its properties");
+    const std::span<const Ref> state = values.sequence(properties->state, "the state of its properties");
+    if (state.size() != kProperties) {
+        throw Error("the number of its properties is " + std::to_string(state.size()) + ", not " +
+                    std::to_string(kProperties) + ": the metadata is damaged");
+    }
+    return state.front();
 }
 
 /// What is needed of any tensor, so that one that is not converted may be of any kind.
@@ -137,9 +173,14 @@ private:
     std::map<std::vector<std::uint64_t>, Place> chunks_;
 };
 
-ChunkTable read_boxes(const Values& values, Ref record, const Dims& shape) {
+/// Takes as many chunks as there are from `budget`: one list may stand for the chunks of any number of tensors.
+ChunkTable read_boxes(const Values& values, Ref record, const Dims& shape, std::uint64_t& budget) {
     ChunkTable table;
-    for (const Ref chunk : values.sequence(values.required(record, "chunks"), "its chunks")) {
+    const std::span<const Ref> chunks = values.sequence(values.required(record, "chunks"), "its chunks");
+    if (chunks.size() > budget)
+        throw Error("there are more chunks than the file has room for: the metadata is damaged");
+    budget -= chunks.size();
+    for (const Ref chunk : chunks) {
         const Box box{values.dims(values.required(chunk, "offsets"), "the offsets of a chunk"),
                       values.dims(values.required(chunk, "sizes"), "the sizes of a chunk")};
         if (!contains(shape, box)) {
@@ -169,9 +210,24 @@ bool is_packed(const Values& values, Ref info) {
                 "'; only 'stream.zstd/1' alone is supported: load it with PyTorch and save it without extensions");
 }
 
-Blob read_blob(const Values& values, Ref info, FileTable& files) {
-    return {files.add(text(values, values.required(info, "relative_path"), "relative_path")),
-            values.count(values.required(info, "offset"), "the offset of a chunk's bytes"),
+constexpr std::size_t kNotWanted = std::size_t(-1);
+
+/// What stands for a text that many records share, looked up once.
+class TextTable {
+public:
+    template <class Find>
+    std::size_t find(Ref text, Find find) {
+        const auto known = numbers_.find(text);
+        if (known != numbers_.end()) return known->second;
+        return numbers_.emplace(text, find(text)).first->second;
+    }
+
+private:
+    std::unordered_map<Ref, std::size_t> numbers_;
+};
+
+Blob read_blob(const Values& values, Ref info, std::uint32_t file) {
+    return {file, values.count(values.required(info, "offset"), "the offset of a chunk's bytes"),
             values.count(values.required(info, "length"), "the number of a chunk's bytes"), is_packed(values, info)};
 }
 
@@ -191,7 +247,8 @@ void set_kind(Tensor& tensor, DType dtype, const Dims& shape) {
 
 }  // namespace
 
-Metadata::Metadata(const InputFile& file, std::span<const std::string> opaque) : values_(read_values(file, opaque)) {
+Metadata::Metadata(const InputFile& file, std::span<const std::string> opaque)
+    : bytes_(file.bytes()), values_(read_values(file, opaque)) {
     if (values_.symbol(values_.root()) == Symbol::checkpoint_metadata) return;
     throw Error("it holds " + values_.describe(values_.root()) + ", not the metadata of a checkpoint");
 }
@@ -200,18 +257,21 @@ std::vector<Entry> Metadata::entries() const {
     std::unordered_map<std::string_view, Ref> paths;
     const std::optional<Ref> planner_data = values_.attribute(values_.root(), "planner_data");
     if (planner_data && *planner_data != kNone) {
+        std::unordered_set<Ref> known;
         for (const auto& [key, path] : items(values_, *planner_data, "planner_data")) {
+            if (!known.insert(key).second) throw Error("planner_data has a key twice: the metadata is damaged");
             paths[text(values_, key, "a key of planner_data")] = path;
         }
     }
     std::vector<Entry> entries;
+    std::uint64_t budget = kPathBudget + bytes_;
     std::unordered_set<std::string_view> seen;
     for (const auto& [key, record] : records_of(values_)) {
         Entry entry{.key = values_.text(key, "the name of a tensor"), .path = {}};
         in_context("'" + entry.key + "'", [&] {
             if (!seen.insert(text(values_, key, "the name of a tensor")).second) throw Error("it is there twice");
             const auto path = paths.find(entry.key);
-            entry.path = path == paths.end() ? std::vector{entry.key} : read_path(values_, path->second);
+            entry.path = path == paths.end() ? std::vector{entry.key} : read_path(values_, path->second, budget);
             entry.is_tensor = values_.symbol(record) == Symbol::checkpoint_tensor;
             entry.is_weight = entry.is_tensor && is_weight(values_, record);
         });
@@ -220,8 +280,13 @@ std::vector<Entry> Metadata::entries() const {
     return entries;
 }
 
+bool Metadata::is_before_strided_shards() const {
+    return !values_.attribute(values_.root(), "storage_meta");
+}
+
 void Metadata::add_chunks(const TensorNumbers& wanted, std::vector<Tensor>& tensors, FileTable& files) const {
     std::unordered_map<std::size_t, ChunkTable> tables;
+    std::uint64_t chunks = kLeastChunks + bytes_ / kChunkBytes;
     for (const auto& [key, record] : records_of(values_)) {
         const auto number = wanted.find(text(values_, key, "the name of a tensor"));
         if (number == wanted.end()) continue;
@@ -229,15 +294,22 @@ void Metadata::add_chunks(const TensorNumbers& wanted, std::vector<Tensor>& tens
         in_context("'" + tensor.key + "'", [&] {
             const Dims shape = values_.dims(values_.required(record, "size"), "its size");
             set_kind(tensor, torch::read_dtype(values_, dtype_of(values_, record)), shape);
-            tables.insert_or_assign(number->second, read_boxes(values_, record, shape));
+            tables.insert_or_assign(number->second, read_boxes(values_, record, shape, chunks));
         });
     }
+    TextTable names, paths;
     for (const auto& [index, info] : items(values_, values_.required(values_.root(), "storage_data"), "storage_data")) {
-        const auto number = wanted.find(text(values_, values_.required(index, "fqn"), "fqn"));
-        if (number == wanted.end()) continue;
-        in_context("'" + tensors[number->second].key + "'", [&] {
+        const std::size_t number = names.find(values_.required(index, "fqn"), [&](Ref fqn) {
+            const auto found = wanted.find(text(values_, fqn, "fqn"));
+            return found == wanted.end() ? kNotWanted : found->second;
+        });
+        if (number == kNotWanted) continue;
+        in_context("'" + tensors[number].key + "'", [&] {
             const Dims origin = values_.dims(values_.required(index, "offset"), "the offset of a chunk");
-            tables[number->second].set_blob(origin, read_blob(values_, info, files));
+            const std::size_t file = paths.find(values_.required(info, "relative_path"), [&](Ref path) {
+                return std::size_t{files.add(text(values_, path, "relative_path"))};
+            });
+            tables[number].set_blob(origin, read_blob(values_, info, static_cast<std::uint32_t>(file)));
         });
     }
     for (const auto& [number, table] : tables) {

@@ -56,12 +56,16 @@ public:
 
     std::vector<Entry> entries() const;
 
+    /// Whether it is of PyTorch before 2.4, see split_order.hpp.
+    bool is_before_strided_shards() const;
+
     /// Adds to each tensor that `wanted` has the number of: dtype and shape if it has no chunk yet, which must else be
     /// the same; and the chunks that this metadata knows. Throws Error that names the tensor when chunks and their
     /// places do not fit together.
     void add_chunks(const TensorNumbers& wanted, std::vector<Tensor>& tensors, FileTable& files) const;
 
 private:
+    std::uint64_t bytes_ = 0;
     torch::Values values_;
 };
 

@@ -2,9 +2,10 @@
 // Where it hangs differs: {"model": ..}, {"state_dict": ..}, {"app": {"model": ..}}, or at the top (torchtitan).
 //
 // So every dictionary that holds weights itself is a candidate, but for optimizers: their state has an entry of weights
-// for each parameter. An optimizer's state dict is known by its "param_groups" (torch/optim/optimizer.py), or by a key
-// that begins with "optim". What is found must be the only candidate: an exponential average of the model, say, looks
-// just like it. A root that is asked for may have dictionaries below it; their keys become part of the names.
+// for each parameter. An optimizer's state dict is known by its "param_groups" (torch/optim/optimizer.py), or by what
+// it is called ("optimizer", "optim_0") together with what it holds; a module may well be called so too. What is found
+// must be the only candidate: an exponential average of the model, say, looks just like it. A root that is asked for
+// may have dictionaries below it; their keys become part of the names.
 
 #include "model_part.hpp"
 
@@ -44,10 +45,43 @@ std::set<Path> find_optimizers(std::span<const Entry> entries) {
     std::set<Path> found;
     for (const Entry& entry : entries) {
         for (std::size_t i = 0; i < entry.path.size(); ++i) {
-            if (is_or_begins_with(entry.path[i], "param_groups")) found.insert(first_keys(entry.path, i));
+            if (!entry.is_weight && is_or_begins_with(entry.path[i], "param_groups"))
+                found.insert(first_keys(entry.path, i));
         }
     }
     return found;
+}
+
+/// "optimizer", "optim", "optimizers", "optimizer_states", "optim_0": but not "optimus" or "optimal_transport".
+bool is_name_of_optimizer(std::string_view key) {
+    const auto take = [&](std::string_view word) {
+        if (!key.starts_with(word)) return false;
+        key.remove_prefix(word.size());
+        return true;
+    };
+    if (!take("optim")) return false;
+    take("izer");
+    take("s");
+    if (take("_state") && !take("s")) take("_dict");
+    if (key.starts_with('_') || key.starts_with('-')) key.remove_prefix(1);
+    return key.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// What an optimizer calls its parts, in any of the forms that programs flatten it to.
+bool is_part_of_optimizer(std::string_view key) {
+    constexpr std::string_view kParts[] = {"state",      "param_groups",   "distributed",     "exp_avg",
+                                           "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "fp32_param"};
+    return std::ranges::find(kParts, key) != std::end(kParts);
+}
+
+/// Whether one of the names in a text, joined by dots, is that of a part of an optimizer.
+bool names_part_of_optimizer(std::string_view text) {
+    while (!text.empty()) {
+        const std::string_view key = text.substr(0, text.find('.'));
+        if (is_part_of_optimizer(key)) return true;
+        text.remove_prefix(std::min(text.size(), key.size() + 1));
+    }
+    return false;
 }
 
 /// What modules keep beside their weights (torch.nn.Module.get_extra_state), e.g. TransformerEngine its fp8 scales.
@@ -63,9 +97,13 @@ public:
     /// Whether something that `depth` keys lead to is the state of an optimizer below it.
     bool is_optimizer_state(const Path& path, std::size_t depth) const {
         for (std::size_t i = depth; i < path.size(); ++i) {
-            const bool is_dictionary = i + 1 < path.size() || path[i].find('.') != std::string::npos;
-            if (is_dictionary && path[i].starts_with("optim")) return true;
             if (i > depth && optimizers_.contains(first_keys(path, i))) return true;
+            const std::string_view name = std::string_view(path[i]).substr(0, path[i].find('.'));
+            if (!is_name_of_optimizer(name)) continue;
+            if (names_part_of_optimizer(std::string_view(path[i]).substr(name.size()))) return true;
+            if (std::any_of(path.begin() + static_cast<std::ptrdiff_t>(i) + 1, path.end(), names_part_of_optimizer)) {
+                return true;
+            }
         }
         return false;
     }

@@ -77,6 +77,7 @@ Shard ChunkReader::read_safetensors(const Tensor& tensor, const Chunk& chunk) {
         throw Error("the metadata says that it is there, the safetensors header does not have it");
     }
     const SafetensorsEntry& stored = found->second;
+    if (stored.encoding) throw Error("pieces of type " + stored.encoding->name + " are not supported");
     check_same(tensor, chunk, stored.dtype, stored.shape);
     if (origin->second != chunk.box.origin) {
         throw Error("stored is the chunk at " + to_string(origin->second) + ", the metadata says " +

@@ -1,7 +1,8 @@
 // What HuggingFaceStorageWriter(save_distributed=True) of torch.distributed.checkpoint writes: safetensors files, one
 // or more a rank, that hold local tensors; the header says where each lies in the whole one (hf_storage.py). It does
-// not say how large the whole is: that is where its last piece ends, as in PyTorch's own reader. A hole is noticed when
-// the pieces are put together; that the last pieces of a tensor are lost is not, unless config.json tells.
+// not say how large the whole is: for PyTorch's own reader that is where its last piece ends. A hole is noticed when
+// the pieces are put together; that the last pieces of a tensor are lost is not. So the shape stays open here, and
+// whoever needs it asks config.json, unless the user vouches for the files with `trust_shapes`.
 
 #include "shard_files.hpp"
 #include "torch/in_context.hpp"
@@ -9,7 +10,6 @@
 #include "unshard/parallel.hpp"
 #include "unshard/plugin.hpp"
 
-#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -31,6 +31,7 @@ SourceTensor read_piece(const SafetensorsEntry& entry, const std::map<std::strin
     if (origin->second.rank() != entry.shape.rank()) {
         throw Error("its shape is " + to_string(entry.shape) + ", its saved_offsets are " + to_string(origin->second));
     }
+    if (entry.encoding) throw Error("pieces of type " + entry.encoding->name + " are not supported");
     Shard shard = torch::shard_of(entry);
     shard.origin = origin->second;
     return {entry.name, entry.dtype, std::nullopt, {std::move(shard)}};
@@ -46,17 +47,6 @@ Pieces read_pieces(const std::string& path) {
         pieces.tensors.push_back(in_context("'" + entry.name + "'", [&] { return read_piece(entry, *origins); }));
     }
     return pieces;
-}
-
-/// Where the last piece ends, in each dimension.
-Dims shape_of(const SourceTensor& tensor) {
-    Dims shape = Dims::filled(tensor.shards.front().shape.rank(), 0);
-    for (const Shard& shard : tensor.shards) {
-        for (std::size_t i = 0; i < shape.rank(); ++i) {
-            shape[i] = std::max(shape[i], checked_add((*shard.origin)[i], shard.shape[i]));
-        }
-    }
-    return shape;
 }
 
 /// A tensor that another file has a piece of already.
@@ -86,9 +76,6 @@ std::vector<SourceTensor> unite(std::vector<Pieces>& files, const std::vector<Sh
             }
         }
     }
-    for (SourceTensor& tensor : tensors) {
-        tensor.shape = in_context("'" + tensor.name + "'", [&] { return shape_of(tensor); });
-    }
     return tensors;
 }
 
@@ -99,6 +86,7 @@ public:
     CheckpointIndex index(const Request& request) override {
         Options options(request.options);
         const auto allow_gaps = options.take("allow_gaps", false);
+        const auto trust_shapes = options.take("trust_shapes", false);
         options.finish();
 
         const std::vector<ShardFile> names =
@@ -113,9 +101,10 @@ public:
         index.format = "DCP in safetensors, " + std::to_string(index.ranks) + (index.ranks == 1 ? " rank" : " ranks");
         index.tensors = in_context(request.input, [&] { return unite(files, names); });
         for (const Pieces& pieces : files) index.files.push_back(pieces.file);
-        index.warnings.emplace_back(
-            "this format does not state the shapes of whole tensors: if files of the last ranks are lost, only a check "
-            "against config.json can tell");
+        for (SourceTensor& tensor : index.tensors) {
+            const auto extent = in_context("'" + tensor.name + "'", [&] { return extent_of_origins(tensor); });
+            if (trust_shapes) tensor.shape = extent;
+        }
         return index;
     }
 };

@@ -4,6 +4,7 @@
 
 #include "shard_files.hpp"
 
+#include "unshard/directory.hpp"
 #include "unshard/error.hpp"
 
 #include <algorithm>
@@ -12,7 +13,6 @@
 #include <map>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace unshard::dcp_hf {
@@ -53,12 +53,9 @@ std::optional<Numbers> parse_name(std::string_view name) {
 /// The files of such names, in order, so that messages do not depend on the file system's.
 std::map<std::string, Numbers> list(const std::string& directory) {
     std::map<std::string, Numbers> found;
-    std::error_code error;
-    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-        const std::string name = entry->path().filename().string();
+    for (const std::string& name : names_in(directory).value_or(std::vector<std::string>())) {
         if (const std::optional<Numbers> numbers = parse_name(name)) found.emplace(name, *numbers);
     }
-    if (error) throw Error("cannot list the directory: " + error.message());
     return found;
 }
 
@@ -100,12 +97,8 @@ private:
 
 }  // namespace
 
-bool has_shard_files(const std::string& directory) noexcept {
-    std::error_code error;
-    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-        if (parse_name(entry->path().filename().native())) return true;
-    }
-    return false;
+bool has_shard_files(const std::string& directory) {
+    return !list(directory).empty();
 }
 
 std::vector<ShardFile> find_shard_files(const std::string& directory, bool allow_gaps) {

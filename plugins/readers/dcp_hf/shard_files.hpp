@@ -13,8 +13,8 @@ struct ShardFile {
     std::uint32_t rank = 0;  ///< from 0 on; the name counts from 1
 };
 
-/// Whether a directory holds any file of such a name. Never throws.
-bool has_shard_files(const std::string& directory) noexcept;
+/// Whether a directory holds any file of such a name. Throws Error when it cannot be read.
+bool has_shard_files(const std::string& directory);
 
 /// All such files, by rank and model file. Throws Error when there are none, when they are of several saves, or, unless
 /// `allow_gaps`, when there is none of some rank.

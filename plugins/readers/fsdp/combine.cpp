@@ -87,7 +87,8 @@ std::vector<Gathered> gather(std::vector<StateDict>& ranks, MeshTable& meshes) {
                 add_rank(gathered[entry->second], std::move(tensor), rank);
             }
         }
-        ranks[rank] = {.tensors = {}, .meshes = {}, .dropped = std::move(ranks[rank].dropped), .world_size = {}};
+        ranks[rank].tensors.clear();
+        ranks[rank].meshes.clear();
     }
     return gathered;
 }
@@ -125,8 +126,8 @@ public:
         for (const std::uint64_t rank : mesh.ranks) {
             if (rank >= by_rank_.size()) {
                 throw Error("'" + tensor_.tensor.name + "': its mesh has rank " + std::to_string(rank) +
-                            ", there are " + std::to_string(by_rank_.size()) +
-                            " ranks: rank files of different runs are mixed");
+                            ", the last file is that of rank " + std::to_string(by_rank_.size() - 1) +
+                            ": rank files of different runs are mixed");
             }
             const Shard* shard = by_rank_[rank];
             if (shard == nullptr) {

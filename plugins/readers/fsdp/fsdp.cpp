@@ -5,26 +5,64 @@
 
 #include "combine.hpp"
 #include "rank_files.hpp"
+#include "split_order.hpp"
 #include "torch/in_context.hpp"
 #include "torch/state_dict.hpp"
+#include "unshard/directory.hpp"
 #include "unshard/json_file.hpp"
 #include "unshard/parallel.hpp"
 #include "unshard/plugin.hpp"
 
+#include <algorithm>
 #include <filesystem>
+#include <optional>
 
 namespace unshard {
 namespace {
 
-/// fsdp_config.json's world size, when there is such a file, must be that of the file names.
-void check_config(const std::string& directory, std::uint64_t world_size) {
+/// The number under a key of fsdp_config.json, if it is there.
+std::optional<std::uint64_t> number_in(const nlohmann::json& config, const char* key) {
+    const auto found = config.is_object() ? config.find(key) : config.end();
+    if (found == config.end() || !found->is_number_unsigned()) return std::nullopt;
+    return found->get<std::uint64_t>();
+}
+
+/// What fsdp_config.json, when there is such a file, says of the order of splits. Its world size must be that of the
+/// file names; of several saves in one directory it is that of the last one.
+std::optional<torch::SplitOrder> read_config(const std::string& directory, const fsdp::RankFiles& found) {
     const std::string path = (std::filesystem::path(directory) / "fsdp_config.json").string();
-    if (!std::filesystem::exists(path)) return;
-    const nlohmann::ordered_json config = read_json(path, 1 << 20);
-    const auto stated = config.is_object() ? config.find("world_size") : config.end();
-    if (stated == config.end() || !stated->is_number_integer() || *stated == world_size) return;
-    throw Error(path + ": states a world size of " + stated->dump() + ", the rank files are named for " +
-                std::to_string(world_size) + ": rank files of different runs are mixed");
+    if (!found.world_size || !is_there(path)) return std::nullopt;
+    const nlohmann::json config = read_json<nlohmann::json>(path, 1 << 20);
+    const std::optional<std::uint64_t> world_size = number_in(config, "world_size");
+    if (world_size && *world_size != *found.world_size) {
+        if (found.other_worlds.contains(*world_size)) return std::nullopt;
+        throw Error(path + ": states a world size of " + std::to_string(*world_size) +
+                    ", the rank files are named for " + std::to_string(*found.world_size) +
+                    ": rank files of different runs are mixed");
+    }
+    const std::optional<std::uint64_t> version = number_in(config, "FSDP_version");
+    if (!version || !world_size) return std::nullopt;
+    return *version == 1   ? std::optional(torch::SplitOrder::left_to_right)
+           : *version == 2 ? std::optional(torch::SplitOrder::inner_first)
+                           : std::nullopt;
+}
+
+/// A tensor that each rank holds whole is whole in the one file that rank 0 saved.
+void take_copies_as_whole(torch::StateDict& rank) {
+    const auto is_copy = [](const Placement& p) { return p.kind == PlacementKind::replicate; };
+    for (const SourceTensor& tensor : rank.tensors) {
+        const auto is_whole = [&](const Shard& s) {
+            return !s.mesh || (s.shape == tensor.shape && std::ranges::all_of(s.placements, is_copy));
+        };
+        if (!std::ranges::all_of(tensor.shards, is_whole)) return;
+    }
+    for (SourceTensor& tensor : rank.tensors) {
+        for (Shard& shard : tensor.shards) {
+            shard.mesh.reset();
+            shard.placements.clear();
+        }
+    }
+    rank.meshes.clear();
 }
 
 class FsdpReader : public Reader {
@@ -37,13 +75,14 @@ public:
         wanted.opaque = options.take("opaque", wanted.opaque);
         wanted.root = options.take<std::string>("root", "auto");
         const auto names = options.take<std::string>("files", "");
+        const auto split_order = torch::parse_split_order(options.take<std::string>("split_order", ""));
         options.finish();
         if (wanted.root == "auto") wanted.root.clear();
 
         const fsdp::RankFiles found =
             torch::in_context(request.input, [&] { return fsdp::find_rank_files(request.input, names); });
         const std::vector<std::string>& paths = found.paths;
-        if (found.world_size) check_config(request.input, *found.world_size);
+        const std::optional<torch::SplitOrder> configured = read_config(request.input, found);
         std::vector<SourceFile> files(paths.size());
         std::vector<torch::StateDict> ranks(paths.size());
         parallel_for(paths.size(), request.threads, [&](std::size_t rank) {
@@ -51,11 +90,18 @@ public:
             files[rank] = {paths[rank], file.bytes()};
             ranks[rank] = torch::read_state_dict(file, {rank, wanted.root, wanted.opaque});
         });
+        const bool is_before_strided_shards = std::ranges::any_of(ranks, &torch::StateDict::is_before_strided_shards);
+        if (split_order && !is_before_strided_shards) torch::refuse_split_order();
+        if (fsdp::is_saved_by_one(found)) take_copies_as_whole(ranks.front());
 
         if (!found.world_size) {
             torch::in_context(request.input, [&] { fsdp::check_world_size(found, fsdp::least_world_size(ranks)); });
         }
         CheckpointIndex index = fsdp::combine(std::move(ranks));
+        if (is_before_strided_shards) {
+            torch::in_context(request.input,
+                              [&] { fsdp::settle_split_order(index, split_order ? split_order : configured); });
+        }
         index.format = "FSDP, " + std::to_string(paths.size()) + (paths.size() == 1 ? " rank" : " ranks");
         index.files = std::move(files);
         return index;

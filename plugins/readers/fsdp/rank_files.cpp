@@ -6,6 +6,7 @@
 
 #include "rank_files.hpp"
 
+#include "unshard/directory.hpp"
 #include "unshard/error.hpp"
 #include "unshard/name_list.hpp"
 
@@ -14,7 +15,6 @@
 #include <filesystem>
 #include <map>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace unshard::fsdp {
@@ -100,18 +100,15 @@ struct Save {
 /// By pattern.
 using Saves = std::map<std::string, Save>;
 
-Saves list_saves(const std::string& directory) {
+Saves list_saves(const std::string& directory, const std::vector<std::string>& names) {
     Saves saves;
-    std::error_code error;
-    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
-         entry.increment(error)) {
-        const std::optional<RankFile> file = parse_name(entry->path().filename().string());
+    for (const std::string& name : names) {
+        const std::optional<RankFile> file = parse_name(name);
         if (!file) continue;
         Save& save = saves[file->pattern];
         save.world_size = file->world_size;
-        save.files[file->rank] = entry->path().string();
+        save.files[file->rank] = (std::filesystem::path(directory) / name).string();
     }
-    if (error) throw Error("cannot list the directory: " + error.message());
     return saves;
 }
 
@@ -156,25 +153,33 @@ void check_complete(const std::map<std::uint64_t, std::string>& files, std::uint
 
 }  // namespace
 
-bool has_rank_files(const std::string& directory) noexcept {
-    std::error_code error;
-    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
-         entry.increment(error)) {
-        if (split_name(entry->path().filename().native())) return true;
-    }
-    return false;
+bool has_rank_files(const std::string& directory) {
+    const auto names = names_in(directory);
+    return names && std::ranges::any_of(*names, [](const std::string& name) { return split_name(name).has_value(); });
 }
 
 RankFiles find_rank_files(const std::string& directory, const std::string& wanted) {
-    const Saves saves = list_saves(directory);
+    const Saves saves = list_saves(directory, names_in(directory).value_or(std::vector<std::string>()));
     const auto& [pattern, save] = choose(saves, wanted);
     check_complete(save.files, save.world_size.value_or(save.files.rbegin()->first + 1), save.world_size.has_value());
-    RankFiles found{.pattern = pattern, .world_size = save.world_size, .paths = {}};
+    RankFiles found{.pattern = pattern, .world_size = save.world_size, .paths = {}, .other_worlds = {}};
     for (const auto& [rank, path] : save.files) found.paths.push_back(path);
+    for (const auto& [other, files] : saves) {
+        if (other != pattern && files.world_size) found.other_worlds.insert(*files.world_size);
+    }
     return found;
 }
 
+bool is_saved_by_one(const RankFiles& files) {
+    return files.pattern.find('*') == std::string::npos;
+}
+
 void check_world_size(const RankFiles& files, std::uint64_t world_size) {
+    if (is_saved_by_one(files) && world_size > 1) {
+        throw Error("'" + files.pattern + "' is what rank 0 alone saved, and it holds rank 0's part of tensors that " +
+                    std::to_string(world_size) + " ranks share: the other parts are in no file: load the training " +
+                    "state and save it with SHARDED_STATE_DICT");
+    }
     if (world_size > kMaxWorldSize) {
         throw Error("its files speak of " + std::to_string(world_size) + " ranks, at most " +
                     std::to_string(kMaxWorldSize) + " are supported");

@@ -6,6 +6,7 @@
 #include "gguf/format.hpp"
 #include "gguf/split_name.hpp"
 #include "torch/in_context.hpp"
+#include "unshard/directory.hpp"
 
 #include <filesystem>
 #include <set>
@@ -68,7 +69,7 @@ std::vector<ModelFile> read_model_of(const std::string& path) {
     files.clear();
     for (std::uint64_t i = 0; i < count; ++i) {
         const std::string name = prefix + split_suffix(i, count);
-        if (!fs::exists(name)) throw Error(name + ": is missing, a part of the model in " + path);
+        if (!is_there(name)) throw Error(name + ": is missing, a part of the model in " + path);
         files.push_back(read_file(name));
         check_number(files.back(), i, count);
     }
@@ -84,23 +85,17 @@ bool has_magic(const std::string& path) {
 /// Sorted.
 std::set<std::string> files_in(const std::string& directory) {
     std::set<std::string> found;
-    std::error_code error;
-    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-        const fs::path& path = entry->path();
-        if (path.extension() == ".gguf" && !path.filename().string().starts_with('.')) found.insert(path.string());
+    for (const std::string& name : names_in(directory).value_or(std::vector<std::string>())) {
+        if (name.ends_with(".gguf") && !name.starts_with('.')) found.insert((fs::path(directory) / name).string());
     }
     return found;
 }
 
 }  // namespace
 
-bool has_model_files(const std::string& path) noexcept {
-    try {
-        std::error_code error;
-        return fs::is_regular_file(path, error) ? has_magic(path) : !files_in(path).empty();
-    } catch (const std::exception&) {
-        return false;
-    }
+bool has_model_files(const std::string& path) {
+    std::error_code error;
+    return fs::is_regular_file(path, error) ? has_magic(path) : !files_in(path).empty();
 }
 
 std::vector<ModelFile> read_model_files(const std::string& path) {

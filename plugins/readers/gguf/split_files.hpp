@@ -14,8 +14,9 @@ struct ModelFile {
     Header header;
 };
 
-/// Whether the path is a file that begins as GGUF does, or a directory with files `*.gguf`. Never throws.
-bool has_model_files(const std::string& path) noexcept;
+/// Whether the path is a file that begins as GGUF does, or a directory with files `*.gguf`. Throws Error when it cannot
+/// be read.
+bool has_model_files(const std::string& path);
 
 /// All files of the model that the file at `path`, any of them, belongs to; in their order. Of a directory, the one
 /// model in it. Throws Error when a file is missing, is none of this model, or has another number than its name says,

@@ -5,14 +5,18 @@
 
 #include "model_files.hpp"
 
+#include "unshard/directory.hpp"
 #include "unshard/json_file.hpp"
 #include "unshard/name_list.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace unshard::safetensors {
 namespace {
@@ -26,16 +30,18 @@ constexpr std::string_view kModel = "model.safetensors";
 /// Some 100 bytes a tensor.
 constexpr std::uint64_t kMaxIndexBytes = 64 << 20;
 
+/// Missing parts that a message names.
+constexpr std::size_t kMostNamed = 8;
+
 /// Names in a directory, sorted.
 struct Listing {
     std::set<std::string> tensors;
     std::set<std::string> indices;
 };
 
-Listing list(const std::string& directory, std::error_code& error) {
+Listing list(const std::string& directory) {
     Listing found;
-    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-        std::string name = entry->path().filename().string();
+    for (std::string& name : names_in(directory).value_or(std::vector<std::string>())) {
         if (name.starts_with('.')) continue;
         if (name.ends_with(kTensors))
             found.tensors.insert(std::move(name));
@@ -45,24 +51,75 @@ Listing list(const std::string& directory, std::error_code& error) {
     return found;
 }
 
-/// Whether a name says that the file is one of several: "..-of-00004.safetensors".
-bool is_one_of_several(std::string_view name) {
-    name.remove_suffix(kTensors.size());
-    const std::size_t of = name.rfind("-of-");
-    if (of == std::string_view::npos) return false;
-    std::uint32_t count = 0;
-    const auto [end, error] = std::from_chars(name.data() + of + 4, name.data() + name.size(), count);
-    return error == std::errc() && end == name.data() + name.size() && count != 1;
+/// A name that says that the file is one of several: "model-00002-of-00004.safetensors".
+struct NumberedPart {
+    std::string model;  ///< what is in front of the number
+    std::uint64_t number = 0;
+    std::uint64_t count = 0;
+};
+
+bool parse_count(std::string_view text, std::uint64_t& count) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    return error == std::errc() && end == text.data() + text.size();
 }
 
-/// The file that is the whole model, where there is no index.
-std::string only_file(const std::set<std::string>& names) {
+std::optional<NumberedPart> parse_part(std::string_view name) {
+    name.remove_suffix(kTensors.size());
+    const std::size_t of = name.rfind("-of-");
+    if (of == std::string_view::npos) return std::nullopt;
+    const std::size_t begin = name.find_last_not_of("0123456789", of - 1) + 1;
+    NumberedPart part{std::string(name.substr(0, begin)), 0, 0};
+    const bool is_part = parse_count(name.substr(begin, of - begin), part.number) &&
+                         parse_count(name.substr(of + 4), part.count) && part.count > 1;
+    return is_part ? std::optional(part) : std::nullopt;
+}
+
+/// A set of numbered parts, all that are there.
+struct PartSet {
+    std::uint64_t count = 0;
+    std::map<std::uint64_t, std::string> files;
+
+    bool is_complete() const {
+        return files.size() == count && files.begin()->first == 1 && files.rbegin()->first == count;
+    }
+};
+
+/// The only set of parts, where there is one and no other file.
+std::optional<PartSet> only_set(const std::set<std::string>& names) {
+    std::map<std::pair<std::string, std::uint64_t>, PartSet> sets;
+    for (const std::string& name : names) {
+        const std::optional<NumberedPart> part = parse_part(name);
+        if (!part) return std::nullopt;
+        PartSet& set = sets[{part->model, part->count}];
+        set.count = part->count;
+        if (!set.files.emplace(part->number, name).second) return std::nullopt;
+    }
+    return sets.size() == 1 ? std::optional(sets.begin()->second) : std::nullopt;
+}
+
+[[noreturn]] void refuse_incomplete(const PartSet& set) {
+    std::vector<std::string> missing;
+    for (std::uint64_t number = 1; number <= set.count && missing.size() <= kMostNamed; ++number) {
+        if (!set.files.contains(number)) missing.push_back(std::to_string(number));
+    }
+    throw Error(std::to_string(set.files.size()) + " of the " + std::to_string(set.count) +
+                " files of the model are here, without number " + some_of(missing) + ": copy the others too");
+}
+
+/// The files that are the whole model, where there is no index.
+std::vector<std::string> only_model(const std::set<std::string>& names) {
     if (names.empty()) throw Error("no safetensors files in it");
-    if (names.contains(std::string(kModel))) return std::string(kModel);
-    if (names.size() == 1 && !is_one_of_several(*names.begin())) return *names.begin();
+    if (names.contains(std::string(kModel))) return {std::string(kModel)};
+    if (const std::optional<PartSet> set = only_set(names)) {
+        if (!set->is_complete()) refuse_incomplete(*set);
+        std::vector<std::string> files;
+        for (const auto& [number, name] : set->files) files.push_back(name);
+        return files;
+    }
+    if (names.size() == 1) return {*names.begin()};
     throw Error(name_list(names) +
                 " and no 'model.safetensors.index.json', which says what belongs together: copy it "
-                "too, or name one of the files");
+                "too, or name the file that is the whole model");
 }
 
 std::string only_index(const std::set<std::string>& names) {
@@ -74,7 +131,7 @@ std::string only_index(const std::set<std::string>& names) {
 
 /// The index's weight_map, tensor to file name.
 std::map<std::string, std::string> read_weight_map(const std::string& path) {
-    const nlohmann::ordered_json index = read_json(path, kMaxIndexBytes);
+    const nlohmann::json index = read_json<nlohmann::json>(path, kMaxIndexBytes);
     const auto map = index.is_object() ? index.find("weight_map") : index.end();
     if (map == index.end() || !map->is_object() || map->empty()) throw Error(path + ": has no 'weight_map'");
     std::map<std::string, std::string> files;
@@ -107,31 +164,38 @@ ModelFiles files_of_index(const fs::path& directory, const std::string& index, c
 }
 
 ModelFiles find_in_directory(const std::string& directory) {
-    std::error_code error;
-    const Listing found = list(directory, error);
-    if (error) throw Error("cannot list the directory: " + error.message());
+    const Listing found = list(directory);
     if (!found.indices.empty()) return files_of_index(directory, only_index(found.indices), found.tensors);
-    const std::string name = only_file(found.tensors);
-    ModelFiles model{.paths = {(fs::path(directory) / name).string()}};
+    const std::vector<std::string> names = only_model(found.tensors);
+    ModelFiles model;
+    for (const std::string& name : names) model.paths.push_back((fs::path(directory) / name).string());
     for (const std::string& other : found.tensors) {
-        if (other != name) model.dropped.push_back({other, "not part of '" + name + "'"});
+        if (std::ranges::find(names, other) != names.end()) continue;
+        model.dropped.push_back({other, "not part of '" + names.front() + "'"});
     }
     return model;
 }
 
 }  // namespace
 
-bool has_model_files(const std::string& path) noexcept {
+Certainty look_at(const std::string& path) {
     std::error_code error;
-    if (fs::is_regular_file(path, error)) return path.ends_with(kTensors);
-    const Listing found = list(path, error);
-    return !error && (!found.tensors.empty() || !found.indices.empty());
+    if (fs::is_regular_file(path, error)) return path.ends_with(kTensors) ? Certainty::model : Certainty::nothing;
+    const Listing found = list(path);
+    if (!found.indices.empty() || found.tensors.contains(std::string(kModel))) return Certainty::model;
+    if (found.tensors.empty()) return Certainty::nothing;
+    return only_set(found.tensors) ? Certainty::model : Certainty::some_file;
 }
 
-ModelFiles find_model_files(const std::string& path) {
+ModelFiles find_model_files(const std::string& path, bool is_part_wanted) {
     std::error_code error;
-    if (fs::is_regular_file(path, error)) return {.paths = {path}};
-    return find_in_directory(path);
+    if (!fs::is_regular_file(path, error)) return find_in_directory(path);
+    const std::optional<NumberedPart> part = parse_part(fs::path(path).filename().string());
+    if (part && !is_part_wanted) {
+        throw Error("is part " + std::to_string(part->number) + " of a model in " + std::to_string(part->count) +
+                    " files: name its directory, or pass --set input.options.part=true to read this part alone");
+    }
+    return {.paths = {path}};
 }
 
 }  // namespace unshard::safetensors

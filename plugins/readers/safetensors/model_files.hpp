@@ -16,11 +16,18 @@ struct ModelFiles {
     std::vector<Dropped> dropped{};                   ///< other safetensors files in the directory
 };
 
-/// Whether the path is a safetensors file by its name, or a directory with such files or an index. Never throws.
-bool has_model_files(const std::string& path) noexcept;
+enum class Certainty {
+    nothing,    ///< no safetensors file
+    some_file,  ///< a directory with files whose names do not say that they are a model
+    model,      ///< a file, or a directory with an index, model.safetensors or numbered parts
+};
 
-/// For a file, that file. For a directory: the files of its index, or else model.safetensors, or else the only one.
-/// Throws Error when none of these is there, or several are.
-ModelFiles find_model_files(const std::string& path);
+/// Throws Error when the directory cannot be read.
+Certainty look_at(const std::string& path);
+
+/// For a file, that file; one that is a part of several only when it is wanted. For a directory: the files of its
+/// index, or else model.safetensors, or else all numbered parts, or else the only file. Throws Error when none of these
+/// is there, when parts are missing, or when there are several models.
+ModelFiles find_model_files(const std::string& path, bool is_part_wanted);
 
 }  // namespace unshard::safetensors

@@ -37,7 +37,7 @@ SourceTensor whole_tensor(SafetensorsEntry& entry, std::uint32_t file) {
     Shard shard = torch::shard_of(entry);
     shard.file = file;
     shard.origin = Dims::filled(entry.shape.rank(), 0);
-    return {std::move(entry.name), entry.dtype, entry.shape, {std::move(shard)}};
+    return {std::move(entry.name), entry.dtype, entry.shape, {std::move(shard)}, std::move(entry.encoding)};
 }
 
 /// A tensor must be where the index says, and nowhere else.
@@ -60,11 +60,23 @@ void check_all_there(const std::vector<SourceTensor>& tensors, const ModelFiles&
 
 class SafetensorsReader : public Reader {
 public:
-    int probe(const Request& request) override { return safetensors::has_model_files(request.input) ? 70 : 0; }
+    int probe(const Request& request) override {
+        switch (safetensors::look_at(request.input)) {
+            case safetensors::Certainty::model:
+                return 70;
+            case safetensors::Certainty::some_file:
+                return 30;
+            default:
+                return 0;
+        }
+    }
 
     CheckpointIndex index(const Request& request) override {
-        Options(request.options).finish();
-        ModelFiles files = in_context(request.input, [&] { return safetensors::find_model_files(request.input); });
+        Options options(request.options);
+        const bool is_part_wanted = options.take("part", false);
+        options.finish();
+        ModelFiles files =
+            in_context(request.input, [&] { return safetensors::find_model_files(request.input, is_part_wanted); });
         std::vector<Contents> contents(files.paths.size());
         parallel_for(contents.size(), request.threads,
                      [&](std::size_t i) { contents[i] = read_contents(files.paths[i]); });

@@ -211,10 +211,30 @@ void check_rank(std::uint64_t stated, std::uint64_t named) {
 std::uint32_t MeshReader::read(Ref mesh) {
     if (const auto known = known_.find(mesh); known != known_.end()) return known->second;
     Mesh read = read_mesh(file_, mesh, rank_);
-    auto number = static_cast<std::uint32_t>(std::ranges::find(meshes_, read) - meshes_.begin());
-    if (number == meshes_.size()) meshes_.push_back(std::move(read));
+    const std::uint32_t number = number_of(std::move(read));
     known_.emplace(mesh, number);
     return number;
+}
+
+std::uint32_t MeshReader::number_of(Mesh mesh) {
+    const auto number = static_cast<std::uint32_t>(std::ranges::find(meshes_, mesh) - meshes_.begin());
+    if (number == meshes_.size()) meshes_.push_back(std::move(mesh));
+    return number;
+}
+
+std::uint32_t MeshReader::last_dims(std::uint32_t number, std::size_t dims) {
+    const Mesh& whole = meshes_.at(number);
+    const auto found = std::ranges::find(whole.ranks, rank_);
+    if (found == whole.ranks.end()) throw Error("its mesh " + to_string(whole.shape) + " is without its rank");
+    Mesh part;
+    for (std::size_t i = whole.shape.rank() - dims; i < whole.shape.rank(); ++i) {
+        part.shape.push_back(whole.shape[i]);
+        if (!whole.dim_names.empty()) part.dim_names.push_back(whole.dim_names[i]);
+    }
+    const auto size = static_cast<std::ptrdiff_t>(part.shape.numel());
+    const auto begin = whole.ranks.begin() + (found - whole.ranks.begin()) / size * size;
+    part.ranks.assign(begin, begin + size);
+    return number_of(std::move(part));
 }
 
 }  // namespace unshard::torch

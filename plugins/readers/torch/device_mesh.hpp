@@ -24,10 +24,16 @@ public:
     /// another rank saved it.
     std::uint32_t read(Ref mesh);
 
+    /// The number of the mesh that mesh `number` has along its last `dims` dimensions where this rank is. Throws Error
+    /// when the rank is not in it.
+    std::uint32_t last_dims(std::uint32_t number, std::size_t dims);
+
     const std::vector<Mesh>& meshes() const { return meshes_; }
     std::uint64_t rank() const { return rank_; }
 
 private:
+    std::uint32_t number_of(Mesh mesh);
+
     const SavedFile& file_;
     std::uint64_t rank_;
     std::vector<Mesh> meshes_;

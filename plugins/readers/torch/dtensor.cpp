@@ -10,6 +10,9 @@
 // placements or, with plain Shards, in shard_order alone. The second is turned into the first here, by the rule of
 // DTensorSpec._convert_shard_order_to_StridedShard.
 //
+// HSDP by fully_shard of 2.3 has a placement for the last mesh dimension alone; along the others the model is copied.
+// Such a tensor is put on the part of the mesh that its placements are for: copies on meshes of their own are compared.
+//
 // torch.distributed._shard.sharded_tensor.ShardedTensor (FSDP1 without a device mesh) has the same call around it. Its
 // state is a tuple whose first item lists this rank's shards, each a tensor with metadata: shard_offsets, shard_sizes.
 
@@ -102,11 +105,20 @@ std::vector<Placement> read_placements(const Values& values, Ref spec, const Mes
     std::vector<Placement> placements;
     const std::span<const Ref> items = values.sequence(values.required(spec, "placements"), "its placements");
     if (items.size() != mesh.shape.rank()) {
-        throw Error("it has " + std::to_string(items.size()) + " placements on a mesh " + to_string(mesh.shape));
+        throw Error("it has " + std::to_string(items.size()) + (items.size() == 1 ? " placement" : " placements") +
+                    " on a mesh " + to_string(mesh.shape) + ", not one for each mesh dimension: the file is damaged");
     }
     for (const Ref item : items) placements.push_back(read_placement(values, item, rank));
     apply_shard_order(values, spec, mesh.shape, placements);
     return placements;
+}
+
+/// The mesh that the placements are for: all of it, but for HSDP of PyTorch 2.3.
+std::uint32_t placed_mesh(const Values& values, Ref spec, bool is_old, MeshReader& meshes) {
+    const std::uint32_t number = meshes.read(values.required(spec, "mesh"));
+    const std::size_t placements = values.sequence(values.required(spec, "placements"), "its placements").size();
+    const bool is_part = is_old && placements != 0 && placements < meshes.meshes()[number].shape.rank();
+    return is_part ? meshes.last_dims(number, placements) : number;
 }
 
 /// The whole shape stands in the spec too.
@@ -160,7 +172,7 @@ SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshRea
     const Ref spec = required_in(values, rebuild, "_spec");
     check_tensor_meta(values, spec, whole.shape);
 
-    const std::uint32_t number = meshes.read(values.required(spec, "mesh"));
+    const std::uint32_t number = placed_mesh(values, spec, is_before_strided_shards(file, rebuild), meshes);
     const Mesh& mesh = meshes.meshes()[number];
     local.shard.mesh = number;
     local.shard.placements = read_placements(values, spec, mesh, whole.shape.rank());
@@ -169,6 +181,11 @@ SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshRea
     check_local(whole, local);
     tensor.shards.push_back(std::move(local.shard));
     return tensor;
+}
+
+bool is_before_strided_shards(const SavedFile& file, const Rebuild& dtensor) {
+    const auto [module, name] = file.values().global(nth(dtensor.args, 0, "a wrapper"));
+    return module.starts_with("torch.distributed._tensor");
 }
 
 SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild) {

@@ -109,6 +109,7 @@ private:
             case Symbol::tensor:
                 return read_plain(file_, rebuild);
             case Symbol::dtensor:
+                dict_.is_before_strided_shards |= is_before_strided_shards(file_, rebuild);
                 return read_dtensor(file_, rebuild, meshes_);
             case Symbol::sharded_tensor:
                 note_saver(rebuild);

@@ -22,6 +22,7 @@ struct StateDict {
     std::vector<Mesh> meshes;
     std::vector<Dropped> dropped;
     std::optional<std::uint64_t> world_size;  ///< of the run, when the file states it
+    bool is_before_strided_shards = false;    ///< see dtensor.hpp
 };
 
 /// Reads no tensor's bytes. Throws Error that names the file and, where it is about one, the tensor.

@@ -17,9 +17,9 @@ namespace {
 
 /// The library's `Dtype` enum from the back: the order in which it stores tensors. Seen in files of version 0.8.0.
 constexpr std::array kStorageOrder = {
-    DType::u64,        DType::i64,    DType::f64,    DType::c64, DType::f32, DType::u32,
-    DType::i32,        DType::bf16,   DType::f16,    DType::u16, DType::i16, DType::f8e5m2fnuz,
-    DType::f8e4m3fnuz, DType::f8e4m3, DType::f8e5m2, DType::i8,  DType::u8,  DType::boolean,
+    DType::u64,    DType::i64,    DType::f64, DType::c64, DType::f32,        DType::u32,        DType::i32,
+    DType::bf16,   DType::f16,    DType::u16, DType::i16, DType::f8e5m2fnuz, DType::f8e4m3fnuz, DType::f8e8m0,
+    DType::f8e4m3, DType::f8e5m2, DType::i8,  DType::u8,  DType::boolean,
 };
 static_assert(kStorageOrder.size() == kDTypes.size());
 

@@ -43,6 +43,7 @@ public:
     pickle::Items records;                    ///< state_dict_metadata
     pickle::Items paths;                      ///< planner_data
     pickle::Items more;                       ///< further attributes
+    bool is_old = false;                      ///< as PyTorch before 2.4 writes the metadata
 
     /// A float32 tensor under a path of keys; each chunk is saved.
     DcpCheckpoint& tensor(const std::vector<std::string>& path, const Numbers& shape,
@@ -76,6 +77,7 @@ public:
     /// The file `.metadata`.
     std::string metadata() const {
         pickle::Items state = {{"state_dict_metadata", pickle::dict(records)}, {"storage_data", storage_data()}};
+        if (!is_old) state.emplace_back("storage_meta", pickle::none());
         if (!paths.empty()) state.emplace_back("planner_data", pickle::dict(paths));
         state.insert(state.end(), more.begin(), more.end());
         return pickle::file(pickle::built(kModule + "Metadata", state));

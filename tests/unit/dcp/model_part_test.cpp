@@ -70,6 +70,33 @@ TEST_CASE("dcp: an optimizer that was flattened before is known by its name") {
                                {"optimizer", "not of the model: 1 tensor, 1 other value"}});
 }
 
+TEST_CASE("dcp: weights are not taken for an optimizer's because of their first letters") {
+    const auto root = GENERATE(values<Path>({{}, {"model"}, {"optimized_model"}, {"optimus", "net"}}));
+    const Names names = {"optimal_transport.weight", "optimus.weight", "optimizer.lstm.weight", "param_groups.weight"};
+    DcpCheckpoint checkpoint;
+    for (const std::string& name : names) checkpoint.tensor(below(root, name), {2, 3});
+    add_optimizer(checkpoint, {"optim_0"});
+    checkpoint.write();
+    CHECK(names_of(checkpoint.index()) == names);
+    std::string joined;
+    for (const std::string& key : root) joined += (joined.empty() ? "" : ".") + key;
+    CHECK(names_of(checkpoint.index({{"root", joined}})) == names);
+}
+
+TEST_CASE("dcp: optimizers in the forms that programs flatten them to are no part of the model") {
+    const auto key = GENERATE(values<Path>({{"optimizer.state.exp_avg.decoder.weight"},
+                                            {"optimizers", "0", "state", "a.weight", "exp_avg"},
+                                            {"optimizer", "a.weight", "exp_avg"},
+                                            {"optimizer.distributed.dp_group_idx_0.param"},
+                                            {"optim_state_dict", "state", "a.weight", "step_size"}}));
+    DcpCheckpoint checkpoint;
+    add_model(checkpoint, {});
+    checkpoint.tensor(key, {4});
+    checkpoint.write();
+    CHECK(names_of(checkpoint.index()) == kModel);
+    CHECK(names_of(checkpoint.index({{"root", ""}})) == kModel);
+}
+
 TEST_CASE("dcp: counters, integers and scalars elsewhere do not look like a model") {
     DcpCheckpoint checkpoint;
     add_model(checkpoint, {"model"});
@@ -130,7 +157,7 @@ TEST_CASE("dcp: a root that holds no tensor is refused") {
     checkpoint.write();
     CHECK(checkpoint.error({{"root", "mode"}}) ==
           "DIR/.metadata: there is no tensor below 'mode', which --set input.root names");
-    CHECK(checkpoint.error({{"rot", "model"}}) == "unknown option 'rot': known are opaque, root");
+    CHECK(checkpoint.error({{"rot", "model"}}) == "unknown option 'rot': known are opaque, root, split_order");
 }
 
 TEST_CASE("dcp: a checkpoint of an optimizer alone holds no model") {

@@ -41,6 +41,15 @@ TEST_CASE("auto is placement where the checkpoint states something, or one rank 
     CHECK(chosen(with_mesh.index()) == "placement");
 }
 
+TEST_CASE("a cause of other shapes is named only where the index points to it") {
+    CHECK(cause_of_other_shapes(plain_model(2).index()) ==
+          " (are these parts of a tensor-parallel model? pass --merger tensor_parallel)");
+    CHECK(cause_of_other_shapes(plain_model(1).index()).empty());
+    IndexBuilder open(1);
+    open.tensor("w", std::nullopt).shard(0, {3}).origin = Dims{0};
+    CHECK(cause_of_other_shapes(open.index()) == " (are files of the last ranks missing?)");
+}
+
 TEST_CASE("auto is an error that lists the tensors where several ranks state nothing") {
     CHECK(error_of([] { chosen(plain_model(2).index()); }) ==
           "none of the 3 tensors says how 2 ranks split it: 'layers.{0,1}.w', 'embed'. Pass --merger tensor_parallel, "

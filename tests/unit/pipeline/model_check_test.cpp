@@ -85,7 +85,7 @@ TEST_CASE("a layer too many and a wrong shape are told in one error") {
     CHECK(model.error() ==
           "the tensors are not those of ToyForCausalLM in config.json: 1 unexpected: 'layers.2.w' (--drop PATTERN "
           "leaves them out, --keep PATTERN writes them); 1 of another shape than config.json says: layers.1.w is (2, "
-          "2), not (4, 4) (are these parts of a tensor-parallel model? pass --merger tensor_parallel)");
+          "2), not (4, 4)");
 }
 
 TEST_CASE("names of another kind altogether are shown beside those that were looked for") {

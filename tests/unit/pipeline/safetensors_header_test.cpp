@@ -76,9 +76,21 @@ TEST_CASE("a header that lies about its bytes is refused") {
               .find("does not fit 64 bits") != std::string::npos);
 }
 
+TEST_CASE("elements smaller than a byte are blocks of bytes, which rows fill") {
+    const std::string json = R"({"a":{"shape":[2,4],"data_offsets":[0,4],"dtype":"F4"},)"
+                             R"("b":{"dtype":"F6_E3M2","shape":[8],"data_offsets":[4,10]}})";
+    const SafetensorsHeader header = read(safetensors(json, 10, json.size()));
+    CHECK(header.tensors.at(0).shape == Dims{2, 2});
+    CHECK(header.tensors.at(0).encoding == Encoding{"F4", 2, 1});
+    CHECK(header.tensors.at(1).shape == Dims{6});
+    CHECK(header.tensors.at(1).encoding == Encoding{"F6_E3M2", 4, 3});
+    CHECK(error_in_header(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]}})", 3) ==
+          "'a' is F4 (2, 3), whose rows are no whole bytes: not supported");
+}
+
 TEST_CASE("entries must be complete, known and unique") {
     CHECK(error_in_header(R"({"a":{"dtype":"F32","shape":[1]}})") == "'a' must have dtype, shape and two data_offsets");
-    CHECK(error_in_header(R"({"a":{"dtype":"F4","shape":[1],"data_offsets":[0,1]}})") == "'a' dtype 'F4' is not known");
+    CHECK(error_in_header(R"({"a":{"dtype":"F3","shape":[1],"data_offsets":[0,1]}})") == "'a' dtype 'F3' is not known");
     CHECK(error_in_header(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})") == "'a' has a negative number");
     CHECK(error_in_header(R"({"a":{"dtype":"U8","shape":[[1]],"data_offsets":[0,1]}})") ==
           "'a' has an unexpected array");

@@ -70,13 +70,37 @@ TEST_CASE("safetensors: files that need an index and have none are refused") {
     HuggingFace one, several, none;
     CHECK(none.error() == "DIR: no safetensors files in it");
     one.file(kFirst, whole_file({{"a", {1}}}));
-    CHECK(one.error() == "DIR: '" + kFirst +
-                             "' and no 'model.safetensors.index.json', which says what belongs "
-                             "together: copy it too, or name one of the files");
+    CHECK(one.error() == "DIR: 1 of the 2 files of the model are here, without number 2: copy the others too");
     several.file("a.safetensors", whole_file({})).file("b.safetensors", whole_file({}));
     CHECK(several.error() ==
           "DIR: 'a.safetensors', 'b.safetensors' and no 'model.safetensors.index.json', which says "
-          "what belongs together: copy it too, or name one of the files");
+          "what belongs together: copy it too, or name the file that is the whole model");
+}
+
+TEST_CASE("safetensors: a complete set of parts needs no index") {
+    HuggingFace directory, gap;
+    two_files(directory);
+    std::filesystem::remove(directory / "model.safetensors.index.json");
+    CHECK(names_of(directory.index()) == std::vector<std::string>{"a", "b", "c"});
+    CHECK(directory.probe() == 70);
+    gap.file("m-1-of-3.safetensors", whole_file({{"a", {1}}})).file("m-3-of-3.safetensors", whole_file({{"c", {1}}}));
+    CHECK(gap.error() == "DIR: 2 of the 3 files of the model are here, without number 2: copy the others too");
+}
+
+TEST_CASE("safetensors: one part of several is not taken for a model, unless it is wanted") {
+    HuggingFace directory;
+    two_files(directory);
+    CHECK(directory.error(kFirst) == "DIR/" + kFirst +
+                                         ": is part 1 of a model in 2 files: name its directory, or pass --set "
+                                         "input.options.part=true to read this part alone");
+    CHECK(names_of(directory.index(kFirst, {{"part", true}})) == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("safetensors: a file of any name is less sure than a model's") {
+    HuggingFace directory;
+    directory.file("truth.safetensors", whole_file({{"w", {1}}}));
+    CHECK(directory.probe() == 30);
+    CHECK(directory.probe("truth.safetensors") == 70);
 }
 
 TEST_CASE("safetensors: a file that the index names is missing") {

@@ -65,7 +65,8 @@ TEST_CASE("placements that are not understood are refused by name") {
     CHECK(read_error(file_with({2}, {pickle::object("torch.distributed.tensor.placement_types._Ragged")}))
               .starts_with("'data.pkl' holds an object of class 'torch.distributed.tensor.placement_types._Ragged'"));
     CHECK(read_error(file_with({2}, {shard_placement(2)})) == "'w': a placement splits dimension 2 of a tensor with 2");
-    CHECK(read_error(file_with({2, 2}, {shard_placement(0)})) == "'w': it has 1 placements on a mesh (2, 2)");
+    CHECK(read_error(file_with({2, 2}, {shard_placement(0)})) ==
+          "'w': it has 1 placement on a mesh (2, 2), not one for each mesh dimension: the file is damaged");
 }
 
 TEST_CASE("an order of shards from right to left becomes a strided shard") {

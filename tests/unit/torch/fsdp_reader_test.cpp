@@ -88,7 +88,7 @@ TEST_CASE("ranks that disagree on mesh or placements are named") {
     CHECK(placements.error() == "'w': ranks 0 and 1 disagree on its placements" + cure);
     Checkpoint outside;
     outside.ranks({placed_file({0, 5})});
-    CHECK(outside.error() == "'w': its mesh has rank 5, there are 1 ranks" + cure);
+    CHECK(outside.error() == "'w': its mesh has rank 5, the last file is that of rank 0" + cure);
 }
 
 TEST_CASE("ranks that disagree on dtype or shape are named with both") {
@@ -119,5 +119,6 @@ TEST_CASE("the options opaque and root reach the files, others are refused") {
     checkpoint.ranks({torch_file(pickle::dict({{"model", inner}}), {"1234"})});
     CHECK(checkpoint.index({{"root", "model"}, {"opaque", {"my.Config"}}}).tensors.at(0).name == "w");
     CHECK(checkpoint.error({{"root", "model"}}).find("pass --opaque my.Config") != std::string::npos);
-    CHECK(checkpoint.error({{"roots", "model"}}) == "unknown option 'roots': known are files, opaque, root");
+    CHECK(checkpoint.error({{"roots", "model"}}) ==
+          "unknown option 'roots': known are files, opaque, root, split_order");
 }

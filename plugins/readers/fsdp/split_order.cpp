@@ -1,0 +1,137 @@
+// FSDP2 over tensor parallelism gives a rank its chunk of the rows that tensor parallelism left. PyTorch 2.5 and later
+// write that as (_StridedShard, Shard); 2.3 wrote (Shard, Shard), by which everybody else, FSDP1 of the same release
+// too, means the opposite order (pytorch#129229). 2.4 refuses to save it. The two orders exchange rows; where the sizes
+// do not divide, most give the ranks other numbers of rows.
+
+#include "split_order.hpp"
+
+#include "unshard/checked.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace unshard::fsdp {
+namespace {
+
+using torch::SplitOrder;
+
+using MeshDims = std::vector<std::size_t>;
+
+/// The mesh dimensions that split tensor dimension `dim`, from left to right.
+MeshDims splitting(const Shard& shard, const Mesh& mesh, std::uint32_t dim) {
+    MeshDims found;
+    for (std::size_t m = 0; m < shard.placements.size(); ++m) {
+        const Placement& p = shard.placements[m];
+        if (p.kind == PlacementKind::shard && p.dim == dim && mesh.shape[m] > 1) found.push_back(m);
+    }
+    return found;
+}
+
+/// Where each rank stands in the meshes, found once.
+class Coordinates {
+public:
+    explicit Coordinates(const std::vector<Mesh>& meshes) : meshes_(meshes), positions_(meshes.size()) {}
+
+    std::uint64_t at(const Shard& shard, std::size_t mesh_dim) {
+        const Mesh& mesh = meshes_[*shard.mesh];
+        std::vector<std::uint64_t>& positions = positions_[*shard.mesh];
+        if (positions.empty()) positions = positions_of(mesh);
+        std::uint64_t position = shard.rank < positions.size() ? positions[shard.rank] : 0;
+        for (std::size_t m = mesh.shape.rank(); m-- > mesh_dim + 1;) position /= mesh.shape[m];
+        return position % mesh.shape[mesh_dim];
+    }
+
+private:
+    static std::vector<std::uint64_t> positions_of(const Mesh& mesh) {
+        std::vector<std::uint64_t> positions(*std::ranges::max_element(mesh.ranks) + 1);
+        for (std::size_t i = 0; i < mesh.ranks.size(); ++i) positions[mesh.ranks[i]] = i;
+        return positions;
+    }
+
+    const std::vector<Mesh>& meshes_;
+    std::vector<std::vector<std::uint64_t>> positions_;
+};
+
+/// How many of `size` rows torch.chunk gives part `part` of `parts`.
+std::uint64_t chunk_rows(std::uint64_t size, std::uint64_t parts, std::uint64_t part) {
+    const std::uint64_t each = size / parts + (size % parts != 0);
+    const std::uint64_t skipped = part != 0 && each > size / part ? size : each * part;
+    return std::min(each, size - skipped);
+}
+
+/// Which of the two orders the shapes of all shards fit.
+struct Fit {
+    bool left_to_right = true;
+    bool inner_first = true;
+    std::string tensor;  ///< one that is split twice; empty when there is none
+    std::uint32_t dim = 0;
+};
+
+void hold_against(Fit& fit, const SourceTensor& tensor, const Shard& shard, std::uint32_t dim, const MeshDims& order,
+                  const std::vector<Mesh>& meshes, Coordinates& coordinates) {
+    const Mesh& mesh = meshes[*shard.mesh];
+    const auto rows_in = [&](const auto& mesh_dims) {
+        std::uint64_t rows = (*tensor.shape)[dim];
+        for (const std::size_t m : mesh_dims) rows = chunk_rows(rows, mesh.shape[m], coordinates.at(shard, m));
+        return rows;
+    };
+    MeshDims inner_first(order.begin() + 1, order.end());
+    inner_first.push_back(order.front());
+    const bool is_empty = shard.shape.numel() == 0;
+    const auto fits = [&](std::uint64_t rows) { return rows == shard.shape[dim] || (is_empty && rows == 0); };
+    fit.left_to_right = fit.left_to_right && fits(rows_in(order));
+    fit.inner_first = fit.inner_first && fits(rows_in(inner_first));
+    if (fit.tensor.empty()) {
+        fit.tensor = tensor.name;
+        fit.dim = dim;
+    }
+}
+
+Fit fit_of(const CheckpointIndex& index) {
+    Fit fit;
+    Coordinates coordinates(index.meshes);
+    for (const SourceTensor& tensor : index.tensors) {
+        for (const Shard& shard : tensor.shards) {
+            if (!shard.mesh) continue;
+            for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
+                const MeshDims order = splitting(shard, index.meshes[*shard.mesh], dim);
+                if (order.size() > 1) hold_against(fit, tensor, shard, dim, order, index.meshes, coordinates);
+            }
+        }
+    }
+    return fit;
+}
+
+/// The first mesh dimension splits last.
+void set_inner_first(CheckpointIndex& index) {
+    for (SourceTensor& tensor : index.tensors) {
+        for (Shard& shard : tensor.shards) {
+            if (!shard.mesh) continue;
+            const Mesh& mesh = index.meshes[*shard.mesh];
+            for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
+                const MeshDims order = splitting(shard, mesh, dim);
+                if (order.size() < 2) continue;
+                Placement& first = shard.placements[order.front()];
+                first.kind = PlacementKind::strided_shard;
+                for (std::size_t i = 1; i < order.size(); ++i) {
+                    first.split_factor = checked_mul(first.split_factor, mesh.shape[order[i]]);
+                }
+            }
+        }
+    }
+}
+
+}  // namespace
+
+void settle_split_order(CheckpointIndex& index, std::optional<SplitOrder> stated) {
+    const Fit fit = fit_of(index);
+    if (fit.tensor.empty()) return;
+    if (!stated && fit.left_to_right && fit.inner_first) {
+        torch::refuse_unknown_order(fit.tensor, fit.dim);
+    }
+    const bool only_inner_fits = fit.inner_first && !fit.left_to_right;
+    if (stated ? *stated == SplitOrder::inner_first : only_inner_fits) set_inner_first(index);
+}
+
+}  // namespace unshard::fsdp

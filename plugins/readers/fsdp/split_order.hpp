@@ -1,0 +1,15 @@
+// In which order two mesh dimensions split one dimension of a tensor, where the files do not say it.
+#pragma once
+
+#include "torch/split_order.hpp"
+#include "unshard/index.hpp"
+
+#include <optional>
+
+namespace unshard::fsdp {
+
+/// For checkpoints of PyTorch 2.1 to 2.4. Takes the order that is stated, or else the only one of the two that the
+/// shards' shapes fit, and writes inner_first as _StridedShard, as later releases do. Throws Error where both fit.
+void settle_split_order(CheckpointIndex& index, std::optional<torch::SplitOrder> stated);
+
+}  // namespace unshard::fsdp
