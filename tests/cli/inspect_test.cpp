@@ -53,5 +53,5 @@ TEST_CASE("a directory without a checkpoint says what was looked for") {
     const ProcessResult result = unshard_process({"inspect", directory.path()});
     CHECK(result.exit_code == 1);
     CHECK(result.err.starts_with("unshard: " + directory.path() +
-                                 ": no checkpoint here or two levels below. Looked for: "));
+                                 ": no checkpoint here or up to three levels below. Looked for: "));
 }
