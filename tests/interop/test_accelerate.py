@@ -58,3 +58,9 @@ def test_of_two_models_the_user_chooses(checkpoint_dir, tmp_path, refusal):
 def test_flat_parameters_are_refused_with_a_cure(name, checkpoint_dir, refusal):
     said = refusal(checkpoint_dir(name) / "ckpt")
     assert "_flat_param" in said and "LOCAL_STATE_DICT" in said and "save it with SHARDED_STATE_DICT" in said
+
+
+@pytest.mark.makes("accelerate_full_of_parts")
+def test_parts_in_the_one_file_of_rank_0_are_not_waited_for(checkpoint_dir, refusal):
+    said = refusal(checkpoint_dir("accelerate_full_of_parts") / "ckpt")
+    assert "the other parts are in no file" in said and "all ranks' files are needed" not in said

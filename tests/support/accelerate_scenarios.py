@@ -1,8 +1,9 @@
 """The files that accelerate's save_fsdp_model writes; accelerate itself only chooses the state dict and the name."""
 import torch
 from model_scenarios import causal_lm, fsdp1_state, shard_fsdp2, write_model_truth
-from scenarios import Job, mesh_of, scenario
+from scenarios import Job, mesh_of, scenario, write_truth
 from torch.distributed.fsdp import FullyShardedDataParallel, StateDictType
+from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 
 
 def save_rank_file(state: dict, job: Job, model: str = "_0") -> None:
@@ -39,6 +40,26 @@ def accelerate_full(job: Job) -> None:
     write_model_truth(model, job)
     if job.rank == 0:
         torch.save(model.state_dict(), job.ckpt / "pytorch_model_fsdp.bin")
+
+
+def full_of(job: Job, placement) -> None:
+    """Tensor parallelism beside FSDP, say, of which FULL_STATE_DICT knows nothing: rank 0 saves DTensors."""
+    torch.manual_seed(0)
+    whole = {"w": torch.randn(6, 2)}
+    write_truth(whole, job)
+    state = {"w": distribute_tensor(whole["w"], mesh_of(job.world), [placement], src_data_rank=None)}
+    if job.rank == 0:
+        torch.save(state, job.ckpt / "pytorch_model_fsdp.bin")
+
+
+@scenario(2, is_model=False)
+def accelerate_full_of_copies(job: Job) -> None:
+    full_of(job, Replicate())
+
+
+@scenario(2, is_model=False, is_refused=True)
+def accelerate_full_of_parts(job: Job) -> None:
+    full_of(job, Shard(0))
 
 
 @scenario(2, is_refused=True)
