@@ -1,4 +1,4 @@
-// Element types: everything of whole bytes that safetensors has a name for and PyTorch can save.
+// Element types: everything that safetensors has a name for and PyTorch can save, and complex128.
 #pragma once
 
 #include "unshard/error.hpp"
@@ -33,13 +33,15 @@ enum class DType : std::uint32_t {
     boolean,
     c64,
     f8e8m0,
+    c128,
+    f4x2,
 };
 
 /// How one element type is called in the formats that unshard knows, and its size in bytes.
 struct DTypeInfo {
     DType dtype;
     std::string_view name;         ///< in messages, options and pipelines
-    std::string_view safetensors;  ///< safetensors `Dtype` (safetensors/src/tensor.rs)
+    std::string_view safetensors;  ///< safetensors `Dtype` (safetensors/src/tensor.rs); empty where it has none
     std::string_view torch;        ///< `torch.<name>`
     std::uint32_t size;
     bool is_float;
@@ -66,6 +68,9 @@ inline constexpr std::array kDTypes = {
     DTypeInfo{DType::c64, "c64", "C64", "complex64", 8, false},
     // Powers of two, which scale other weights: never cast.
     DTypeInfo{DType::f8e8m0, "f8e8m0", "F8_E8M0", "float8_e8m0fnu", 1, false},
+    DTypeInfo{DType::c128, "c128", "", "complex128", 16, false},
+    // Two elements in a byte. As in PyTorch shapes count bytes; safetensors counts elements.
+    DTypeInfo{DType::f4x2, "f4x2", "F4", "float4_e2m1fn_x2", 1, false},
 };
 
 /// Whether a number (from the ABI) is one of the types above.
@@ -89,7 +94,7 @@ inline std::string to_string(DType dtype) {
 /// The type with this name in one of the naming columns, e.g. `find_dtype(&DTypeInfo::torch, "bfloat16")`.
 inline std::optional<DType> find_dtype(std::string_view DTypeInfo::* column, std::string_view name) {
     for (const DTypeInfo& d : kDTypes) {
-        if (d.*column == name) return d.dtype;
+        if (!name.empty() && d.*column == name) return d.dtype;
     }
     return std::nullopt;
 }

@@ -38,8 +38,8 @@ struct SafetensorsHeader {
 
 namespace detail {
 
-/// Types whose elements share bytes: safetensors' name, elements in a block, bytes of a block.
-inline const Encoding kSubByteTypes[] = {{"F4", 2, 1}, {"F6_E2M3", 4, 3}, {"F6_E3M2", 4, 3}};
+/// Types whose elements lie across bytes: safetensors' name, elements in a block, bytes of a block.
+inline const Encoding kSubByteTypes[] = {{"F6_E2M3", 4, 3}, {"F6_E3M2", 4, 3}};
 
 /// Takes the header's JSON as it is read: {name: {dtype, shape, data_offsets}, "__metadata__": {text: text}}. Nothing
 /// else is possible, so nothing nests deeper and nothing is stored twice.
@@ -124,7 +124,7 @@ private:
     }
     /// From elements to bytes.
     void pack_rows() {
-        const Encoding& type = *entry_.encoding;
+        const Encoding type = entry_.encoding ? *entry_.encoding : Encoding{"F4", 2, 1};
         if (entry_.shape.empty() || entry_.shape.back() % type.block_elems != 0) {
             fail("is " + type.name + " " + to_string(entry_.shape) + ", whose rows are no whole bytes: not supported");
         }
@@ -136,7 +136,7 @@ private:
             fail("must have dtype, shape and two data_offsets");
         }
         if (offsets_[1] < offsets_[0]) fail("ends before it begins");
-        if (entry_.encoding) pack_rows();
+        if (entry_.encoding || entry_.dtype == DType::f4x2) pack_rows();
         entry_.offset = offsets_[0];
         entry_.bytes = offsets_[1] - offsets_[0];
         header.tensors.push_back(std::move(entry_));

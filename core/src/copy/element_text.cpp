@@ -22,6 +22,7 @@ std::string value_text(DType dtype, std::span<const std::byte> element) {
     const auto as_integer = [&](auto zero) { text = number_text<decltype(zero)>(element); };
     if (with_integer(dtype, as_integer)) return text;
     if (dtype == DType::f64) return number_text<double>(element);
+    if (dtype == DType::c128) return number_text<double>(element) + "+" + number_text<double>(element.subspan(8)) + "j";
     if (dtype == DType::c64) return number_text<float>(element) + "+" + number_text<float>(element.subspan(4)) + "j";
     float value = 0;
     convert({dtype, DType::f32}, element.data(), 1, reinterpret_cast<std::byte*>(&value));

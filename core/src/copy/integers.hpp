@@ -7,7 +7,7 @@
 
 namespace unshard {
 
-/// Calls `use` with a zero of the elements' type (bool's is a byte, as is the exponent that f8e8m0 is); false when the
+/// Calls `use` with a zero of the elements' type (a byte of bool, f8e8m0 and f4x2); false when the
 /// dtype is no integer.
 template <class Use>
 bool with_integer(DType dtype, Use use) {
@@ -29,6 +29,7 @@ bool with_integer(DType dtype, Use use) {
         case DType::u8:
         case DType::boolean:
         case DType::f8e8m0:
+        case DType::f4x2:
             return use(std::uint8_t{}), true;
         default:
             return false;

@@ -49,6 +49,7 @@ void load(DType dtype, std::span<const std::byte> in, long double* out) {
 
 void load(DType dtype, std::span<const std::byte> in, std::complex<double>* out) {
     if (dtype == DType::c64) return load_as<std::complex<float>>(in, out);
+    if (dtype == DType::c128) return load_as<std::complex<double>>(in, out);
     std::array<long double, kRun> reals;
     load_reals(dtype, in, reals.data());
     for (std::size_t i = 0; i < in.size() / size_of(dtype); ++i) out[i] = static_cast<double>(reals[i]);
@@ -94,7 +95,8 @@ ValueDifference compare_run(const Elements& a, const Elements& b) {
 using CompareRun = ValueDifference (*)(const Elements&, const Elements&);
 
 CompareRun comparison_of(DType a, DType b) {
-    if (a == DType::c64 || b == DType::c64) return compare_run<std::complex<double>>;
+    const auto is_complex = [](DType dtype) { return dtype == DType::c64 || dtype == DType::c128; };
+    if (is_complex(a) || is_complex(b)) return compare_run<std::complex<double>>;
     return info(a).is_float && info(b).is_float ? compare_run<double> : compare_run<long double>;
 }
 

@@ -34,7 +34,7 @@ constexpr StorageClass kStorageClasses[] = {
     {"DoubleStorage", DType::f64},    {"FloatStorage", DType::f32},        {"HalfStorage", DType::f16},
     {"BFloat16Storage", DType::bf16}, {"LongStorage", DType::i64},         {"IntStorage", DType::i32},
     {"ShortStorage", DType::i16},     {"CharStorage", DType::i8},          {"ByteStorage", DType::u8},
-    {"BoolStorage", DType::boolean},  {"ComplexFloatStorage", DType::c64},
+    {"BoolStorage", DType::boolean},  {"ComplexFloatStorage", DType::c64}, {"ComplexDoubleStorage", DType::c128},
 };
 
 /// A storage as a persistent id describes it.

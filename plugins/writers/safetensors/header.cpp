@@ -19,9 +19,18 @@ namespace {
 constexpr std::array kStorageOrder = {
     DType::u64,    DType::i64,    DType::f64, DType::c64, DType::f32,        DType::u32,        DType::i32,
     DType::bf16,   DType::f16,    DType::u16, DType::i16, DType::f8e5m2fnuz, DType::f8e4m3fnuz, DType::f8e8m0,
-    DType::f8e4m3, DType::f8e5m2, DType::i8,  DType::u8,  DType::boolean,
+    DType::f8e4m3, DType::f8e5m2, DType::i8,  DType::u8,  DType::f4x2,       DType::boolean,
 };
-static_assert(kStorageOrder.size() == kDTypes.size());
+static_assert(kStorageOrder.size() == kDTypes.size() - 1, "all but complex128, of which safetensors knows nothing");
+
+/// In elements.
+std::vector<std::uint64_t> stored_shape(const Entry& e) {
+    std::vector<std::uint64_t> shape(e.shape.begin(), e.shape.end());
+    if (e.dtype != DType::f4x2) return shape;
+    if (shape.empty()) throw Error("'" + e.name + "': two values of 4 bits are no scalar in safetensors: drop it");
+    shape.back() = checked_mul(shape.back(), 2);
+    return shape;
+}
 
 auto storage_key(const Entry& e) {
     return std::tuple(std::find(kStorageOrder.begin(), kStorageOrder.end(), e.dtype), std::string_view(e.name));
@@ -39,12 +48,15 @@ std::string header_of(std::span<const Entry> entries) {
     std::string text = R"({"__metadata__":{"format":"pt"})";
     std::uint64_t offset = 0;
     for (const Entry& e : entries) {
+        if (info(e.dtype).safetensors.empty()) {
+            throw Error("'" + e.name + "': is " + to_string(e.dtype) +
+                        ", for which safetensors has no name: leave it out with --drop");
+        }
         if (e.name == "__metadata__")
             throw Error("'__metadata__': a tensor cannot have this name in safetensors: rename it");
         const std::uint64_t end = checked_add(offset, e.bytes);
-        const ordered_json fields = {{"dtype", info(e.dtype).safetensors},
-                                     {"shape", std::vector<std::uint64_t>(e.shape.begin(), e.shape.end())},
-                                     {"data_offsets", {offset, end}}};
+        const ordered_json fields = {
+            {"dtype", info(e.dtype).safetensors}, {"shape", stored_shape(e)}, {"data_offsets", {offset, end}}};
         text += "," + ordered_json(e.name).dump() + ":" + fields.dump();
         offset = end;
     }

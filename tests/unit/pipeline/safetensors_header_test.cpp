@@ -81,7 +81,7 @@ TEST_CASE("elements smaller than a byte are blocks of bytes, which rows fill") {
                              R"("b":{"dtype":"F6_E3M2","shape":[8],"data_offsets":[4,10]}})";
     const SafetensorsHeader header = read(safetensors(json, 10, json.size()));
     CHECK(header.tensors.at(0).shape == Dims{2, 2});
-    CHECK(header.tensors.at(0).encoding == Encoding{"F4", 2, 1});
+    CHECK(header.tensors.at(0).dtype == DType::f4x2);
     CHECK(header.tensors.at(1).shape == Dims{6});
     CHECK(header.tensors.at(1).encoding == Encoding{"F6_E3M2", 4, 3});
     CHECK(error_in_header(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]}})", 3) ==
