@@ -210,17 +210,14 @@ fs::path parent_of(const fs::path& directory) {
     return plain.parent_path();
 }
 
-/// The checkpoint's directory and those above it: the one that it lies in, and on to what the user named.
+/// The checkpoint's directory, the one that it lies in, and those above it up to what the user named.
 std::vector<fs::path> around(const fs::path& base, const fs::path& named) {
-    std::vector<fs::path> directories = {base};
-    const fs::path last = fs::weakly_canonical(named);
-    fs::path directory = base;
-    for (int level = 0; level <= kLevelsBelow; ++level) {
-        const bool is_named = fs::weakly_canonical(directory) == last;
-        directory = parent_of(directory);
-        if (level > 0 && is_named) break;
-        directories.push_back(directory);
-        if (is_named) break;
+    std::vector<fs::path> directories = {base, parent_of(base)};
+    const fs::path top = fs::weakly_canonical(named);
+    for (int level = 1; level < kLevelsBelow; ++level) {
+        const fs::path below = fs::weakly_canonical(directories.back()).lexically_relative(top);
+        if (below.empty() || below == "." || *below.begin() == "..") break;
+        directories.push_back(parent_of(directories.back()));
     }
     return directories;
 }

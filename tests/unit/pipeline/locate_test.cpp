@@ -193,6 +193,9 @@ TEST_CASE("config.json is found above the checkpoint too, when it is a model's")
     CHECK(locate_assets("auto", checkpoint, directory / "run") == directory / "run/step_10/.hf_metadata");
     write_file(checkpoint + "/config.json", "{}");
     CHECK(locate_assets("auto", checkpoint + "/part.bin", checkpoint + "/part.bin") == checkpoint);
+    fs::remove(checkpoint + "/config.json");
+    fs::remove_all(directory / "run/step_10/.hf_metadata");
+    CHECK(locate_assets("auto", checkpoint + "/part.bin", checkpoint + "/part.bin").empty());
 }
 
 TEST_CASE("named assets must be a directory, and none means none") {
