@@ -183,11 +183,11 @@ TEST_CASE("config.json is found above the checkpoint too, when it is a model's")
     const std::string checkpoint = directory / "run/step_10/policy/weights";
     fs::create_directories(checkpoint);
     write_file(checkpoint + "/part.bin", "");
-    write_file(directory / "config.json", R"({"model_type": "llama"})");
+    write_file(directory / "run/config.json", R"({"model_type": "llama"})");
     write_file(directory / "run/step_10/policy/config.json", R"({"lr": 0.1})");
     CHECK(locate_assets("auto", checkpoint).empty());
-    CHECK(locate_assets("auto", checkpoint, directory / "run").empty());
-    CHECK(locate_assets("auto", checkpoint, directory.path()) == directory.path());
+    CHECK(locate_assets("auto", checkpoint, directory / "run/step_10").empty());
+    CHECK(locate_assets("auto", checkpoint, directory / "run") == directory / "run");
     fs::create_directories(directory / "run/step_10/.hf_metadata");
     write_file(directory / "run/step_10/.hf_metadata/config.json", R"({"model_type": "llama"})");
     CHECK(locate_assets("auto", checkpoint, directory / "run") == directory / "run/step_10/.hf_metadata");
