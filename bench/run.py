@@ -47,7 +47,7 @@ def copied(checkpoint: Path, output: Path) -> Tool:
 
 
 def converted(name: str, checkpoint: Path, output: Path, *options) -> Tool:
-    return Tool(name, [UNSHARD, "convert", checkpoint, "-o", output, "--quiet", *options])
+    return Tool(name, [UNSHARD, "convert", checkpoint, "-o", output, "--quiet", "--no-sync", *options])
 
 
 def title(what: str, checkpoint: Path) -> str:

@@ -3,6 +3,7 @@
 #include "console.hpp"
 #include "report/report.hpp"
 #include "terminal_progress.hpp"
+#include "text/printable.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -53,7 +54,7 @@ constexpr std::array kKeyOptions = {
     KeyOption{"--rules", "NAME|FILE", "merge.rules", Kind::text, kInput,
               "tensor-parallel rules, for mergers that need them"},
     KeyOption{"--verify-replicas", "", "merge.verify_replicas", Kind::flag, kInput,
-              "compare what several ranks hold of the same tensor"},
+              "compare all that several ranks hold of the same tensor; by default a sample of it"},
     KeyOption{"--keep", "PATTERN", "select.keep", Kind::list, kNames,
               "tensors that are written in any case, tied weights too (RE2, repeatable)"},
     KeyOption{"--drop", "PATTERN", "select.drop", Kind::list, kNames, "tensors to leave out (RE2, repeatable)"},
@@ -141,6 +142,9 @@ void add_options(CLI::App& app, Conversion& conversion) {
     add_running_options(app, conversion);
     app.add_flag("--force", conversion.force, "replace an existing output, once the new one is complete")
         ->group(kOutput);
+    app.add_flag("--no-sync", conversion.no_sync,
+                 "do not wait until the output is on the disk; a loss of power may then take it, as with cp")
+        ->group(kRunning);
     app.add_flag("--print-pipeline", conversion.print_pipeline, "print the pipeline file for 'unshard run', do nothing")
         ->group(kRunning);
 }
@@ -155,6 +159,9 @@ void add_comparison_options(CLI::App& app, Conversion& conversion) {
 }
 
 void add_input_option(CLI::App& app, Conversion& conversion) {
+    app.add_flag("--trust-plugins", conversion.trust_plugins,
+                 "follow the pipeline's own plugin_path: plugins are programs, and run with your rights")
+        ->group(kRunning);
     add_key_option(app, {"--input", "INPUT", "input.path", Kind::text, kInput, "the checkpoint"}, conversion.settings);
 }
 
@@ -177,7 +184,7 @@ Pipeline pipeline_of_input(const Conversion& conversion, const std::string& opti
 }
 
 Pipeline pipeline_from_file(const Conversion& conversion) {
-    return load_pipeline(conversion.source, all_settings(conversion));
+    return load_pipeline(conversion.source, all_settings(conversion), conversion.trust_plugins);
 }
 
 int execute(const Pipeline& pipeline, const Conversion& conversion, bool dry_run) {
@@ -187,15 +194,17 @@ int execute(const Pipeline& pipeline, const Conversion& conversion, bool dry_run
         return 0;
     }
     RunReport report;
+    std::string text;
     {
         TerminalProgress observer(mode, conversion.quiet);
-        report = unshard::run(pipeline, {dry_run, conversion.force}, observer);
+        report = unshard::run(pipeline, {dry_run, conversion.force, !conversion.no_sync}, observer);
     }
     if (conversion.json) {
-        print(json_text(to_json(report, dry_run)));
+        text = json_text(to_json(report, dry_run));
     } else if (!conversion.quiet) {
-        print(to_text(report, dry_run));
+        text = printable_lines(to_text(report, dry_run));
     }
+    dry_run ? print(text) : print_summary(text);
     return 0;
 }
 

@@ -13,9 +13,11 @@ namespace unshard::cli {
 struct Conversion {
     std::string source;  ///< the checkpoint, or the pipeline file
     bool force = false;
+    bool no_sync = false;
     bool quiet = false;
     bool json = false;
     bool print_pipeline = false;
+    bool trust_plugins = false;  ///< those in the pipeline file's own plugin_path
     std::string progress = "auto";
     std::vector<Setting> settings;
     std::vector<std::string> sets;  ///< key=value of --set
@@ -27,7 +29,7 @@ void add_options(CLI::App& app, Conversion& conversion);
 /// Declares those options that matter when two models are read and compared: they are the same for both.
 void add_comparison_options(CLI::App& app, Conversion& conversion);
 
-/// Declares --input, for commands whose INPUT may stand in a pipeline file.
+/// Declares what only matters to a pipeline file: --input, which may stand in it, and --trust-plugins.
 void add_input_option(CLI::App& app, Conversion& conversion);
 
 /// The pipeline that convert's options make. Throws UsageError.

@@ -1,8 +1,6 @@
 #include "command.hpp"
 #include "conversion.hpp"
-#include "unshard/error.hpp"
-
-#include <filesystem>
+#include "unshard/directory.hpp"
 
 namespace unshard::cli {
 
@@ -18,7 +16,7 @@ int convert(const Words& words) {
              "  unshard convert global_step_186/actor -o out/hf --print-pipeline > my.toml");
     if (!parse(app, words)) return 0;
     if (conversion.source.empty()) throw UsageError("INPUT is missing: unshard convert INPUT -o OUTPUT");
-    if (conversion.source.ends_with(".toml") && std::filesystem::is_regular_file(conversion.source)) {
+    if (conversion.source.ends_with(".toml") && kind_of(conversion.source) == PathKind::file) {
         throw UsageError(conversion.source + ": is a pipeline, no checkpoint: unshard run " + conversion.source);
     }
     return execute(pipeline_from_options(conversion), conversion, false);

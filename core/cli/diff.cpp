@@ -4,6 +4,7 @@
 #include "console.hpp"
 #include "conversion.hpp"
 #include "terminal_progress.hpp"
+#include "text/printable.hpp"
 
 namespace unshard::cli {
 namespace {
@@ -47,7 +48,7 @@ int diff(const Words& words) {
     if (both.json) {
         print(json_text(to_json(report)));
     } else if (!both.quiet) {
-        print(to_text(report));
+        print(printable_lines(to_text(report)));
     }
     return report.is_same() ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 
 #include "arguments.hpp"
 #include "console.hpp"
+#include "text/printable.hpp"
 
 #include <algorithm>
 #include <thread>
@@ -31,7 +32,7 @@ int inspect(const Words& words) {
     const Plugins plugins(plugin_search_path({plugin_path.begin(), plugin_path.end()}));
     const Inspection inspection = unshard::inspect(input, plugins, std::max(1U, std::thread::hardware_concurrency()));
     for (const std::string& text : inspection.index.warnings) print_warning(text);
-    print(json ? json_text(to_json(inspection)) : to_text(inspection, all));
+    print(json ? json_text(to_json(inspection)) : printable_lines(to_text(inspection, all)));
     return 0;
 }
 

@@ -14,6 +14,8 @@
 #include <cstdio>
 #include <new>
 
+#include <unistd.h>
+
 namespace unshard::cli {
 namespace {
 
@@ -75,9 +77,16 @@ int dispatch(Words words) {
     return find_command(name).run(words);
 }
 
-int guarded(const Words& words) {
+/// What can be said without memory.
+int out_of_memory() noexcept {
+    constexpr std::string_view kText = "unshard: out of memory\n";
+    const ssize_t written = ::write(STDERR_FILENO, kText.data(), kText.size());
+    return written < 0 ? 1 : 1;
+}
+
+int guarded(int count, char** values) {
     try {
-        return dispatch(words);
+        return dispatch(Words(values + 1, values + count));
     } catch (const UsageError& e) {
         print_error(e.what());
         return 2;
@@ -86,7 +95,7 @@ int guarded(const Words& words) {
     } catch (const std::filesystem::filesystem_error& e) {
         print_error(error_text(e));
     } catch (const std::bad_alloc&) {
-        print_error("out of memory");
+        throw;
     } catch (const std::exception& e) {
         print_error(fmt::format("internal error: {}", e.what()));
     }
@@ -100,5 +109,9 @@ int main(int count, char** values) {
     // A reader of our output that goes away must not end us before the stages are removed.
     std::signal(SIGPIPE, SIG_IGN);
     unshard::remove_stages_on_signal();
-    return unshard::cli::guarded(unshard::cli::Words(values + 1, values + count));
+    try {
+        return unshard::cli::guarded(count, values);
+    } catch (const std::exception&) {
+        return unshard::cli::out_of_memory();
+    }
 }

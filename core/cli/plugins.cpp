@@ -45,7 +45,7 @@ int plugins(const Words& words) {
         text += "search path\n";
         for (const auto& directory : found.search_path()) text += fmt::format("  {}\n", printable(directory.string()));
     }
-    print(text);
+    print(printable_lines(text));
     return 0;
 }
 

@@ -1,8 +1,6 @@
 #include "command.hpp"
 #include "conversion.hpp"
-#include "unshard/error.hpp"
-
-#include <filesystem>
+#include "unshard/directory.hpp"
 
 namespace unshard::cli {
 
@@ -20,7 +18,7 @@ int run(const Words& words) {
              "  unshard run pipeline.toml --set output.0.dtype=f16 --set input.root=model");
     if (!parse(app, words)) return 0;
     if (conversion.source.empty()) throw UsageError("PIPELINE is missing: unshard run PIPELINE.toml");
-    if (std::filesystem::is_directory(conversion.source)) {
+    if (has_directory(conversion.source)) {
         throw UsageError(conversion.source + ": is a directory, no pipeline: unshard convert " + conversion.source +
                          " -o OUTPUT");
     }

@@ -1,5 +1,5 @@
 #include "models/rules.hpp"
-#include "unshard/error.hpp"
+#include "unshard/directory.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -22,13 +22,10 @@ void check_apart(const ModelRules& rules, const ModelRules& other) {
 }  // namespace
 
 std::vector<ModelRules> load_rules_directory(const std::string& directory) {
-    std::error_code error;
     std::vector<std::string> files;
-    for (std::filesystem::directory_iterator i(directory, error), end; !error && i != end; i.increment(error)) {
-        if (i->path().extension() == ".toml") files.push_back(i->path().string());
+    for (const std::string& name : names_in(directory).value_or(std::vector<std::string>())) {
+        if (name.ends_with(".toml")) files.push_back((std::filesystem::path(directory) / name).string());
     }
-    if (error) throw UsageError(directory + ": cannot list the models in it: " + error.message());
-    std::sort(files.begin(), files.end());
     std::vector<ModelRules> all;
     for (const std::string& file : files) {
         ModelRules rules = load_rules(file);

@@ -1,5 +1,7 @@
 #include "models/toml_file.hpp"
 
+#include "models/toml_text.hpp"
+
 #include <algorithm>
 
 namespace unshard {
@@ -13,7 +15,7 @@ std::string place(const std::string& path, const toml::source_position& at) {
 
 TomlFile::TomlFile(std::string path) : path_(std::move(path)) {
     try {
-        root_ = toml::parse_file(path_);
+        root_ = parse_toml(read_toml_text(path_), path_);
     } catch (const toml::parse_error& e) {
         throw UsageError(place(path_, e.source().begin) + ": " + std::string(e.description()));
     }

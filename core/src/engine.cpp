@@ -6,6 +6,7 @@
 #include "engine.hpp"
 
 #include "copy/lower.hpp"
+#include "copy/output_path.hpp"
 #include "copy/replicas.hpp"
 #include "copy/staging.hpp"
 #include "input/locate.hpp"
@@ -16,10 +17,13 @@
 #include "select/foreign_names.hpp"
 #include "select/model_check.hpp"
 #include "select/select.hpp"
+#include "text/quantity.hpp"
 #include "unshard/json_file.hpp"
+#include "unshard/model_directory.hpp"
 #include "verify/verify.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
@@ -39,9 +43,8 @@ struct Output {
 };
 
 nlohmann::json model_config(const std::string& assets) {
-    const std::filesystem::path file = std::filesystem::path(assets) / "config.json";
-    if (assets.empty() || !std::filesystem::exists(file)) return nullptr;
-    return read_json(file.string());
+    if (assets.empty() || !has_model_file(assets, "config.json")) return nullptr;
+    return read_json((std::filesystem::path(assets) / "config.json").string());
 }
 
 Plan merge(const Pipeline::Merge& wanted, const Model& model, const Plugins& plugins, unsigned threads) {
@@ -52,6 +55,15 @@ Plan merge(const Pipeline::Merge& wanted, const Model& model, const Plugins& plu
     if (!wanted.rules.empty()) request.options["rules"] = rules_file(wanted.rules, request.models);
     request.threads = threads;
     return plugins.merger(model.merger)->plan(model.index, request);
+}
+
+/// What a writer copies from the model's directory does not come from elsewhere by a link.
+void check_assets(const Layout& layout, const std::string& directory) {
+    for (const Asset& asset : layout.assets) {
+        if (lies_in(std::filesystem::path(asset.source), std::filesystem::path(directory))) {
+            check_stays_in(directory, asset.source);
+        }
+    }
 }
 
 Output lay_out(const Pipeline::Output& wanted, std::shared_ptr<const Plan> plan, const std::string& assets,
@@ -66,25 +78,53 @@ Output lay_out(const Pipeline::Output& wanted, std::shared_ptr<const Plan> plan,
     request.threads = threads;
     Output output{&wanted, plugins.writer(wanted.writer), std::move(plan), {}, {}};
     output.layout = output.writer->layout(*output.plan, request);
+    check_assets(output.layout, assets);
     output.destinations = lower(*output.plan, output.layout);
     return output;
 }
 
+/// What everybody may do who may read all of the checkpoint: a private one does not become a public model.
+mode_t access_of(const CheckpointIndex& index) {
+    mode_t access = 0666;
+    for (const SourceFile& file : index.files) {
+        struct stat found{};
+        if (::stat(file.path.c_str(), &found) == 0) access &= found.st_mode;
+    }
+    return access;
+}
+
+/// Files of which the reader, perhaps an older plugin, does not say what they were when it read them.
+void stamp_files(CheckpointIndex& index) {
+    for (SourceFile& file : index.files) {
+        if (file.packed || file.stamp != FileStamp()) continue;
+        const InputFile now(file.path);
+        if (now.bytes() == file.bytes) file.stamp = now.stamp();
+    }
+}
+
 CopyReport copy_all(const CheckpointIndex& index, const std::vector<Output>& outputs, const Pipeline& pipeline,
-                    bool force, Observer& observer) {
+                    const RunOptions& options, Observer& observer, std::vector<std::string>& warnings) {
     std::vector<Stage> stages;
+    const mode_t access = access_of(index);
     std::vector<CopyTask> tasks;
     std::uint64_t total = 0;
     stages.reserve(outputs.size());
     for (const Output& o : outputs) {
-        stages.emplace_back(o.wanted->path, o.layout, force);
+        stages.emplace_back(o.wanted->path, o.layout, options.force, access);
         tasks.push_back({o.plan.get(), &o.layout, &o.destinations, &stages.back(), o.writer.get()});
         for (const OutputFile& f : o.layout.files) total += f.bytes;
     }
     const CopySettings settings{thread_count(pipeline.engine), pipeline.engine.tile_mib << 20,
                                 pipeline.merge.verify_replicas};
     CopyReport report = copy(index, tasks, settings, [&](std::uint64_t done) { observer.progress(done, total); });
-    for (Stage& stage : stages) stage.commit();
+    for (const Stage& stage : stages) {
+        for (const std::string& path : stage.removed()) {
+            warnings.push_back(fmt::format("{}: was left by a conversion that was killed, and is removed", path));
+        }
+    }
+    for (const std::string& path : commit(stages, options.sync)) {
+        warnings.push_back(fmt::format("{}: holds the output that was replaced, and cannot be removed", path));
+    }
     return report;
 }
 
@@ -102,10 +142,11 @@ void describe(RunReport& report, const CheckpointIndex& index, const Plan& plan)
 
 OutputReport describe(const Output& output) {
     const Layout& layout = output.layout;
-    OutputReport report{output.wanted->path, output.wanted->writer, layout.files, 0, layout.placed.size(), {},
-                        layout.dropped};
+    OutputReport report{
+        output.wanted->path, output.wanted->writer, layout.files, 0, layout.placed.size(), {}, layout.dropped, {}};
     for (const OutputFile& f : layout.files) report.bytes += f.bytes;
     for (const Asset& a : layout.assets) report.assets.push_back(a.name);
+    report.left_behind = layout.left_behind;
     return report;
 }
 
@@ -169,6 +210,7 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     model.index.dropped.insert(model.index.dropped.end(), input.passed_over.begin(), input.passed_over.end());
     for (const std::string& text : model.index.warnings) observer.warning(text);
     verify_index(model.index);
+    stamp_files(model.index);
     model.assets = locate_assets(pipeline.input.assets, input.path, pipeline.input.path);
     model.config = model_config(model.assets);
     const bool is_conversion = !pipeline.outputs.empty();
@@ -219,6 +261,7 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     for (const Output& o : outputs) {
         warn(report, observer, o.layout.warnings);
         verify_layout(*o.plan, o.layout, o.destinations);
+        check_replaceable(final_path(o.wanted->path), o.layout, options.force);
         report.outputs.push_back(describe(o));
     }
     report.input = model.path;
@@ -230,7 +273,9 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
 
     if (!options.dry_run) {
         observer.pass("copy");
-        report.copied = copy_all(index, outputs, pipeline, options.force, observer);
+        std::vector<std::string> warnings;
+        report.copied = copy_all(index, outputs, pipeline, options, observer, warnings);
+        warn(report, observer, warnings);
     }
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return report;

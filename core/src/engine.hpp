@@ -21,6 +21,7 @@ struct Observer {
 struct RunOptions {
     bool dry_run = false;  ///< stop after verify: no file is made
     bool force = false;    ///< replace existing outputs, once the new ones are complete
+    bool sync = true;      ///< outputs are on the disk before they get their names
 };
 
 struct OutputReport {
@@ -30,7 +31,8 @@ struct OutputReport {
     std::uint64_t bytes = 0;        ///< of all files, without assets
     std::uint64_t tensors = 0;
     std::vector<std::string> assets;
-    std::vector<Dropped> dropped;  ///< by the writer
+    std::vector<Dropped> dropped;               ///< by the writer
+    std::vector<std::string> left_behind = {};  ///< files beside the model that are not copied
 };
 
 /// What a conversion did, or, for a dry run, would do.

@@ -18,13 +18,15 @@ inline CheckpointIndex sample_index() {
     stated.origin = Dims{5, 0};
     Shard placed = stated;
     placed.origin.reset();
+    placed.crc32 = 0x89abcdef;
     placed.mesh = 1;
     placed.placements = {{PlacementKind::replicate, 0, 1}, {PlacementKind::strided_shard, 1, 2}};
     CheckpointIndex index;
     index.format = "toy, 4 ranks";
     index.ranks = 4;
-    index.files = {
-        {"rank_0.toy", 10}, {"rank_1.toy", 1ULL << 40}, {"a part", 99, Packed{Packed::Format::zstd, 1, 64, 33}}};
+    index.files = {{"rank_0.toy", 10},
+                   {"rank_1.toy", 1ULL << 40, std::nullopt, {7, 8, -9, 10}},
+                   {"a part", 99, Packed{Packed::Format::zstd, 1, 64, 33}}};
     index.meshes = {{{4}, {}, {0, 1, 2, 3}}, {{2, 2}, {"dp", "tp"}, {3, 2, 1, 0}}};
     index.tensors = {{"a.weight", DType::bf16, Dims{10, 3}, {stated, placed}},
                      {"b", DType::u8, std::nullopt, {}},
@@ -56,6 +58,7 @@ inline Layout sample_layout() {
     layout.assets = {{"/in/config.json", "config.json"}};
     layout.dropped = {{"b.bias", "the format has no place for it"}};
     layout.warnings = {"no tokenizer"};
+    layout.left_behind = {"optimizer.pt", "runs/"};
     return layout;
 }
 

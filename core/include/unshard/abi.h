@@ -10,7 +10,9 @@
  * once. Growth: minor versions add members at the end of records and tables. Each table starts with its size; each
  * record arrives in an unshard_array that states the size of one item. A member that lies past that size reads as zero.
  *
- * History: 1.0, the first. 1.1: source files may be packed, source tensors stored in blocks. */
+ * History: 1.0, the first. 1.1: source files may be packed, source tensors stored in blocks. 1.2: what tells
+ * a source file that was written to after it was indexed, checksums of storages,
+ * files that a writer leaves behind. */
 #ifndef UNSHARD_ABI_H
 #define UNSHARD_ABI_H
 
@@ -22,7 +24,7 @@ extern "C" {
 
 #define UNSHARD_ABI_MAGIC UINT64_C(0x0044524148534e55) /* "UNSHARD\0", little-endian */
 #define UNSHARD_ABI_MAJOR 1
-#define UNSHARD_ABI_MINOR 1
+#define UNSHARD_ABI_MINOR 2
 
 /* Bytes, UTF-8 where they are text; not terminated. */
 typedef struct unshard_string {
@@ -75,6 +77,8 @@ typedef struct unshard_shard {
     unshard_array placements; /* of unshard_placement */
     uint32_t mesh;
     uint32_t reserved;
+    uint32_t has_crc32; /* since 1.2, 0 or 1 */
+    uint32_t crc32;     /* since 1.2, of the storage's bytes, as in a zip */
 } unshard_shard;
 
 typedef struct unshard_encoding {
@@ -99,6 +103,10 @@ typedef struct unshard_source_file {
     uint32_t packed_file; /* since 1.1, as are the next two */
     uint64_t packed_offset;
     uint64_t packed_bytes;
+    uint64_t device; /* since 1.2, as are the next three: of stat, when it was indexed; all 0: not known */
+    uint64_t inode;
+    int64_t modified_ns;
+    int64_t changed_ns;
 } unshard_source_file;
 
 typedef struct unshard_dropped {
@@ -178,13 +186,14 @@ typedef struct unshard_asset {
 } unshard_asset;
 
 typedef struct unshard_layout {
-    unshard_array encodings; /* of unshard_encoding */
-    unshard_array files;     /* of unshard_output_file */
-    unshard_array literals;  /* of unshard_literal */
-    unshard_array placed;    /* of unshard_placed */
-    unshard_array assets;    /* of unshard_asset */
-    unshard_array dropped;   /* of unshard_dropped */
-    unshard_array warnings;  /* of unshard_string */
+    unshard_array encodings;   /* of unshard_encoding */
+    unshard_array files;       /* of unshard_output_file */
+    unshard_array literals;    /* of unshard_literal */
+    unshard_array placed;      /* of unshard_placed */
+    unshard_array assets;      /* of unshard_asset */
+    unshard_array dropped;     /* of unshard_dropped */
+    unshard_array warnings;    /* of unshard_string */
+    unshard_array left_behind; /* since 1.2, of unshard_string */
 } unshard_layout;
 
 /* ---- calls ------------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "unshard/abi.h"
+#include "unshard/json_file.hpp"
 #include "unshard/layout.hpp"
 #include "unshard/request.hpp"
 
@@ -70,9 +71,12 @@ inline std::string json_text(const nlohmann::json& object) {
 /// The object in a JSON text; an absent text is an empty object.
 inline nlohmann::json json_object(unshard_string s) {
     if (s.size == 0) return nlohmann::json::object();
-    nlohmann::json object = nlohmann::json::parse(s.data, s.data + s.size, nullptr, false);
-    if (!object.is_object()) throw RecordError("options or metadata are not a JSON object");
-    return object;
+    try {
+        nlohmann::json object = parse_json({s.data, s.size});
+        if (object.is_object()) return object;
+    } catch (const Error&) {
+    }
+    throw RecordError("options or metadata are not a JSON object");
 }
 
 /// Owns the arrays of outgoing records.
@@ -172,6 +176,8 @@ inline unshard_shard record(Records& own, const Shard& s) {
     r.placements = own.array(s.placements, [](const Placement& p) {
         return unshard_placement{static_cast<std::uint32_t>(p.kind), p.dim, p.split_factor};
     });
+    r.has_crc32 = s.crc32.has_value();
+    r.crc32 = s.crc32.value_or(0);
     return r;
 }
 
@@ -194,6 +200,7 @@ inline Shard value(const unshard_shard& r) {
     if (r.has_origin != 0) s.origin = value(r.origin);
     if (r.has_mesh != 0) s.mesh = r.mesh;
     s.placements = values<unshard_placement>(r.placements, [](const unshard_placement& p) { return value(p); });
+    if (r.has_crc32 != 0) s.crc32 = r.crc32;
     return s;
 }
 
@@ -201,6 +208,10 @@ inline unshard_source_file record(const SourceFile& f) {
     unshard_source_file r{};
     r.path = text(f.path);
     r.bytes = f.bytes;
+    r.device = f.stamp.device;
+    r.inode = f.stamp.inode;
+    r.modified_ns = f.stamp.modified_ns;
+    r.changed_ns = f.stamp.changed_ns;
     if (!f.packed) return r;
     r.packing = static_cast<std::uint32_t>(f.packed->format);
     r.packed_file = f.packed->file;
@@ -209,7 +220,7 @@ inline unshard_source_file record(const SourceFile& f) {
     return r;
 }
 inline SourceFile value(const unshard_source_file& r) {
-    SourceFile f{text(r.path), r.bytes};
+    SourceFile f{text(r.path), r.bytes, std::nullopt, {r.device, r.inode, r.modified_ns, r.changed_ns}};
     if (r.packing == 0) return f;
     const auto format = static_cast<Packed::Format>(r.packing);
     if (format != Packed::Format::zstd) throw RecordError("packing " + std::to_string(r.packing) + " is unknown");
@@ -339,6 +350,7 @@ inline unshard_layout record(Records& own, const Layout& layout) {
     r.assets = own.array(layout.assets, [](const Asset& a) { return unshard_asset{text(a.source), text(a.name)}; });
     r.dropped = records(own, layout.dropped);
     r.warnings = own.strings(layout.warnings);
+    r.left_behind = own.strings(layout.left_behind);
     return r;
 }
 
@@ -354,6 +366,7 @@ inline Layout value(const unshard_layout& r) {
         values<unshard_asset>(r.assets, [](const unshard_asset& a) { return Asset{text(a.source), text(a.name)}; });
     layout.dropped = dropped(r.dropped);
     layout.warnings = strings(r.warnings);
+    layout.left_behind = strings(r.left_behind);
     return layout;
 }
 

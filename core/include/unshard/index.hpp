@@ -4,6 +4,7 @@
 #include "unshard/dims.hpp"
 #include "unshard/dtype.hpp"
 #include "unshard/encoding.hpp"
+#include "unshard/input_file.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -39,11 +40,12 @@ struct Shard {
     std::uint64_t bytes = 0;   ///< the storage's size; nothing outside it is ever read
     std::uint64_t first = 0;   ///< elements
     Dims shape;
-    Dims stride;                        ///< elements, one for each dimension of `shape`
-    std::uint32_t rank = 0;             ///< the global rank that saved it
-    std::optional<Dims> origin;         ///< where it lies in the whole tensor, when the format states that
-    std::optional<std::uint32_t> mesh;  ///< into CheckpointIndex::meshes, when it has placements
-    std::vector<Placement> placements;  ///< one for each dimension of the mesh
+    Dims stride;                         ///< elements, one for each dimension of `shape`
+    std::uint32_t rank = 0;              ///< the global rank that saved it
+    std::optional<Dims> origin;          ///< where it lies in the whole tensor, when the format states that
+    std::optional<std::uint32_t> mesh;   ///< into CheckpointIndex::meshes, when it has placements
+    std::vector<Placement> placements;   ///< one for each dimension of the mesh
+    std::optional<std::uint32_t> crc32;  ///< of the storage's bytes, when the format states it: that of zip
     friend bool operator==(const Shard&, const Shard&) = default;
 };
 
@@ -95,8 +97,14 @@ struct SourceFile {
     std::string path;  ///< for packed ones: what messages call it
     std::uint64_t bytes = 0;
     std::optional<Packed> packed = std::nullopt;
+    FileStamp stamp = {};  ///< when it was indexed; all zero: not known
     friend bool operator==(const SourceFile&, const SourceFile&) = default;
 };
+
+/// What an index says of a file that is open.
+inline SourceFile source_file(const InputFile& file) {
+    return {file.path(), file.bytes(), std::nullopt, file.stamp()};
+}
 
 /// Something that is not converted, and why. Nothing is left out in silence.
 struct Dropped {

@@ -17,19 +17,40 @@
 
 namespace unshard {
 
+/// What tells a file from another of the same name, and from itself after it was written to.
+struct FileStamp {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
+    friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
+inline FileStamp stamp_of(const struct stat& st) {
+    const auto ns = [](const timespec& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; };
+    return {st.st_dev, st.st_ino, ns(st.st_mtim), ns(st.st_ctim)};
+}
+
 /// A regular file opened for reading. Any thread may call `read_at`.
 class InputFile {
 public:
-    /// Throws Error when the path cannot be opened or is not a regular file.
+    /// Throws Error when the path cannot be opened or is not a regular file. Does not wait for one: opening a pipe that
+    /// nobody writes to would.
     explicit InputFile(std::string path) : path_(std::move(path)) {
-        fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+        do {
+            fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        } while (fd_ < 0 && errno == EINTR);
         if (fd_ < 0) throw Error(path_ + ": cannot open: " + std::strerror(errno));
         look_at_file();
     }
     /// Takes over an open file, whose size is what it has now. `name` is for messages.
     InputFile(int descriptor, std::string name) : path_(std::move(name)), fd_(descriptor) { look_at_file(); }
     InputFile(InputFile&& other) noexcept
-        : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), bytes_(other.bytes_) {}
+        : path_(std::move(other.path_)),
+          fd_(std::exchange(other.fd_, -1)),
+          bytes_(other.bytes_),
+          stamp_(other.stamp_),
+          mode_(other.mode_) {}
     InputFile& operator=(InputFile&&) = delete;
     InputFile(const InputFile&) = delete;
     InputFile& operator=(const InputFile&) = delete;
@@ -39,7 +60,17 @@ public:
 
     const std::string& path() const { return path_; }
     std::uint64_t bytes() const { return bytes_; }
+    const FileStamp& stamp() const { return stamp_; }
+    mode_t mode() const { return mode_; }
     int descriptor() const { return fd_; }
+
+    /// Throws Error when the file was written to since it was opened.
+    void check_unchanged() const {
+        struct stat now{};
+        if (::fstat(fd_, &now) != 0) throw Error(path_ + ": cannot look at it: " + std::strerror(errno));
+        if (stamp_of(now) == stamp_ && static_cast<std::uint64_t>(now.st_size) == bytes_) return;
+        throw Error(path_ + ": was changed while it was being read: convert it again when nothing writes to it");
+    }
 
     /// Fills `into` from `offset` on. Throws Error when the file ends before, or on an I/O error.
     void read_at(std::uint64_t offset, std::span<std::byte> into) const {
@@ -70,16 +101,24 @@ public:
 private:
     void look_at_file() {
         struct stat st{};
-        if (::fstat(fd_, &st) != 0 || !S_ISREG(st.st_mode)) {
-            ::close(fd_);
-            throw Error(path_ + ": not a regular file");
+        const bool is_known = ::fstat(fd_, &st) == 0;
+        const int reason = errno;
+        if (is_known && S_ISREG(st.st_mode)) {
+            bytes_ = static_cast<std::uint64_t>(st.st_size);
+            stamp_ = stamp_of(st);
+            mode_ = st.st_mode;
+            return;
         }
-        bytes_ = static_cast<std::uint64_t>(st.st_size);
+        ::close(fd_);
+        throw Error(path_ +
+                    (is_known ? ": not a regular file" : std::string(": cannot look at it: ") + std::strerror(reason)));
     }
 
     std::string path_;
     int fd_ = -1;
     std::uint64_t bytes_ = 0;
+    FileStamp stamp_;
+    mode_t mode_ = 0;
 };
 
 }  // namespace unshard

@@ -52,6 +52,7 @@ struct Layout {
     std::vector<Asset> assets;
     std::vector<Dropped> dropped;
     std::vector<std::string> warnings;
+    std::vector<std::string> left_behind;  ///< files beside the model that are not copied: named in the summary
     friend bool operator==(const Layout&, const Layout&) = default;
 };
 

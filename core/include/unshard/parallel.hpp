@@ -11,7 +11,8 @@
 
 namespace unshard {
 
-/// Calls `work(worker)` once on each of `workers` threads and waits for all; the first exception is rethrown.
+/// Calls `work(worker)` once on each of up to `workers` threads, fewer where the system gives no more, and waits for
+/// all; so work is taken from a cursor, not dealt out by number. The first exception is rethrown.
 template <class Work>
 void on_each_worker(unsigned workers, Work work) {
     std::exception_ptr failure;
@@ -26,7 +27,12 @@ void on_each_worker(unsigned workers, Work work) {
     };
     {
         std::vector<std::jthread> threads;
-        for (unsigned i = 1; i < workers; ++i) threads.emplace_back(guarded, i);
+        try {
+            threads.reserve(workers);
+            for (unsigned i = 1; i < workers; ++i) threads.emplace_back(guarded, i);
+        } catch (const std::exception&) {
+            // those that could be made, this one at least, do all of it
+        }
         guarded(0);
     }
     if (failure) std::rethrow_exception(failure);

@@ -10,6 +10,7 @@
 #include "unshard/abi_records.hpp"
 
 #include <exception>
+#include <new>
 #include <span>
 #include <string_view>
 
@@ -58,6 +59,8 @@ std::int32_t guarded(const unshard_sink* sink, std::int32_t failed, Body body) n
         sink->fail(sink->host, text(std::string_view(e.what())), UNSHARD_FAILURE_ERROR);
     } catch (const std::filesystem::filesystem_error& e) {
         sink->fail(sink->host, text(error_text(e)), UNSHARD_FAILURE_ERROR);
+    } catch (const std::bad_alloc&) {
+        sink->fail(sink->host, text(std::string_view("out of memory")), UNSHARD_FAILURE_ERROR);
     } catch (const std::exception& e) {
         sink->fail(sink->host, text(std::string_view(e.what())), UNSHARD_FAILURE_UNEXPECTED);
     } catch (...) {

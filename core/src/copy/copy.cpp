@@ -25,13 +25,19 @@ std::vector<const Plan*> plans_of(const std::vector<CopyTask>& tasks) {
     return plans;
 }
 
+std::vector<std::string> directories_of(const std::vector<CopyTask>& tasks) {
+    std::vector<std::string> directories;
+    for (const CopyTask& task : tasks) directories.push_back(task.stage->directory());
+    return directories;
+}
+
 class CopyPass {
 public:
     CopyPass(const CheckpointIndex& index, const std::vector<CopyTask>& tasks, const CopySettings& settings,
              const ProgressFn& progress)
         : index_(index),
           settings_(settings),
-          sources_(index, plans_of(tasks), settings.threads, tasks.empty() ? "." : tasks.front().stage->directory()),
+          sources_(index, plans_of(tasks), settings.threads, directories_of(tasks)),
           progress_(progress) {
         for (const CopyTask& task : tasks) {
             for (const Destination& d : *task.destinations) add(task.plan->tensors[d.tensor], d, task);
@@ -43,6 +49,7 @@ public:
         const std::uint64_t threads = std::clamp<std::uint64_t>(tiling_.size(), 1, std::max(settings_.threads, 1U));
         on_each_worker(static_cast<unsigned>(threads), [this](unsigned) { work(); });
         if (failure_) std::rethrow_exception(failure_);
+        sources_.finish(settings_.threads);
         progress_.finish();
         report_.bytes_written = progress_.done();
         report_.overflowed_tensors.assign(overflowed_.begin(), overflowed_.end());
@@ -55,6 +62,9 @@ private:
         filling.stage = task.stage;
         filling.writer = task.writer;
         filling.compares = settings_.verify_replicas || compares_replicas(tensor, settings_.tile_bytes);
+        for (const Copy& replica : destination.replicas) {
+            report_.replicas += replica.box.extent.numel() * size_of(tensor.dtype);
+        }
         tiling_.append(destination.dims.numel(), tile_elems(destination, filling.elem_bytes(), settings_.tile_bytes));
         fillings_.push_back(std::move(filling));
     }

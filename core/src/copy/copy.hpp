@@ -33,6 +33,7 @@ struct CopyReport {
     std::uint64_t replicas_compared = 0;          ///< bytes
     std::uint64_t overflowed = 0;                 ///< finite values that became infinite in a narrower type
     std::vector<std::string> overflowed_tensors;  ///< names, sorted
+    std::uint64_t replicas = 0;                   ///< bytes, those not compared too
 };
 
 /// Writes literals, tensors and assets of all tasks. Memory: threads x (a few tiles) whatever the tensors' sizes.

@@ -161,21 +161,20 @@ void pick(const Walk& walk, const std::byte* source, std::byte* tile, std::uint6
 }  // namespace
 
 // The recursion halves the walk: it is no deeper than the number of bits in the tile's element count.
-void Gatherer::gather(const InputFile& file, std::uint64_t storage, const Walk& walk, std::uint64_t elem_bytes,
-                      std::byte* tile) {
-    const std::uint64_t begin = storage + walk.source * elem_bytes;
+void Gatherer::gather(const OpenStorage& storage, const Walk& walk, std::uint64_t elem_bytes, std::byte* tile) {
+    const std::uint64_t begin = walk.source * elem_bytes;
     if (is_run(walk)) {
-        return file.read_at(begin, {tile + walk.target * elem_bytes, walk.count() * elem_bytes});
+        return storage.read_at(begin, {tile + walk.target * elem_bytes, walk.count() * elem_bytes});
     }
     const std::uint64_t bytes = span_elems(walk) * elem_bytes;
     if (bytes <= span_bytes_ && is_dense(walk, elem_bytes)) {
         const std::span<std::byte> span = buffer_.take(bytes);
-        file.read_at(begin, span);
+        storage.read_at(begin, span);
         return pick(walk, span.data(), tile, elem_bytes);
     }
     const auto [first, second] = halves(walk);
-    gather(file, storage, first, elem_bytes, tile);
-    gather(file, storage, second, elem_bytes, tile);
+    gather(storage, first, elem_bytes, tile);
+    gather(storage, second, elem_bytes, tile);
 }
 
 }  // namespace unshard

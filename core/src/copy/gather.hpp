@@ -1,7 +1,7 @@
 // Elements from where a shard keeps them to where a tile has them.
 #pragma once
 
-#include "unshard/input_file.hpp"
+#include "copy/sources.hpp"
 #include "unshard/plan.hpp"
 
 #include <array>
@@ -68,9 +68,8 @@ public:
     /// Reads at most `span_bytes` at once.
     explicit Gatherer(std::uint64_t span_bytes) : span_bytes_(span_bytes) {}
 
-    /// Puts the walk's elements in their places in the tile. The storage begins at byte `storage` of the file.
-    void gather(const InputFile& file, std::uint64_t storage, const Walk& walk, std::uint64_t elem_bytes,
-                std::byte* tile);
+    /// Puts the walk's elements in their places in the tile.
+    void gather(const OpenStorage& storage, const Walk& walk, std::uint64_t elem_bytes, std::byte* tile);
 
 private:
     std::uint64_t span_bytes_;

@@ -1,14 +1,15 @@
 #include "copy/output_path.hpp"
 
-#include "copy/staging.hpp"
+#include "text/quantity.hpp"
+#include "unshard/directory.hpp"
+#include "unshard/model_directory.hpp"
+#include "unshard/name_list.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <set>
 
 namespace unshard {
 namespace fs = std::filesystem;
@@ -21,18 +22,6 @@ fs::path resolved(const std::string& path) {
     return result.has_filename() ? result : result.parent_path();
 }
 
-/// Whether `inner` is `outer` or lies in it.
-bool is_within(const fs::path& inner, const fs::path& outer) {
-    return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
-}
-
-bool looks_like_model(const fs::path& directory) {
-    return std::ranges::any_of(fs::directory_iterator(directory), [](const fs::directory_entry& entry) {
-        const fs::path& file = entry.path();
-        return file.filename() == "config.json" || file.extension() == ".safetensors" || file.extension() == ".gguf";
-    });
-}
-
 bool is_mount_point(const fs::path& directory) {
     struct stat own{};
     struct stat parent{};
@@ -40,37 +29,84 @@ bool is_mount_point(const fs::path& directory) {
            own.st_dev != parent.st_dev;
 }
 
-/// A directory that can be renamed away without harm to anybody.
-void check_replaceable_directory(const fs::path& path) {
+/// The name of one of several numbered parts: "model-00001-of-00003.safetensors".
+bool is_part(std::string_view name, std::string_view extension) {
+    if (!name.ends_with(extension)) return false;
+    name.remove_suffix(extension.size());
+    constexpr std::string_view kShape = "-#####-of-#####";
+    if (name.size() <= kShape.size()) return false;
+    name.remove_prefix(name.size() - kShape.size());
+    return std::equal(name.begin(), name.end(), kShape.begin(),
+                      [](char c, char shape) { return shape == '#' ? c >= '0' && c <= '9' : c == shape; });
+}
+
+/// Weights, by the names that a conversion gives them.
+bool is_weights(std::string_view name) {
+    return name == "model.safetensors" || name == "model.safetensors.index.json" ||
+           (name.starts_with("model-") && is_part(name, ".safetensors")) || is_part(name, ".gguf");
+}
+
+/// What is in a directory that no conversion like this one has put there.
+std::vector<std::string> strangers_in(const fs::path& directory, const Layout& layout) {
+    std::set<std::string> own;
+    for (const OutputFile& file : layout.files) own.insert(file.name);
+    for (const Asset& asset : layout.assets) own.insert(asset.name);
+    std::vector<std::string> strangers;
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
+        const std::string name = entry.path().lexically_relative(directory).string();
+        const bool is_inner = entry.is_directory() && !entry.is_symlink();
+        if (!is_inner && !own.contains(name) && !is_weights(name)) strangers.push_back(name);
+    }
+    std::sort(strangers.begin(), strangers.end());
+    return strangers;
+}
+
+void check_replaceable_directory(const fs::path& path, const Layout& layout) {
     std::error_code error;
     const fs::path here = fs::current_path(error);
-    if (!error && is_within(here, path)) {
+    if (!error && lies_in(here, path)) {
         throw Error(fmt::format("{}: the current directory is in it, it is not replaced: change to another directory",
                                 path.string()));
     }
     if (is_mount_point(path)) {
         throw Error(fmt::format("{}: is a mount point and cannot be replaced: name a directory in it", path.string()));
     }
-    const bool is_empty = fs::is_empty(path, error);
-    if (error) throw Error(fmt::format("{}: {}", path.string(), error.message()));
-    if (!is_empty && !looks_like_model(path)) {
-        throw Error(
-            fmt::format("{}: holds no model (config.json, *.safetensors or *.gguf), it is not replaced: "
-                        "remove it yourself or name another",
-                        path.string()));
-    }
+    const std::vector<std::string> strangers = strangers_in(path, layout);
+    if (strangers.empty()) return;
+    throw Error(
+        fmt::format("{}: has {} that this conversion does not write, {}: it is not replaced: take {} away, or "
+                    "name another output",
+                    path.string(), count_of(strangers.size(), "file"), name_list(strangers),
+                    strangers.size() == 1 ? "it" : "them"));
+}
+
+/// A file that nobody expects to be overwritten by a model.
+void check_replaceable_file(const fs::path& path) {
+    if (path.extension() == ".gguf" || path.extension() == ".safetensors" || fs::file_size(path) == 0) return;
+    throw Error(
+        fmt::format("{}: is a file that no conversion has written, it is not replaced: remove it yourself or "
+                    "name another output",
+                    path.string()));
+}
+
+fs::path nearest_directory(const fs::path& path) {
+    fs::path parent = path.parent_path();
+    while (kind_of(parent) == PathKind::nothing && parent.has_relative_path()) parent = parent.parent_path();
+    return parent;
 }
 
 void check_writable(const fs::path& path) {
-    fs::path parent = path.parent_path();
-    std::error_code error;
-    while (!fs::exists(parent, error) && parent.has_relative_path()) parent = parent.parent_path();
-    if (!fs::is_directory(parent, error)) {
+    const fs::path parent = nearest_directory(path);
+    if (!has_directory(parent)) {
         throw Error(fmt::format("{}: '{}' is not a directory", path.string(), parent.string()));
     }
     if (::access(parent.c_str(), W_OK | X_OK) != 0) {
         throw Error(fmt::format("{}: cannot write in '{}': {}", path.string(), parent.string(), std::strerror(errno)));
     }
+}
+
+void check_absent(const fs::path& path) {
+    if (is_there(path)) throw Error(fmt::format("{}: exists: pass --force to replace it", path.string()));
 }
 
 }  // namespace
@@ -86,29 +122,35 @@ fs::path final_path(const std::string& output) {
     return path;
 }
 
-void check_replaceable(const fs::path& path, bool force) {
-    std::error_code error;
-    const fs::file_status status = fs::status(path, error);
-    if (status.type() == fs::file_type::not_found) return;
-    if (error) throw Error(fmt::format("{}: {}", path.string(), error.message()));
-    if (!force) throw Error(fmt::format("{}: exists: pass --force to replace it", path.string()));
-    if (fs::is_regular_file(status)) return;
-    if (!fs::is_directory(status)) {
+bool is_one_file(const Layout& layout) {
+    return layout.files.size() == 1 && layout.files.front().name.empty();
+}
+
+void check_replaceable(const fs::path& path, const Layout& layout, bool force) {
+    if (!force) return check_absent(path);
+    const PathKind old = kind_of(path);
+    if (old == PathKind::nothing) return;
+    if (old == PathKind::other) {
         throw Error(fmt::format("{}: is neither a file nor a directory, it is not replaced", path.string()));
     }
-    check_replaceable_directory(path);
+    const bool is_file = is_one_file(layout);
+    if ((old == PathKind::file) != is_file) {
+        throw Error(fmt::format("{}: is a {}, the output is a {}: it is not replaced", path.string(),
+                                is_file ? "directory" : "file", is_file ? "file" : "directory"));
+    }
+    is_file ? check_replaceable_file(path) : check_replaceable_directory(path, layout);
 }
 
 void check_output_path(const std::string& output, const std::string& input, bool force) {
     const fs::path path = final_path(output);
     const fs::path source = resolved(input);
-    if (is_within(path, source)) {
+    if (lies_in(path, source)) {
         throw Error(fmt::format("{}: the output lies in the input '{}': name a path outside it", output, input));
     }
-    if (is_within(source, path)) {
+    if (lies_in(source, path)) {
         throw Error(fmt::format("{}: the input '{}' lies in the output: name another path", output, input));
     }
-    check_replaceable(path, force);
+    if (!force) check_absent(path);
     check_writable(path);
 }
 

@@ -1,45 +1,85 @@
-// The checkpoint's files, open for the copy pass.
+// The checkpoint's files during the copy pass.
 #pragma once
 
 #include "copy/scratch_file.hpp"
+#include "copy/storage_check.hpp"
 #include "unshard/index.hpp"
 #include "unshard/input_file.hpp"
 #include "unshard/plan.hpp"
 
 #include <memory>
+#include <mutex>
+#include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace unshard {
 
-/// Lets the process open as many files as the system allows it: a checkpoint may have thousands.
-void raise_descriptor_limit();
-
-/// Where the bytes of a source file can be read.
-struct Source {
-    const InputFile* file = nullptr;
-    std::uint64_t begin = 0;  ///< where its first byte is
-};
-
-/// Open files by their number in the index; only those that plans read. What is packed is unpacked here, into one
-/// file without a name.
-class Sources {
+/// A storage that is open: its bytes, and who wants to see them.
+class OpenStorage {
 public:
-    /// Unpacks on up to `threads` threads into `scratch_directory`. Throws Error when a file cannot be opened, has
-    /// changed its size since it was indexed, or does not unpack to what the index says.
-    Sources(const CheckpointIndex& index, const std::vector<const Plan*>& plans, unsigned threads,
-            const std::string& scratch_directory);
+    OpenStorage(std::shared_ptr<const InputFile> file, std::uint64_t begin, StorageCheck* check)
+        : file_(std::move(file)), begin_(begin), check_(check) {}
 
-    const Source& operator[](std::uint32_t file) const { return sources_[file]; }
+    /// Bytes from `offset` of the storage on. Throws Error on an I/O error.
+    void read_at(std::uint64_t offset, std::span<std::byte> into) const {
+        file_->read_at(begin_ + offset, into);
+        if (check_) check_->take(offset, into);
+    }
 
 private:
-    void open(const CheckpointIndex& index, std::uint32_t number);
-    void unpack(const CheckpointIndex& index, const std::vector<std::uint32_t>& packed, unsigned threads,
-                const std::string& scratch_directory);
+    std::shared_ptr<const InputFile> file_;
+    std::uint64_t begin_ = 0;  ///< where its first byte is in the file
+    StorageCheck* check_ = nullptr;
+};
 
-    std::vector<std::unique_ptr<InputFile>> files_;
+/// The files that plans read, of which a few are open at a time. What is packed is unpacked here, into one file without
+/// a name.
+class Sources {
+public:
+    /// Unpacks on up to `threads` threads into the first of `scratch_directories` that has the space. `index` outlives
+    /// this. Throws Error when a file cannot be opened, was written to since it was indexed, or does not unpack to what
+    /// the index says.
+    Sources(const CheckpointIndex& index, const std::vector<const Plan*>& plans, unsigned threads,
+            const std::vector<std::string>& scratch_directories);
+
+    /// The storage of a shard. Any thread. Throws Error when its file cannot be opened or has changed.
+    OpenStorage open(const Shard& shard);
+
+    /// To be called when everything is read: holds storages against the checksums that the checkpoint states, and files
+    /// against what they were. Throws Error that names what is damaged or has changed.
+    void finish(unsigned threads);
+
+private:
+    struct File {
+        std::shared_ptr<const InputFile> open;
+        std::uint64_t last_use = 0;
+        std::uint64_t begin = 0;  ///< of what was unpacked, in the scratch file
+        bool is_used = false;
+    };
+    using Place = std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>;  ///< file, offset, bytes
+    struct Checked {
+        std::string tensor;  ///< one of those in the storage
+        const Shard* shard = nullptr;
+        std::unique_ptr<StorageCheck> check;
+    };
+
+    std::shared_ptr<const InputFile> opened(std::uint32_t number);
+    void close_surplus();
+    void check_storage(const Checked& checked);
+    void list_checks(const std::vector<const Plan*>& plans);
+    void unpack(const std::vector<std::uint32_t>& packed, unsigned threads,
+                const std::vector<std::string>& scratch_directories);
+
+    const CheckpointIndex& index_;
+    std::map<Place, Checked> checks_;
     std::unique_ptr<ScratchFile> scratch_;
-    std::vector<Source> sources_;
+    std::size_t most_open_;
+    std::mutex mutex_;  ///< of what follows
+    std::vector<File> files_;
+    std::size_t open_ = 0;
+    std::uint64_t uses_ = 0;
 };
 
 }  // namespace unshard

@@ -3,28 +3,24 @@
 
 #include "copy/staging.hpp"
 
+#include "copy/descriptors.hpp"
+#include "copy/durable.hpp"
+#include "copy/output_files.hpp"
 #include "copy/output_path.hpp"
-#include "copy/sources.hpp"
-#include "packing/file_space.hpp"
-#include "text/quantity.hpp"
+#include "copy/replace.hpp"
+#include "copy/workspace.hpp"
 #include "unshard/input_file.hpp"
+#include "unshard/model_directory.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <filesystem>
 #include <mutex>
-#include <ranges>
+#include <set>
 #include <thread>
-#include <utility>
 
 namespace unshard {
 namespace fs = std::filesystem;
@@ -33,13 +29,12 @@ namespace {
 /// What is in the file system because of a stage that is not committed.
 struct Leftovers {
     fs::path final;
-    fs::path temporary;             ///< empty: not made yet
-    std::vector<fs::path> parents;  ///< directories made to hold it, outermost first
+    Workspace workspace;
+    bool holds_old = false;  ///< the workspace has the only copy of an old output
 
     void remove() noexcept {
-        std::error_code ignored;
-        if (!temporary.empty()) fs::remove_all(temporary, ignored);
-        for (const fs::path& p : std::views::reverse(parents)) ::rmdir(p.c_str());  // unless it holds more by now
+        if (!holds_old) workspace.remove();
+        workspace.remove_parents();
     }
 };
 
@@ -54,181 +49,175 @@ Stages& stages() {
     return *instance;
 }
 
-[[noreturn]] void fail(const fs::path& path, std::string_view what) {
-    throw Error(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
-}
-
-void make_directory(const fs::path& path) {
-    if (::mkdir(path.c_str(), 0777) != 0) fail(path, "cannot make this directory");
-}
-
-int make_file(const fs::path& path) {
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) fail(path, "cannot make this file");
-    return fd;
+/// The files' own mode for group and others, within what is allowed; the owner may read and write.
+mode_t mode_within(mode_t access) {
+    return (access & 0066U) | 0600U;
 }
 
 }  // namespace
 
 struct Stage::State {
+    Layout layout;  ///< only what files there are
+    bool force;
+    mode_t access;
     Leftovers leftovers;
-    std::vector<std::string> names;  ///< what messages call the files
-    std::vector<int> descriptors;
-    bool force = false;
-    bool committed = false;
+    OutputFiles files;
+    std::vector<std::string> removed;
+    bool is_committed = false;
 
-    State() = default;
+    State(const Layout& whole, bool force_, mode_t access_) : force(force_), access(access_) {
+        layout.files = whole.files;
+        layout.assets = whole.assets;
+    }
     State(const State&) = delete;
     State& operator=(const State&) = delete;
     ~State() {
-        for (const int fd : descriptors) ::close(fd);
         const std::lock_guard lock(stages().mutex);
-        if (!committed) leftovers.remove();
+        if (!is_committed) leftovers.remove();
         std::erase(stages().open, &leftovers);
     }
 
     void enlist();
-    void make_parents();
-    void name_temporary();
-    void make_files(const Layout& layout);
-    void make_file_of(const OutputFile& file, const fs::path& path);
+    void make_files();
+    std::size_t make_file(const OutputFile& file, mode_t mode);
     fs::path place_of(const std::string& name) const;
-    void close_files();
-    void rename_over_old(bool is_directory) const;
+    Replacement replacement() const;
 };
 
 void Stage::State::enlist() {
+    const fs::path& own = leftovers.final;
     for (const Leftovers* other : stages().open) {
-        if (other->final == leftovers.final) {
-            throw Error(fmt::format("{}: two outputs have this path", leftovers.final.string()));
-        }
+        if (other->final == own) throw Error(fmt::format("{}: two outputs have this path", own.string()));
+        if (!lies_in(own, other->final) && !lies_in(other->final, own)) continue;
+        throw Error(fmt::format("{}: lies in or around another output, '{}': give each a path of its own", own.string(),
+                                other->final.string()));
     }
     stages().open.push_back(&leftovers);
 }
 
-void Stage::State::make_parents() {
-    std::vector<fs::path> missing;
-    std::error_code ignored;
-    for (fs::path p = leftovers.final.parent_path(); !fs::exists(p, ignored) && p.has_relative_path();) {
-        missing.push_back(p);
-        p = p.parent_path();
-    }
-    for (const fs::path& p : std::views::reverse(missing)) {
-        make_directory(p);
-        leftovers.parents.push_back(p);
-    }
-}
-
-/// A name beside the final one that is not taken: a crashed process of the same id may have left some.
-void Stage::State::name_temporary() {
-    static std::atomic<unsigned> number = 0;
-    fs::path path;
-    std::error_code ignored;
-    do {
-        path = leftovers.final.parent_path() /
-               fmt::format(".{}.unshard-{}-{}", leftovers.final.filename().string(), ::getpid(), number++);
-    } while (fs::exists(path, ignored));
-    leftovers.temporary = path;
-}
-
 /// Where a file or asset is until commit. Makes its directory.
 fs::path Stage::State::place_of(const std::string& name) const {
-    const fs::path path = leftovers.temporary / name;
-    std::error_code error;
-    fs::create_directories(path.parent_path(), error);
-    if (error) throw Error(fmt::format("{}: {}", path.parent_path().string(), error.message()));
+    const fs::path path = name.empty() ? leftovers.workspace.fresh() : leftovers.workspace.fresh() / name;
+    fs::create_directories(path.parent_path());
     return path;
 }
 
-void Stage::State::make_file_of(const OutputFile& file, const fs::path& path) {
-    const int fd = make_file(path);
-    descriptors.push_back(fd);
-    names.push_back((file.name.empty() ? leftovers.final : leftovers.final / file.name).string());
-    if (file.bytes != 0 && !claim_space(fd, file.bytes)) {
-        fail(names.back(), fmt::format("cannot have the {} bytes that it needs", grouped(file.bytes)));
-    }
+std::size_t Stage::State::make_file(const OutputFile& file, mode_t mode) {
+    const std::string name = (file.name.empty() ? leftovers.final : leftovers.final / file.name).string();
+    return files.add(place_of(file.name), name, file.bytes, mode_within(mode));
 }
 
-void Stage::State::make_files(const Layout& layout) {
-    const bool is_one_file = layout.files.size() == 1 && layout.files.front().name.empty();
-    std::error_code ignored;
-    const fs::file_status old = fs::status(leftovers.final, ignored);
-    if (fs::exists(old) && fs::is_directory(old) == is_one_file) {
-        throw Error(fmt::format("{}: is a {}, the output is a {}: it is not replaced", leftovers.final.string(),
-                                is_one_file ? "directory" : "file", is_one_file ? "file" : "directory"));
-    }
-    name_temporary();
-    if (is_one_file) return make_file_of(layout.files.front(), leftovers.temporary);
-    make_directory(leftovers.temporary);
-    for (const OutputFile& file : layout.files) make_file_of(file, place_of(file.name));
+void Stage::State::make_files() {
+    if (!is_one_file(layout)) fs::create_directory(leftovers.workspace.fresh());
+    for (const OutputFile& file : layout.files) make_file(file, access);
 }
 
-/// Some file systems report at the close what they could not write.
-void Stage::State::close_files() {
-    for (std::size_t i = 0; i < descriptors.size(); ++i) {
-        if (::close(std::exchange(descriptors[i], -1)) != 0) fail(names[i], "cannot write");
-    }
+Replacement Stage::State::replacement() const {
+    const Workspace& workspace = leftovers.workspace;
+    return {workspace.fresh(), leftovers.final, workspace.old()};
 }
 
-/// A file takes the place of a file at once. A directory cannot: the old one steps aside, and back if that fails.
-void Stage::State::rename_over_old(bool is_directory) const {
-    const fs::path aside = leftovers.temporary.string() + "-old";
-    if (is_directory && ::rename(leftovers.final.c_str(), aside.c_str()) != 0)
-        fail(leftovers.final, "cannot replace it");
-    if (::rename(leftovers.temporary.c_str(), leftovers.final.c_str()) != 0) {
-        const int reason = errno;
-        if (is_directory) ::rename(aside.c_str(), leftovers.final.c_str());
-        errno = reason;
-        fail(leftovers.final, "cannot give the output its name");
-    }
-    std::error_code ignored;
-    if (is_directory) fs::remove_all(aside, ignored);
-}
-
-Stage::Stage(const std::string& output, const Layout& layout, bool force) : state_(std::make_unique<State>()) {
+Stage::Stage(const std::string& output, const Layout& layout, bool force, mode_t access)
+    : state_(std::make_unique<State>(layout, force, access)) {
     raise_descriptor_limit();
     const std::lock_guard lock(stages().mutex);
-    state_->force = force;
-    state_->leftovers.final = final_path(output);
-    check_replaceable(state_->leftovers.final, force);
+    Leftovers& leftovers = state_->leftovers;
+    leftovers.final = final_path(output);
+    state_->removed = remove_dead_workspaces(leftovers.final);
+    check_replaceable(leftovers.final, layout, force);
     state_->enlist();
-    state_->make_parents();
-    state_->make_files(layout);
+    leftovers.workspace.make(leftovers.final);
+    state_->make_files();
 }
 
 Stage::~Stage() = default;
 Stage::Stage(Stage&&) noexcept = default;
 
 void Stage::write(std::uint32_t file, std::uint64_t offset, std::span<const std::byte> bytes) {
-    if (write_at(state_->descriptors[file], offset, bytes)) return;
-    fail(state_->names[file], fmt::format("cannot write at byte {}", grouped(offset)));
+    state_->files.write(file, offset, bytes);
 }
 
 std::string Stage::directory() const {
     return state_->leftovers.final.parent_path().string();
 }
 
+const std::vector<std::string>& Stage::removed() const {
+    return state_->removed;
+}
+
 void Stage::add(const Asset& asset) {
     const std::lock_guard lock(stages().mutex);
     const InputFile source(asset.source);
-    state_->make_file_of({asset.name, source.bytes()}, state_->place_of(asset.name));
-    const auto file = static_cast<std::uint32_t>(state_->descriptors.size() - 1);
+    const std::size_t file = state_->make_file({asset.name, source.bytes()}, source.mode() & state_->access);
     std::vector<std::byte> buffer(std::min<std::uint64_t>(source.bytes(), 1 << 20));
     for (std::uint64_t at = 0; at < source.bytes(); at += buffer.size()) {
         const auto part = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), source.bytes() - at));
         source.read_at(at, part);
-        write(file, at, part);
+        state_->files.write(file, at, part);
+    }
+    source.check_unchanged();
+}
+
+namespace {
+
+/// Undoes what was done, from the last on; says where an old output is that could not be put back.
+std::string take_back(std::span<const Replacement> done, const std::vector<Leftovers*>& leftovers) {
+    std::string text;
+    for (std::size_t i = done.size(); i-- > 0;) {
+        if (take_back(done[i])) continue;
+        leftovers[i]->holds_old = true;
+        text += fmt::format("; '{}' could not be put back, it is in '{}'", done[i].name.string(),
+                            leftovers[i]->workspace.directory().string());
+    }
+    return text;
+}
+
+void sync_parents(const Leftovers& leftovers) {
+    std::set<fs::path> directories = {leftovers.final.parent_path()};
+    for (const fs::path& made : leftovers.workspace.parents()) directories.insert(made.parent_path());
+    for (const fs::path& directory : directories) sync_directory(directory);
+}
+
+/// All replacements, or none.
+void replace_all(std::vector<Replacement>& wanted, const std::vector<Leftovers*>& leftovers, bool sync) {
+    std::size_t done = 0;
+    try {
+        for (; done < wanted.size(); ++done) replace(wanted[done]);
+        for (std::size_t i = 0; sync && i < leftovers.size(); ++i) sync_parents(*leftovers[i]);
+    } catch (const std::exception& e) {
+        if (done < wanted.size()) leftovers[done]->holds_old = wanted[done].is_aside;
+        const std::string text = take_back({wanted.data(), done}, leftovers);
+        throw Error(e.what() + text);
     }
 }
 
-void Stage::commit() {
+}  // namespace
+
+std::vector<std::string> commit(std::span<Stage> all, bool sync) {
     const std::lock_guard lock(stages().mutex);
-    state_->close_files();
-    const fs::path& final = state_->leftovers.final;
-    check_replaceable(final, state_->force);
-    std::error_code ignored;
-    state_->rename_over_old(fs::is_directory(final, ignored));
-    state_->committed = true;
+    std::vector<Replacement> wanted;
+    std::vector<Leftovers*> leftovers;
+    for (const Stage& stage : all) {
+        Stage::State& state = *stage.state_;
+        state.files.finish(sync);
+        if (sync && !is_one_file(state.layout)) sync_directories(state.leftovers.workspace.fresh());
+        wanted.push_back(state.replacement());
+        leftovers.push_back(&state.leftovers);
+    }
+    for (const Stage& stage : all) {
+        const Stage::State& state = *stage.state_;
+        check_replaceable(state.leftovers.final, state.layout, state.force);
+    }
+    replace_all(wanted, leftovers, sync);
+    std::vector<std::string> left;
+    for (const Stage& stage : all) {
+        stage.state_->is_committed = true;
+        std::erase(stages().open, &stage.state_->leftovers);
+    }
+    for (Leftovers* output : leftovers) {
+        if (!output->workspace.remove()) left.push_back(output->workspace.directory().string());
+    }
+    return left;
 }
 
 void remove_stages_on_signal() {
@@ -241,7 +230,7 @@ void remove_stages_on_signal() {
         if (now.sa_handler != SIG_IGN) sigaddset(&caught, number);
     }
     ::pthread_sigmask(SIG_BLOCK, &caught, nullptr);  // and so in all threads that are started from here on
-    std::thread([caught] {
+    const auto wait = [caught] {
         int number = 0;
         ::sigwait(&caught, &number);
         stages().mutex.lock();  // for good: nothing is made or renamed from here on
@@ -249,7 +238,12 @@ void remove_stages_on_signal() {
         std::signal(number, SIG_DFL);
         ::pthread_sigmask(SIG_UNBLOCK, &caught, nullptr);
         std::raise(number);
-    }).detach();
+    };
+    try {
+        std::thread(wait).detach();
+    } catch (const std::exception&) {
+        ::pthread_sigmask(SIG_UNBLOCK, &caught, nullptr);
+    }
 }
 
 }  // namespace unshard

@@ -1,7 +1,9 @@
-// Outputs under temporary names in their final directory, renamed when all of them are complete.
+// Outputs in a hidden directory beside their final place, which get their names when all of them are complete.
 #pragma once
 
 #include "unshard/layout.hpp"
+
+#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -12,17 +14,14 @@
 
 namespace unshard {
 
-/// Refuses an output that cannot be written, before any time is spent on it: it exists (with `force`: it is something
-/// that must not be replaced), it lies in the input or around it, or its directory is not writable. Throws Error.
-void check_output_path(const std::string& output, const std::string& input, bool force);
-
 /// One output (a directory, or a single file when the layout has one nameless file) on its way. Until `commit` nothing
 /// exists under a final name; without it the destructor removes what was made, and so does `remove_stages_on_signal`.
 class Stage {
 public:
-    /// Makes the temporary directory or file and gives every file its full size. Throws Error when the output exists
-    /// and `force` is not set, or when the space is not there (nothing is left then).
-    Stage(const std::string& output, const Layout& layout, bool force);
+    /// Makes the output's files in their full size; nobody may do more with them than `access` says.
+    /// Removes what killed runs have left of this output. Throws Error when the output exists and `force` is not
+    /// set, or is something that no conversion writes, or when the space is not there (nothing is left then).
+    Stage(const std::string& output, const Layout& layout, bool force, mode_t access = 0666);
     ~Stage();
     Stage(Stage&&) noexcept;
     Stage& operator=(Stage&&) = delete;
@@ -30,24 +29,29 @@ public:
     /// Where the output will be, which exists.
     std::string directory() const;
 
+    /// What was left by killed runs, and is removed.
+    const std::vector<std::string>& removed() const;
+
     /// Writes into a file of the layout. Any thread. Throws Error on an I/O error.
     void write(std::uint32_t file, std::uint64_t offset, std::span<const std::byte> bytes);
 
     /// Copies an asset of the layout to its place. One thread at a time. Throws Error on an I/O error.
     void add(const Asset& asset);
 
-    /// Renames; an old output is replaced in that moment and not before. A crash of the process leaves the old output
-    /// or the new one. Data is not forced to the disk: against a loss of power the promise is that of `cp`.
-    void commit();
-
 private:
+    friend std::vector<std::string> commit(std::span<Stage> stages, bool sync);
     struct State;
     std::unique_ptr<State> state_;
 };
 
+/// Gives all outputs their names, or none: not before all bytes of all of them are written, with `sync` to the disk,
+/// and back again when one cannot have its name. An old output is replaced in that moment; however the process ends,
+/// the old one or the new one has the name. Returns the paths of old outputs that could not be removed.
+std::vector<std::string> commit(std::span<Stage> stages, bool sync = true);
+
 /// Makes SIGINT, SIGTERM and SIGHUP (unless ignored, as under nohup) remove every open stage before they end the
 /// process, and a write beyond the file size limit an error instead of a signal. Call it once, before any thread is
-/// started.
+/// started. Where no thread can be made, signals end the process at once, and the next run removes what is left.
 void remove_stages_on_signal();
 
 }  // namespace unshard

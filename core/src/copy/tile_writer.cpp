@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 namespace unshard {
 
@@ -40,13 +41,12 @@ std::uint64_t TileWriter::gather(const Filling& filling, const Tile& tile, const
                                  std::span<std::byte> into) {
     const std::uint64_t elem_bytes = size_of(filling.tensor->dtype);
     std::uint64_t gathered = 0;
-    const Shard& shard = index_.tensors[copy.tensor].shards[copy.shard];
+    const OpenStorage storage = sources_.open(index_.tensors[copy.tensor].shards[copy.shard]);
     for (const Box& box : boxes_of_range(filling.destination->dims, tile.first, tile.count)) {
         const std::optional<Box> part = intersection(box, copy.box);
         if (!part) continue;
         const Walk walk = walk_of(copy, *part, filling.strides, tile.first);
-        const Source& source = sources_[shard.file];
-        gatherer_.gather(*source.file, source.begin + shard.offset, walk, elem_bytes, into.data());
+        gatherer_.gather(storage, walk, elem_bytes, into.data());
         gathered += walk.count() * elem_bytes;
     }
     return gathered;
@@ -100,6 +100,32 @@ std::span<std::byte> TileWriter::gather_sums(const Filling& filling, const Tile&
     return bytes;
 }
 
+/// Where a sample of the replicas in a tile is taken: at its beginning, and where a replica begins.
+std::set<std::uint64_t> sample_points(const Filling& filling, const Tile& tile) {
+    std::set<std::uint64_t> points = {tile.first};
+    for (const Copy& replica : filling.replicas.in_range(tile.first, tile.count)) {
+        const std::uint64_t begin = position_of(replica.box.origin, filling.strides);
+        if (begin >= tile.first && begin < tile.first + tile.count) points.insert(begin);
+    }
+    return points;
+}
+
+/// Replicas that went apart in training differ nearly everywhere: a little of each piece shows it.
+std::uint64_t TileWriter::compare_sample(const Filling& filling, const Tile& tile, std::span<const std::byte> values) {
+    constexpr std::uint64_t kSampleBytes = 64 << 10;
+    const std::uint64_t elem_bytes = size_of(filling.tensor->dtype);
+    std::uint64_t compared = 0;
+    std::uint64_t end = tile.first;
+    for (const std::uint64_t point : sample_points(filling, tile)) {
+        if (point < end) continue;
+        const std::uint64_t count = std::min(kSampleBytes / elem_bytes, tile.first + tile.count - point);
+        const auto part = values.subspan((point - tile.first) * elem_bytes, count * elem_bytes);
+        compared += compare_replicas(filling, {tile.destination, point, count}, part);
+        end = point + count;
+    }
+    return compared;
+}
+
 /// Each replica is laid over a copy of the tile; where it has the same bits the copy stays the same.
 std::uint64_t TileWriter::compare_replicas(const Filling& filling, const Tile& tile,
                                            std::span<const std::byte> values) {
@@ -151,7 +177,10 @@ std::span<const std::byte> TileWriter::make(const Filling& filling, const Tile& 
     const std::span<std::byte> values = !filling.is_sum ? gather_values(filling, tile)
                                         : is_wide       ? gather_sums<double>(filling, tile)
                                                         : gather_sums<float>(filling, tile);
-    if (filling.compares) counts.replicas_compared = compare_replicas(filling, tile, values);
+    if (!filling.destination->replicas.empty()) {
+        counts.replicas_compared =
+            filling.compares ? compare_replicas(filling, tile, values) : compare_sample(filling, tile, values);
+    }
     return encode(filling, values, tile, counts);
 }
 

@@ -21,7 +21,7 @@ struct Filling {
     Writer* writer = nullptr;     ///< used when `stored` is empty
     std::optional<DType> stored;  ///< empty: an encoding of the writer's own
     bool is_sum = false;
-    bool compares = false;  ///< the replicas are compared
+    bool compares = false;  ///< the replicas are compared whole, not by a sample
     Dims strides;
     CopyFinder copies;
     CopyFinder replicas;
@@ -35,8 +35,8 @@ struct Filling {
     std::uint64_t stored_bytes(std::uint64_t elems) const;
 };
 
-/// Whether a tensor's replicas are compared without being asked: nothing states that they are replicas, or they are
-/// small.
+/// Whether a tensor's replicas are compared whole without being asked: nothing states that they are replicas, or they
+/// are small.
 bool compares_replicas(const PlannedTensor& tensor, std::uint64_t tile_bytes);
 
 /// What one thread has done.
@@ -48,7 +48,7 @@ struct TileCounts {
 
 class TileWriter {
 public:
-    TileWriter(const CheckpointIndex& index, const Sources& sources, std::uint64_t tile_bytes)
+    TileWriter(const CheckpointIndex& index, Sources& sources, std::uint64_t tile_bytes)
         : index_(index), sources_(sources), gatherer_(tile_bytes) {}
 
     /// Throws Error when a source cannot be read, the output not be written, or replicas differ.
@@ -62,6 +62,7 @@ private:
     std::span<std::byte> gather_values(const Filling& filling, const Tile& tile);
     template <class Sum>
     std::span<std::byte> gather_sums(const Filling& filling, const Tile& tile);
+    std::uint64_t compare_sample(const Filling& filling, const Tile& tile, std::span<const std::byte> values);
     std::uint64_t compare_replicas(const Filling& filling, const Tile& tile, std::span<const std::byte> values);
     std::span<const std::byte> encode(const Filling& filling, std::span<const std::byte> values, const Tile& tile,
                                       TileCounts& counts);
@@ -69,7 +70,7 @@ private:
                                              const Tile& tile, TileCounts& counts);
 
     const CheckpointIndex& index_;
-    const Sources& sources_;
+    Sources& sources_;
     Gatherer gatherer_;
     Buffer values_;   ///< a tile as the checkpoint has it
     Buffer other_;    ///< a replica of it, or the sum that it is a term of

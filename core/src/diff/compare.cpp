@@ -44,7 +44,7 @@ class Side {
 public:
     Side(const Model& model, const std::vector<std::size_t>& numbers, const CopySettings& settings)
         : index_(model.index),
-          sources_(model.index, {&model.plan}, settings.threads, temporary_directory()),
+          sources_(model.index, {&model.plan}, settings.threads, {temporary_directory()}),
           destinations_(whole_tensors(model.plan, numbers)) {
         for (const Destination& d : destinations_) {
             const PlannedTensor& tensor = model.plan.tensors[d.tensor];
@@ -57,11 +57,13 @@ public:
 
     const Filling& operator[](std::size_t pair) const { return fillings_[pair]; }
     std::size_t size() const { return fillings_.size(); }
-    TileWriter worker(std::uint64_t tile_bytes) const { return {index_, sources_, tile_bytes}; }
+    TileWriter worker(std::uint64_t tile_bytes) { return {index_, sources_, tile_bytes}; }
+
+    void finish(unsigned threads) { sources_.finish(threads); }
 
 private:
     const CheckpointIndex& index_;
-    const Sources sources_;
+    Sources sources_;
     const std::vector<Destination> destinations_;
     std::vector<Filling> fillings_;
 };
@@ -91,6 +93,8 @@ public:
     std::vector<PairDifference> run() {
         const std::uint64_t threads = std::clamp<std::uint64_t>(tiling_.size(), 1, std::max(settings_.threads, 1U));
         on_each_worker(static_cast<unsigned>(threads), [this](unsigned) { work(); });
+        a_.finish(settings_.threads);
+        b_.finish(settings_.threads);
         progress_.finish();
         return std::move(results_);
     }
@@ -129,7 +133,7 @@ private:
     }
 
     const CopySettings& settings_;
-    const Side a_, b_;
+    Side a_, b_;
     ByteProgress progress_;
     Tiling tiling_;
     std::atomic<std::uint64_t> next_ = 0;

@@ -5,8 +5,8 @@
 #include "input/locate.hpp"
 
 #include "input/seen.hpp"
-#include "unshard/directory.hpp"
 #include "unshard/json_file.hpp"
+#include "unshard/model_directory.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -27,7 +27,6 @@ namespace fs = std::filesystem;
 
 constexpr int kLevelsBelow = 3;
 constexpr std::size_t kMostEntries = 100'000;
-constexpr std::uint64_t kMostConfigBytes = 16 << 20;
 
 /// A reader that is less sure than this has only seen something that may be part of anything.
 constexpr int kSure = 50;
@@ -183,22 +182,23 @@ LocatedInput located(Candidate& candidate, const Pipeline::Input& input, const s
 
 void check_exists(const std::string& path) {
     check_is_path(path, "input");
-    std::error_code error;
-    const fs::file_status status = fs::status(path, error);
-    if (status.type() == fs::file_type::not_found) throw Error(path + ": there is no such file or directory");
-    if (!fs::exists(status)) throw Error(fmt::format("{}: cannot look at it: {}", path, error.message()));
+    const PathKind kind = kind_of(path);
+    if (kind == PathKind::nothing) throw Error(path + ": there is no such file or directory");
+    if (kind == PathKind::other) throw Error(path + ": is neither a file nor a directory");
     if (::access(path.c_str(), R_OK) != 0) throw Error(path + ": may not be read: permission denied");
 }
 
-bool has_config(const fs::path& directory) {
-    const fs::path file = directory / "config.json";
-    return is_there(file) && fs::is_regular_file(file);
+/// A link to a directory elsewhere is for the user to follow, not for a checkpoint to tell.
+void check_no_link(const fs::path& directory) {
+    if (lies_in(fs::canonical(directory), fs::canonical(directory.parent_path()))) return;
+    throw Error(fmt::format("{}: is a link to '{}', outside the checkpoint: pass --assets {} if it is meant",
+                            directory.string(), fs::canonical(directory).string(), directory.string()));
 }
 
 /// Whether it is a model's: programs keep their own settings in files of that name too.
 bool has_model_config(const fs::path& directory) {
-    if (!has_config(directory)) return false;
-    const nlohmann::json config = read_json<nlohmann::json>((directory / "config.json").string(), kMostConfigBytes);
+    if (!has_model_file(directory, "config.json")) return false;
+    const nlohmann::json config = read_json((directory / "config.json").string());
     return config.is_object() && (config.contains("model_type") || config.contains("architectures"));
 }
 
@@ -239,7 +239,7 @@ LocatedInput locate_input(const Pipeline::Input& input, const Plugins& plugins, 
     const Claim here = surest(candidates, input, input.path);
     if (here.score >= kSure) return located(*here.candidate, input, input.path, threads);
     std::vector<Found> found;
-    if (fs::is_directory(input.path)) found = checkpoints_below(input.path, candidates, input);
+    if (has_directory(input.path)) found = checkpoints_below(input.path, candidates, input);
     if (here.candidate) found.insert(found.begin(), {input.path, here.candidate});
     std::vector<Dropped> passed_over;
     pass_over_states(found, input.path, passed_over);
@@ -248,7 +248,7 @@ LocatedInput locate_input(const Pipeline::Input& input, const Plugins& plugins, 
         return located(*found.front().candidate, input, found.front().path.string(), threads, std::move(passed_over));
     }
     if (input.reader != "auto") return located(candidates.front(), input, input.path, threads);
-    if (fs::is_directory(input.path)) fail_nothing_found(input.path, plugins);
+    if (has_directory(input.path)) fail_nothing_found(input.path, plugins);
     const std::string seen = what_it_looks_like(input.path);
     throw Error(fmt::format("{}: is a file that no reader knows: {}", input.path,
                             seen.empty() ? "name the checkpoint's directory" : seen));
@@ -257,14 +257,17 @@ LocatedInput locate_input(const Pipeline::Input& input, const Plugins& plugins, 
 std::string locate_assets(const std::string& assets, const std::string& checkpoint, const std::string& named) {
     if (assets == "none") return "";
     if (assets != "auto") {
-        if (!fs::is_directory(assets)) throw Error(assets + ": is no directory: --assets names one with config.json");
-        return assets;
+        if (!has_directory(assets)) throw Error(assets + ": is no directory: --assets names one with config.json");
+        if (has_model_file(assets, "config.json")) return assets;
+        throw Error(assets + ": has no config.json: name the directory that has one, or pass --assets none");
     }
-    const fs::path base = fs::is_directory(checkpoint) ? fs::path(checkpoint) : parent_of(checkpoint);
-    if (has_config(base)) return base.string();
+    const fs::path base = has_directory(checkpoint) ? fs::path(checkpoint) : parent_of(checkpoint);
+    if (has_model_file(base, "config.json")) return base.string();
     for (const fs::path& directory : around(base, named.empty() ? checkpoint : named)) {
         for (const std::string_view below : kAssetsDirectories) {
-            if (has_model_config(directory / below)) return (directory / below).string();
+            if (!has_model_config(directory / below)) continue;
+            check_no_link(directory / below);
+            return (directory / below).string();
         }
         if (directory != base && has_model_config(directory)) return directory.string();
     }

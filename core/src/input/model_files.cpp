@@ -1,7 +1,6 @@
 #include "input/model_files.hpp"
 
 #include "unshard/directory.hpp"
-#include "unshard/error.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -17,9 +16,8 @@ namespace fs = std::filesystem;
 std::set<std::string> known_models(std::span<const std::string> directories) {
     std::set<std::string> names;
     for (const std::string& directory : directories) {
-        std::error_code failed;
-        for (const fs::directory_entry& entry : fs::directory_iterator(directory, failed)) {
-            if (entry.path().extension() == ".toml") names.insert(entry.path().stem().string());
+        for (const std::string& name : names_in(directory).value_or(std::vector<std::string>())) {
+            if (name.ends_with(".toml")) names.insert(name.substr(0, name.size() - 5));
         }
     }
     return names;
@@ -33,18 +31,18 @@ std::vector<std::string> models_directories(const Pipeline& pipeline) {
     std::error_code failed;
     const fs::path executable = fs::read_symlink("/proc/self/exe", failed);
     const fs::path directory = executable.parent_path().parent_path() / "share/unshard/configs/models";
-    if (!failed && is_there(directory)) directories.push_back(directory.string());
+    if (!failed && has_directory(directory)) directories.push_back(directory.string());
     return directories;
 }
 
 std::string rules_file(const std::string& rules, std::span<const std::string> directories) {
     if (is_rules_file(rules)) {
-        if (fs::exists(rules)) return rules;
+        if (has_file(rules)) return rules;
         throw UsageError(fmt::format("rules '{}': no such file", rules));
     }
     for (const std::string& directory : directories) {
         const fs::path file = fs::path(directory) / (rules + ".toml");
-        if (fs::exists(file)) return file.string();
+        if (has_file(file)) return file.string();
     }
     throw UsageError(fmt::format("rules '{}': there are none of this name; known are {}; or name a file", rules,
                                  fmt::join(known_models(directories), ", ")));

@@ -1,11 +1,12 @@
 #include "pipeline/pipeline.hpp"
 
+#include "models/toml_text.hpp"
 #include "pipeline/pipeline_settings.hpp"
 #include "pipeline/suggest.hpp"
 #include "pipeline/toml_section.hpp"
 #include "select/experts.hpp"
 #include "select/pattern.hpp"
-#include "unshard/input_file.hpp"
+#include "unshard/directory.hpp"
 
 #include <fmt/format.h>
 
@@ -15,26 +16,15 @@
 namespace unshard {
 namespace {
 
-constexpr std::uint64_t kMostBytes = 16 << 20;
 constexpr unsigned kMostThreads = 1024;
 constexpr unsigned kMostTileMib = 1024;
 
 toml::table parse(const std::string& text, const std::string& file) {
     try {
-        return toml::parse(text, file);
+        return parse_toml(text, file);
     } catch (const toml::parse_error& e) {
         const toml::source_position at = e.source().begin;
         throw UsageError(fmt::format("{}:{}:{}: {}", file, at.line, at.column, e.description()));
-    }
-}
-
-std::string read_file(const std::string& path) {
-    try {
-        const InputFile file(path);
-        if (file.bytes() > kMostBytes) throw Error(fmt::format("{}: {} bytes are no pipeline", path, file.bytes()));
-        return file.read(0, file.bytes());
-    } catch (const Error& e) {
-        throw UsageError(e.what());
     }
 }
 
@@ -123,9 +113,13 @@ void check_version(TomlSection& root) {
     root.fail("version", fmt::format("version is {}, this unshard reads version {}", version, kVersion));
 }
 
-/// As comparable text: the same place has the same, and what lies in a directory begins with the directory's.
+/// As comparable text: the same place has the same, whatever links lead to it, and what lies in a directory begins with
+/// the directory's.
 std::string place(const std::string& path) {
-    const std::filesystem::path full = std::filesystem::absolute(path).lexically_normal();
+    std::error_code error;  // told where the output is looked at
+    const std::filesystem::path given = std::filesystem::absolute(path).lexically_normal();
+    const std::filesystem::path real = std::filesystem::weakly_canonical(given, error);
+    const std::filesystem::path& full = error ? given : real;
     return full.has_filename() ? full.string() + "/" : full.string();
 }
 
@@ -156,6 +150,17 @@ Pipeline read(const toml::table& document, const std::string& file) {
     return pipeline;
 }
 
+/// What the file itself says, before the command line adds to it.
+void check_no_plugins(const toml::table& document, const std::string& file) {
+    const toml::node* path = document.at_path("engine.plugin_path").node();
+    if (!path || (path->is_array() && path->as_array()->empty())) return;
+    const toml::source_position at = path->source().begin;
+    throw UsageError(
+        fmt::format("{}:{}:{}: 'plugin_path' names plugins, which are programs and run with your rights: "
+                    "pass --trust-plugins if you trust whoever wrote this file",
+                    file, at.line, at.column));
+}
+
 /// A document that the command line makes.
 Pipeline read(const std::string& text, std::span<const Setting> settings) {
     static const std::string kName = "command line";
@@ -170,13 +175,14 @@ bool is_rules_file(const std::string& rules) {
     return rules.find('/') != std::string::npos || rules.ends_with(".toml");
 }
 
-Pipeline load_pipeline(const std::string& file, std::span<const Setting> settings) {
-    toml::table document = parse(read_file(file), file);
+Pipeline load_pipeline(const std::string& file, std::span<const Setting> settings, bool trust_plugins) {
+    toml::table document = parse(read_toml_text(file), file);
+    if (!trust_plugins) check_no_plugins(document, file);
     apply_settings(document, settings);
     Pipeline pipeline = read(document, file);
     if (pipeline.outputs.empty()) throw UsageError(file + ": there is no [[output]]: add one with path = \"...\"");
     const std::filesystem::path models = std::filesystem::path(file).parent_path() / "models";
-    if (std::filesystem::is_directory(models)) pipeline.models = models.string();
+    if (has_directory(models)) pipeline.models = models.string();
     return pipeline;
 }
 

@@ -71,7 +71,9 @@ struct Setting {
 
 /// Reads a pipeline file; relative paths in it are relative to the file. Throws UsageError with file:line:column for
 /// unknown keys (and the nearest known one), wrong types and values, and with the option for those of `settings`.
-Pipeline load_pipeline(const std::string& file, std::span<const Setting> settings);
+/// Plugins are programs: a file that comes with a plugin_path of its own is refused unless `trust_plugins` says that it
+/// may.
+Pipeline load_pipeline(const std::string& file, std::span<const Setting> settings, bool trust_plugins);
 
 /// The pipeline that settings alone make, with one output.
 Pipeline pipeline_of(std::span<const Setting> settings);

@@ -3,6 +3,7 @@
 
 #include "pipeline/pipeline_settings.hpp"
 
+#include "models/toml_text.hpp"
 #include "unshard/error.hpp"
 
 #include <fmt/format.h>
@@ -23,9 +24,9 @@ bool is_key(std::string_view key) {
     return dots_apart && std::all_of(key.begin(), key.end(), [&](char c) { return c == '.' || is_bare(c); });
 }
 
-std::optional<toml::table> parse_toml(std::string_view key, const std::string& value, const std::string& source) {
+std::optional<toml::table> as_toml(std::string_view key, const std::string& value, const std::string& source) {
     try {
-        return toml::parse(fmt::format("{} = {}", key, value), source);
+        return parse_toml(fmt::format("{} = {}", key, value), source);
     } catch (const toml::parse_error&) {
         return std::nullopt;
     }
@@ -35,8 +36,8 @@ std::optional<toml::table> parse_toml(std::string_view key, const std::string& v
 toml::table parse(const Setting& setting, std::string_view key) {
     const bool one_line = setting.value.find_first_of("\r\n") == std::string::npos;
     std::optional<toml::table> parsed;
-    if (one_line && !setting.is_text) parsed = parse_toml(key, setting.value, setting.option);
-    if (!parsed) parsed = parse_toml(key, toml_string(setting.value), setting.option);
+    if (one_line && !setting.is_text) parsed = as_toml(key, setting.value, setting.option);
+    if (!parsed) parsed = as_toml(key, toml_string(setting.value), setting.option);
     if (!parsed) throw UsageError(fmt::format("{}: '{}' is not UTF-8", setting.option, setting.value));
     return std::move(*parsed);
 }

@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <sys/resource.h>
-
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 
 namespace unshard {
 namespace {
@@ -45,6 +45,7 @@ std::string output_text(const OutputReport& o, bool dry_run) {
         }
     }
     if (!o.assets.empty()) text += fmt::format("  copied beside: {}\n", some_of(o.assets));
+    if (!o.left_behind.empty()) text += fmt::format("  not copied: {}\n", some_of(o.left_behind));
     return text;
 }
 
@@ -54,8 +55,12 @@ std::string effort_text(const RunReport& r) {
     const std::string rate = rate_text(c.bytes_written, r.seconds);
     if (!rate.empty()) text += fmt::format(" ({})", rate);
     text += fmt::format(", peak memory {}\n", size_text(peak_memory_bytes()));
-    if (c.replicas_compared != 0)
-        text += fmt::format("compared {} of replicas: equal\n", size_text(c.replicas_compared));
+    if (c.replicas_compared == c.replicas && c.replicas != 0) {
+        text += fmt::format("compared {} of replicas: equal\n", size_text(c.replicas));
+    } else if (c.replicas != 0) {
+        text += fmt::format("compared a sample of the replicas, {} of {}: equal; --verify-replicas compares all\n",
+                            size_text(c.replicas_compared), size_text(c.replicas));
+    }
     if (c.overflowed != 0) {
         text += fmt::format("{} became infinite in the narrower type, in {}\n", count_of(c.overflowed, "value"),
                             some_of(c.overflowed_tensors));
@@ -72,15 +77,18 @@ nlohmann::ordered_json to_json(const OutputReport& o) {
             {"bytes", o.bytes},
             {"tensors", o.tensors},
             {"assets", o.assets},
+            {"not_copied", o.left_behind},
             {"dropped", to_json(o.dropped)}};
 }
 
 }  // namespace
 
 std::uint64_t peak_memory_bytes() {
-    struct rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("VmHWM:")) return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
+    }
+    return 0;
 }
 
 std::string to_text(const RunReport& report, bool dry_run) {
@@ -113,6 +121,7 @@ nlohmann::ordered_json to_json(const RunReport& report, bool dry_run) {
             {"dry_run", dry_run},
             {"bytes_written", c.bytes_written},
             {"replica_bytes_compared", c.replicas_compared},
+            {"replica_bytes", c.replicas},
             {"overflowed", c.overflowed},
             {"overflowed_tensors", c.overflowed_tensors},
             {"seconds", report.seconds},

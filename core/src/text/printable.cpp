@@ -33,15 +33,31 @@ std::size_t sequence_length(std::string_view s) {
     return 0;
 }
 
+unsigned code_point(std::string_view sequence) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+    if (sequence.size() == 1) return byte(0);
+    unsigned code = byte(0) & (0x7FU >> sequence.size());
+    for (std::size_t i = 1; i < sequence.size(); ++i) code = code << 6U | (byte(i) & 0x3FU);
+    return code;
+}
+
+/// Marks, embeddings, overrides and isolates of direction (Unicode's Bidi_Control), and separators of lines.
+bool is_layout(unsigned code) {
+    return code == 0x061C || code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069);
+}
+
 bool is_control(std::string_view sequence) {
-    const auto lead = static_cast<unsigned char>(sequence[0]);
-    if (sequence.size() == 1) return lead < 0x20 || lead == 0x7F;
-    return lead == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
+    const unsigned code = code_point(sequence);
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || is_layout(code);
 }
 
 std::string escaped(std::string_view bytes) {
     if (bytes == "\n") return "\\n";
     if (bytes == "\t") return "\\t";
+    if (sequence_length(bytes) == bytes.size() && is_layout(code_point(bytes))) {
+        return fmt::format("\\u{:04x}", code_point(bytes));
+    }
     std::string result;
     for (const char c : bytes) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     return result;
@@ -71,6 +87,30 @@ std::string printable(std::string_view text) {
         text.remove_prefix(next.size());
     }
     return result;
+}
+
+std::string printable_lines(std::string_view text) {
+    std::string result;
+    while (!text.empty()) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        result += printable(line);
+        text.remove_prefix(line.size());
+        if (text.empty()) break;
+        result += '\n';
+        text.remove_prefix(1);
+    }
+    return result;
+}
+
+std::string message(std::string_view text) {
+    constexpr std::size_t kMost = 2000, kEnd = 500;
+    std::string line = printable(text);
+    if (line.size() <= kMost) return line;
+    const auto is_inner = [&](std::size_t i) { return (static_cast<unsigned char>(line[i]) & 0xC0U) == 0x80U; };
+    std::size_t first = kMost - kEnd, last = line.size() - kEnd;
+    while (is_inner(first)) --first;
+    while (last < line.size() && is_inner(last)) ++last;
+    return fmt::format("{} ... ({} bytes more) ... {}", line.substr(0, first), last - first, line.substr(last));
 }
 
 }  // namespace unshard

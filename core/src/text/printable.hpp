@@ -6,10 +6,19 @@
 
 namespace unshard {
 
-/// Whether a name can be printed as it is: valid UTF-8 (RFC 3629) without control characters (C0, DEL, C1).
+/// Whether a name can be printed as it is: valid UTF-8 (RFC 3629) without control characters (C0, DEL, C1), and without
+/// those that change the direction of text or end lines.
 bool is_printable(std::string_view name);
 
-/// Control characters and bytes that are not UTF-8 as \n, \t or \x1b; everything else as it is.
+/// Control characters and bytes that are not UTF-8 as \n, \t or \x1b, those of direction as \u202e; everything else as
+/// it is.
 std::string printable(std::string_view text);
+
+/// The same for several lines.
+std::string printable_lines(std::string_view text);
+
+/// `printable`, of a length for people: the middle of a long text is left out. Where it begins is what it is about,
+/// where it ends is what to do.
+std::string message(std::string_view text);
 
 }  // namespace unshard

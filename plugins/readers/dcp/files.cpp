@@ -1,7 +1,6 @@
 #include "files.hpp"
 
 #include "unshard/directory.hpp"
-#include "unshard/error.hpp"
 #include "unshard/name_list.hpp"
 
 #include <algorithm>
@@ -115,11 +114,11 @@ std::vector<SourceFile> FileTable::find_in(const std::string& directory) const {
     std::vector<std::string> missing;
     for (const std::string& name : names_) {
         const fs::path path = fs::path(directory) / name;
-        std::error_code error;
-        std::uint64_t bytes = fs::file_size(path, error);
-        if (error && !means_absent(error)) throw Error(name + ": cannot look at it: " + error.message());
-        if (error) missing.push_back(name);
-        files.push_back({path.string(), bytes});
+        if (has_file(path)) {
+            files.push_back(source_file(InputFile(path.string())));
+        } else {
+            missing.push_back(name);
+        }
     }
     if (missing.empty()) return files;
     throw Error(std::to_string(missing.size()) + " of " + std::to_string(names_.size()) +

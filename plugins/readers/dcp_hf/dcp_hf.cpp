@@ -42,7 +42,7 @@ Pieces read_pieces(const std::string& path) {
     const SafetensorsHeader header = read_safetensors_header(file);
     const auto origins = torch::read_sharding_info(header);
     if (!origins) throw Error("its header has no DCP_SHARDING_INFO: it is not a shard that PyTorch wrote");
-    Pieces pieces{{path, file.bytes()}, {}};
+    Pieces pieces{source_file(file), {}};
     for (const SafetensorsEntry& entry : header.tensors) {
         pieces.tensors.push_back(in_context("'" + entry.name + "'", [&] { return read_piece(entry, *origins); }));
     }

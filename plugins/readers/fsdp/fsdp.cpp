@@ -31,8 +31,8 @@ std::optional<std::uint64_t> number_in(const nlohmann::json& config, const char*
 /// file names; of several saves in one directory it is that of the last one.
 std::optional<torch::SplitOrder> read_config(const std::string& directory, const fsdp::RankFiles& found) {
     const std::string path = (std::filesystem::path(directory) / "fsdp_config.json").string();
-    if (!found.world_size || !is_there(path)) return std::nullopt;
-    const nlohmann::json config = read_json<nlohmann::json>(path, 1 << 20);
+    if (!found.world_size || !has_file(path)) return std::nullopt;
+    const nlohmann::json config = read_json(path, 1 << 20);
     const std::optional<std::uint64_t> world_size = number_in(config, "world_size");
     if (world_size && *world_size != *found.world_size) {
         if (found.other_worlds.contains(*world_size)) return std::nullopt;
@@ -87,7 +87,7 @@ public:
         std::vector<torch::StateDict> ranks(paths.size());
         parallel_for(paths.size(), request.threads, [&](std::size_t rank) {
             const InputFile file(paths[rank]);
-            files[rank] = {paths[rank], file.bytes()};
+            files[rank] = source_file(file);
             ranks[rank] = torch::read_state_dict(file, {rank, wanted.root, wanted.opaque});
         });
         const bool is_before_strided_shards = std::ranges::any_of(ranks, &torch::StateDict::is_before_strided_shards);

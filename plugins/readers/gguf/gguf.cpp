@@ -65,7 +65,7 @@ public:
             const auto number = static_cast<std::uint32_t>(index.files.size());
             for (const StoredTensor& tensor : file.header.tensors)
                 index.tensors.push_back(source_tensor(tensor, number));
-            index.files.push_back({file.path, file.bytes});
+            index.files.push_back({file.path, file.bytes, std::nullopt, file.stamp});
             warn_of_rest(file, index.warnings);
         }
         const Header& first = files.front().header;

@@ -23,7 +23,7 @@ constexpr std::uint64_t kMostFiles = 99999;
 
 ModelFile read_file(const std::string& path) {
     const InputFile file(path);
-    return {path, file.bytes(), read_header(file)};
+    return {path, file.bytes(), file.stamp(), read_header(file)};
 }
 
 /// What the names of all files of the model begin with.
@@ -69,7 +69,7 @@ std::vector<ModelFile> read_model_of(const std::string& path) {
     files.clear();
     for (std::uint64_t i = 0; i < count; ++i) {
         const std::string name = prefix + split_suffix(i, count);
-        if (!is_there(name)) throw Error(name + ": is missing, a part of the model in " + path);
+        if (!has_file(name)) throw Error(name + ": is missing, a part of the model in " + path);
         files.push_back(read_file(name));
         check_number(files.back(), i, count);
     }

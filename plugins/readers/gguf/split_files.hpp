@@ -11,6 +11,7 @@ namespace unshard::gguf {
 struct ModelFile {
     std::string path;
     std::uint64_t bytes = 0;
+    FileStamp stamp;
     Header header;
 };
 

@@ -131,7 +131,7 @@ std::string only_index(const std::set<std::string>& names) {
 
 /// The index's weight_map, tensor to file name.
 std::map<std::string, std::string> read_weight_map(const std::string& path) {
-    const nlohmann::json index = read_json<nlohmann::json>(path, kMaxIndexBytes);
+    const nlohmann::json index = read_json(path, kMaxIndexBytes);
     const auto map = index.is_object() ? index.find("weight_map") : index.end();
     if (map == index.end() || !map->is_object() || map->empty()) throw Error(path + ": has no 'weight_map'");
     std::map<std::string, std::string> files;

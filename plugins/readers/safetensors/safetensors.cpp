@@ -30,7 +30,7 @@ Contents read_contents(const std::string& path) {
                     ": holds pieces of tensors, one shard of a distributed checkpoint: name its directory, with "
                     "--reader dcp_hf");
     }
-    return {{path, file.bytes()}, std::move(header.tensors)};
+    return {source_file(file), std::move(header.tensors)};
 }
 
 SourceTensor whole_tensor(SafetensorsEntry& entry, std::uint32_t file) {

@@ -3,7 +3,7 @@
 
 #include "torch/safetensors_shards.hpp"
 
-#include "unshard/error.hpp"
+#include "unshard/json_file.hpp"
 
 namespace unshard::torch {
 namespace {
@@ -37,7 +37,13 @@ std::optional<std::map<std::string, Dims>> read_sharding_info(const SafetensorsH
     const auto found = header.metadata.find("DCP_SHARDING_INFO");
     if (found == header.metadata.end()) return std::nullopt;
     if (found->second.size() > kMaxBytes) throw Error("DCP_SHARDING_INFO is larger than 32 MiB");
-    const nlohmann::json notes = nlohmann::json::parse(found->second, nullptr, false);
+    const nlohmann::json notes = [&] {
+        try {
+            return parse_json(found->second);
+        } catch (const Error& e) {
+            throw Error(std::string("DCP_SHARDING_INFO: ") + e.what());
+        }
+    }();
     if (!notes.is_object()) throw Error("DCP_SHARDING_INFO is not a JSON object");
     std::map<std::string, Dims> origins;
     for (const auto& [name, note] : notes.items()) {

@@ -1,10 +1,9 @@
 #include "find_model.hpp"
 
 #include "model_config.hpp"
-#include "unshard/error.hpp"
+#include "unshard/directory.hpp"
 
 #include <algorithm>
-#include <filesystem>
 
 namespace unshard::gguf {
 namespace {
@@ -54,7 +53,7 @@ FoundModel find_model(const json& config, const std::vector<std::string>& direct
 std::string find_shared_file(const std::string& name, const std::vector<std::string>& directories) {
     for (const std::string& directory : directories) {
         const std::string path = directory + "/gguf/" + name;
-        if (std::filesystem::exists(path)) return path;
+        if (has_file(path)) return path;
     }
     throw Error("gguf/" + name + ": there is no such file in " + listed(directories) +
                 ": unshard is not completely installed");

@@ -4,6 +4,7 @@
 #include "general.hpp"
 
 #include "unshard/json_file.hpp"
+#include "unshard/model_directory.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -128,9 +129,8 @@ void check_name(const KeyValues& metadata) {
 
 void add_sampling(KeyValues& metadata, const std::string& directory) {
     const std::string path = directory + "/generation_config.json";
-    std::error_code error;
-    if (!fs::is_regular_file(path, error)) return;
-    const auto settings = read_json<json>(path);
+    if (!has_model_file(directory, "generation_config.json")) return;
+    const json settings = read_json(path);
     if (!settings.is_object()) throw Error(path + ": is not a JSON object");
     const auto value = [&](const char* field) { return settings.contains(field) ? settings[field] : json(); };
     add_number<std::int32_t>(metadata, "top_k", value("top_k"));

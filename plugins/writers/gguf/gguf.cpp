@@ -44,7 +44,7 @@ nlohmann::json read_config(const std::string& directory) {
             "writer 'gguf' needs the model's config.json and tokenizer: pass the directory that has them, --assets "
             "DIR");
     }
-    auto config = read_json<nlohmann::json>(directory + "/config.json");
+    auto config = read_json(directory + "/config.json");
     if (!config.is_object()) throw Error(directory + "/config.json: is not a JSON object");
     return config;
 }

@@ -21,7 +21,7 @@ std::string convert_model(const RandomModel& model, const CopySettings& settings
     verify_layout(model.plan, model.layout, destinations);
     Stage stage(dir / "out", model.layout, true);
     copy(model.index, {{&model.plan, &model.layout, &destinations, &stage, nullptr}}, settings, {});
-    stage.commit();
+    commit({&stage, 1});
     const std::string bytes = read_file(dir / "out/model.bin");
     std::filesystem::remove_all(dir / "out");
     return bytes;

@@ -34,7 +34,7 @@ Result run_copy(const SmallModel& model, const Layout& layout, const TempDir& di
     Stage stage(dir / "out", layout, true);
     result.report = copy(model.index, {{&model.plan, &layout, &destinations, &stage, writer}}, settings,
                          [&](std::uint64_t done) { result.last_progress = done; });
-    stage.commit();
+    commit({&stage, 1});
     result.bytes = read_file(dir / "out/model.bin");
     return result;
 }
@@ -106,16 +106,25 @@ TEST_CASE("replicas that differ are an error with ranks, place and values") {
     REQUIRE(dir.entries() == std::vector<std::string>{"rank0", "rank1", "rank2", "rank3"});
 }
 
-TEST_CASE("replicas that the format states are compared when asked, and when they are small") {
+TEST_CASE("replicas that the format states are compared whole when asked, and when they are small, else by a sample") {
     const TempDir dir;
     SmallModel model(2, dir.path());
-    model.add_replicated("norm", {{1, 2, 3}, {1, 2, NAN}});
+    constexpr std::uint64_t kTile = 1 << 20;
+    std::vector<float> values(kTile), late = values, early = values;
+    late[kTile / 4 - 1] = 1;  // the last of a tile
+    early[kTile / 2] = 1;     // the first of one
+    model.add_replicated("w", {values, late});
     const Layout layout = layout_of(model.plan);
-    REQUIRE(run_copy(model, layout, dir, {1, 8, false}).report.replicas_compared == 0);
-    REQUIRE_THROWS_AS(run_copy(model, layout, dir, {1, 8, true}), Error);
-    REQUIRE_THROWS_AS(run_copy(model, layout, dir, {1, 16, false}), Error);
+    const CopyReport report = run_copy(model, layout, dir, {2, kTile, false}).report;
+    REQUIRE(report.replicas == 4 * kTile);
+    REQUIRE(report.replicas_compared == 4 * (64 << 10));
+    REQUIRE_THROWS_AS(run_copy(model, layout, dir, {2, kTile, true}), Error);
+    REQUIRE_THROWS_AS(run_copy(model, layout, dir, {2, 8 * kTile, false}), Error);
     model.plan.tensors[0].replicas_stated = false;
-    REQUIRE_THROWS_AS(run_copy(model, layout, dir, {1, 8, false}), Error);
+    REQUIRE_THROWS_AS(run_copy(model, layout, dir, {2, kTile, false}), Error);
+    SmallModel diverged(2, dir.path());
+    diverged.add_replicated("w", {values, early});
+    REQUIRE_THROWS_AS(run_copy(diverged, layout, dir, {2, kTile, false}), Error);
 }
 
 TEST_CASE("values that look alike are told apart by their bits") {

@@ -12,16 +12,16 @@ using namespace unshard::test;
 namespace {
 
 /// A file of the 16-bit numbers 0, 1, 2, ...
-InputFile numbers(const TempDir& dir, std::uint16_t count) {
+OpenStorage numbers(const TempDir& dir, std::uint16_t count) {
     std::vector<std::uint16_t> values(count);
     std::iota(values.begin(), values.end(), std::uint16_t{0});
     write_file(dir / "numbers", {reinterpret_cast<const char*>(values.data()), values.size() * 2});
-    return InputFile(dir / "numbers");
+    return {std::make_shared<const InputFile>(dir / "numbers"), 0, nullptr};
 }
 
-std::vector<std::uint16_t> gathered(const InputFile& file, const Walk& walk, std::uint64_t span_bytes) {
+std::vector<std::uint16_t> gathered(const OpenStorage& storage, const Walk& walk, std::uint64_t span_bytes) {
     std::vector<std::uint16_t> tile(walk.count());
-    Gatherer(span_bytes).gather(file, 0, walk, 2, reinterpret_cast<std::byte*>(tile.data()));
+    Gatherer(span_bytes).gather(storage, walk, 2, reinterpret_cast<std::byte*>(tile.data()));
     return tile;
 }
 
@@ -42,7 +42,7 @@ TEST_CASE("neighbouring loops that make one are joined, loops of one step left o
 
 TEST_CASE("a walk gives the same elements however much is read at once") {
     const TempDir dir;
-    const InputFile file = numbers(dir, 1000);
+    const OpenStorage file = numbers(dir, 1000);
     const Walk transposed = walk_from(7, {{3, 1, 4}, {4, 200, 1}});
     for (const std::uint64_t span_bytes : {1U, 2U, 100U, 900U, 100000U}) {
         REQUIRE(gathered(file, transposed, span_bytes) ==
@@ -54,7 +54,7 @@ TEST_CASE("a walk gives the same elements however much is read at once") {
 
 TEST_CASE("a walk past the end of a file is an error") {
     const TempDir dir;
-    const InputFile file = numbers(dir, 10);
+    const OpenStorage file = numbers(dir, 10);
     REQUIRE_THROWS_AS(gathered(file, walk_from(8, {{3, 1, 1}}), 100), Error);
     REQUIRE_THROWS_AS(gathered(file, walk_from(0, {{3, 5, 1}}), 100), Error);
 }

@@ -67,7 +67,7 @@ struct PackedModel {
         Stage stage(dir / "out", layout, true);
         copy(model.index, {{&model.plan, &layout, &destinations, &stage, nullptr}}, {.threads = 2, .tile_bytes = 8},
              {});
-        stage.commit();
+        commit({&stage, 1});
         return read_file(dir / "out/model.bin");
     }
 };

@@ -1,4 +1,5 @@
 #include "copy/staging.hpp"
+#include "copy/output_path.hpp"
 
 #include "error_text.hpp"
 #include "support/catch.hpp"
@@ -35,7 +36,7 @@ void write_text(Stage& stage, const std::string& text) {
 void make(const std::string& output, const Layout& layout, bool force = false, const std::string& text = "new") {
     Stage stage(output, layout, force);
     write_text(stage, text);
-    stage.commit();
+    commit({&stage, 1});
 }
 
 using Names = std::vector<std::string>;
@@ -48,7 +49,7 @@ TEST_CASE("a directory gets its name only when it is committed") {
         Stage stage(dir / "out", directory_layout(), false);
         REQUIRE_FALSE(std::filesystem::exists(dir / "out"));
         write_text(stage, "new");
-        stage.commit();
+        commit({&stage, 1});
     }
     REQUIRE(dir.entries() == Names{"out", "out/config.json", "out/sub", "out/sub/empty"});
     REQUIRE(read_file(dir / "out/config.json") == "new");
@@ -98,11 +99,11 @@ TEST_CASE("an output that appears while it is written is not overwritten") {
     const TempDir dir;
     Stage stage(dir / "f.gguf", file_layout(), false);
     write_file(dir / "f.gguf", "other");
-    REQUIRE(error_of([&] { stage.commit(); }) == dir / "f.gguf" + ": exists: pass --force to replace it");
+    REQUIRE(error_of([&] { commit({&stage, 1}); }) == dir / "f.gguf" + ": exists: pass --force to replace it");
     REQUIRE(read_file(dir / "f.gguf") == "other");
 }
 
-TEST_CASE("a directory that holds no model is never replaced, nor a file by a directory") {
+TEST_CASE("a directory of other things is never replaced, nor a file by a directory") {
     const TempDir dir;
     write_file(dir / "thesis.tex", "years of work");
     std::filesystem::create_directory(dir / "empty");
@@ -111,8 +112,8 @@ TEST_CASE("a directory that holds no model is never replaced, nor a file by a di
     make(dir / "empty", directory_layout(), true);
     REQUIRE(error_of([&] { Stage(dir / "home", directory_layout(), true); }) ==
             dir / "home" +
-                ": holds no model (config.json, *.safetensors or *.gguf), it is not replaced: remove it "
-                "yourself or name another");
+                ": has 1 file that this conversion does not write, 'thesis.tex': it is not replaced: take it away, or "
+                "name another output");
     REQUIRE(error_of([&] { Stage(dir / "thesis.tex", directory_layout(), true); }) ==
             dir / "thesis.tex" + ": is a file, the output is a directory: it is not replaced");
     REQUIRE(error_of([&] { Stage(dir / "empty", file_layout(), true); }) ==
@@ -163,7 +164,7 @@ TEST_CASE("the current directory is never replaced") {
     const TempDir dir;
     const std::filesystem::path here = std::filesystem::current_path();
     std::filesystem::current_path(dir.path());
-    const std::string text = error_of([&] { check_output_path(".", "/nonexistent", true); });
+    const std::string text = error_of([&] { Stage(".", directory_layout(), true); });
     std::filesystem::current_path(here);
     REQUIRE(text == dir.path() + ": the current directory is in it, it is not replaced: change to another directory");
 }
@@ -179,7 +180,7 @@ int signal_child(const TempDir& dir, int signal, bool ignored) {
         Stage stage(dir / "a/out", directory_layout(), false);
         write_file(dir / "ready", "");
         std::this_thread::sleep_for(std::chrono::seconds(ignored ? 1 : 60));
-        stage.commit();
+        commit({&stage, 1});
         ::_exit(7);
     }
     while (!std::filesystem::exists(dir / "ready")) std::this_thread::sleep_for(std::chrono::milliseconds(1));

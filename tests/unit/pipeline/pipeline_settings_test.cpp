@@ -19,7 +19,7 @@ Setting set(const std::string& key, const std::string& value) {
 Pipeline with(const std::vector<Setting>& settings) {
     const TempDir directory;
     write_file(directory / "p.toml", kTwoOutputs);
-    return load_pipeline(directory / "p.toml", settings);
+    return load_pipeline(directory / "p.toml", settings, false);
 }
 
 std::string error_with(const std::vector<Setting>& settings) {

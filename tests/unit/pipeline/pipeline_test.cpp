@@ -16,7 +16,7 @@ struct PipelineFile {
     std::string file = directory / "p.toml";
 
     explicit PipelineFile(const std::string& text) { write_file(file, text); }
-    Pipeline load() const { return load_pipeline(file, {}); }
+    Pipeline load() const { return load_pipeline(file, {}, true); }
     /// The error, without the directory.
     std::string error() const {
         const std::string text = error_of([&] { load(); });
@@ -149,6 +149,6 @@ TEST_CASE("two outputs in one place are refused") {
 
 TEST_CASE("what is no TOML is an error with its place") {
     CHECK(error_in("version = 1\n[input\n").starts_with("p.toml:2:7: "));
-    CHECK(error_of([] { load_pipeline("/nowhere/p.toml", {}); }) ==
+    CHECK(error_of([] { load_pipeline("/nowhere/p.toml", {}, false); }) ==
           "/nowhere/p.toml: cannot open: No such file or directory");
 }

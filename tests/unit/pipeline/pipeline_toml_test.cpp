@@ -26,7 +26,7 @@ Pipeline unusual() {
 Pipeline reread(const Pipeline& pipeline) {
     const TempDir directory;
     write_file(directory / "p.toml", to_toml(pipeline));
-    return load_pipeline(directory / "p.toml", {});
+    return load_pipeline(directory / "p.toml", {}, true);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "tokenizer/special_tokens.hpp"
 #include "unshard/json_file.hpp"
+#include "unshard/model_directory.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -16,13 +17,14 @@ namespace fs = std::filesystem;
 
 /// additional_chat_templates/NAME.jinja, sorted by name.
 std::vector<fs::path> additional_templates(const TokenizerFiles& files) {
+    const fs::path directory = files.path("additional_chat_templates");
     std::vector<fs::path> found;
-    std::error_code error;
-    for (fs::directory_iterator i(files.path("additional_chat_templates"), error), end; !error && i != end;
-         i.increment(error)) {
-        if (i->path().extension() == ".jinja") found.push_back(i->path());
+    if (!has_directory(directory)) return found;
+    for (const std::string& name : names_in(directory).value_or(std::vector<std::string>())) {
+        if (!name.ends_with(".jinja")) continue;
+        check_stays_in(files.directory, directory / name);
+        found.push_back(directory / name);
     }
-    std::sort(found.begin(), found.end());
     return found;
 }
 
@@ -38,7 +40,7 @@ json template_in_files(const TokenizerFiles& files) {
         return list;
     }
     if (!files.has("chat_template.json")) return nullptr;
-    return member(read_json<json>(files.path("chat_template.json")), "chat_template");
+    return member(read_json(files.path("chat_template.json")), "chat_template");
 }
 
 /// Only ASCII letters and digits stay in a template's name.

@@ -2,15 +2,14 @@
 
 #include "unshard/input_file.hpp"
 #include "unshard/json_file.hpp"
-
-#include <filesystem>
+#include "unshard/model_directory.hpp"
 
 namespace unshard::gguf {
 namespace {
 
 nlohmann::json read_object(const TokenizerFiles& files, const std::string& name) {
     if (!files.has(name)) return nullptr;
-    auto object = read_json<nlohmann::json>(files.path(name));
+    auto object = read_json(files.path(name), kMaxVocabularyBytes);
     if (!object.is_object()) throw Error(files.path(name) + ": is not a JSON object");
     return object;
 }
@@ -18,8 +17,7 @@ nlohmann::json read_object(const TokenizerFiles& files, const std::string& name)
 }  // namespace
 
 bool TokenizerFiles::has(const std::string& name) const {
-    std::error_code error;
-    return std::filesystem::is_regular_file(path(name), error);
+    return has_model_file(directory, name);
 }
 
 TokenizerFiles read_tokenizer_files(const std::string& directory) {
@@ -33,9 +31,8 @@ TokenizerFiles read_tokenizer_files(const std::string& directory) {
 }
 
 std::string read_text(const std::string& path) {
-    static constexpr std::uint64_t kMaxBytes = 256 << 20;
     const InputFile file(path);
-    if (file.bytes() > kMaxBytes) {
+    if (file.bytes() > kMaxVocabularyBytes) {
         throw Error(path + ": " + std::to_string(file.bytes()) + " bytes are too many for a tokenizer's file");
     }
     return file.read(0, file.bytes());

@@ -1,0 +1,18 @@
+// The one way in for TOML: bounded in size and depth.
+#pragma once
+
+#include <toml++/toml.h>
+
+#include <string>
+#include <string_view>
+
+namespace unshard {
+
+/// Reads a file of at most 16 MiB. Throws UsageError that names it.
+std::string read_toml_text(const std::string& path);
+
+/// `name` is what messages call the text. Throws toml::parse_error when it is not TOML, and UsageError when keys and
+/// values are nested deeper than 100 levels: a few kilobytes of "a.a.a..." would use up the stack.
+toml::table parse_toml(std::string_view text, const std::string& name);
+
+}  // namespace unshard

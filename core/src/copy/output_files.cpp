@@ -1,0 +1,139 @@
+// A file that is closed to make room for another is synced first: an error of the disk is told to those who have the
+// file open, and only once.
+
+#include "copy/output_files.hpp"
+
+#include "copy/descriptors.hpp"
+#include "copy/durable.hpp"
+#include "packing/file_space.hpp"
+#include "text/quantity.hpp"
+#include "unshard/error.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace unshard {
+namespace {
+
+[[noreturn]] void fail(const std::string& name, std::string_view what) {
+    throw Error(fmt::format("{}: {}: {}", name, what, std::strerror(errno)));
+}
+
+}  // namespace
+
+struct OutputFiles::File {
+    std::filesystem::path path;
+    std::string name;
+    std::shared_ptr<Open> open;
+    std::uint64_t last_use = 0;
+};
+
+/// A descriptor, closed when the last thread that uses it is done.
+class OutputFiles::Open {
+public:
+    Open(OutputFiles& files, const File& file, int flags, mode_t mode) : files_(files), file_(file) {
+        do {
+            descriptor_ = ::open(file.path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags, mode);
+        } while (descriptor_ < 0 && errno == EINTR);
+        if (descriptor_ < 0) fail(file.name, "cannot open this file to write it");
+    }
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
+    ~Open() {
+        const bool is_synced = !files_.syncs_ || sync_file(descriptor_);
+        int reason = errno;
+        const bool is_closed = close_file(descriptor_);
+        if (is_synced && !is_closed) reason = errno;
+        if (!is_synced || !is_closed) note(reason);
+    }
+
+    int descriptor() const { return descriptor_; }
+
+private:
+    void note(int reason) noexcept {
+        const std::lock_guard lock(files_.mutex_);
+        if (!files_.failure_.empty()) return;
+        try {
+            files_.failure_ = fmt::format("{}: cannot be written to the disk: {}", file_.name, std::strerror(reason));
+        } catch (...) {
+            files_.failure_ = "out of memory";
+        }
+    }
+
+    OutputFiles& files_;
+    const File& file_;
+    int descriptor_ = -1;
+};
+
+OutputFiles::OutputFiles() : most_open_(most_open_files()) {}
+
+OutputFiles::~OutputFiles() {
+    syncs_ = false;
+    close_all();
+}
+
+void OutputFiles::close_all() noexcept {
+    for (const std::unique_ptr<File>& file : files_) file->open.reset();
+}
+
+/// The files used longest ago, where too many are open. For the caller to destroy, without the lock.
+std::vector<std::shared_ptr<OutputFiles::Open>> OutputFiles::surplus() {
+    std::vector<File*> open;
+    for (const std::unique_ptr<File>& file : files_) {
+        if (file->open) open.push_back(file.get());
+    }
+    std::vector<std::shared_ptr<Open>> result;
+    if (open.size() <= most_open_) return result;
+    const auto older = [](const File* a, const File* b) { return a->last_use < b->last_use; };
+    const auto count = static_cast<std::ptrdiff_t>(open.size() - most_open_);
+    std::partial_sort(open.begin(), open.begin() + count, open.end(), older);
+    for (auto file = open.begin(); file != open.begin() + count; ++file) result.push_back(std::move((*file)->open));
+    return result;
+}
+
+std::size_t OutputFiles::add(const std::filesystem::path& path, const std::string& name, std::uint64_t bytes,
+                             mode_t mode) {
+    auto file = std::make_unique<File>(File{path, name, nullptr, 0});
+    const auto open = std::make_shared<Open>(*this, *file, O_CREAT | O_EXCL, mode);
+    file->open = open;
+    if (bytes != 0 && !claim_space(open->descriptor(), bytes)) {
+        fail(name, fmt::format("cannot have the {} bytes that it needs", grouped(bytes)));
+    }
+    std::vector<std::shared_ptr<Open>> closing;
+    const std::lock_guard lock(mutex_);
+    file->last_use = ++uses_;
+    files_.push_back(std::move(file));
+    closing = surplus();
+    return files_.size() - 1;
+}
+
+std::shared_ptr<OutputFiles::Open> OutputFiles::opened(std::size_t number) {
+    std::vector<std::shared_ptr<Open>> closing;
+    const std::lock_guard lock(mutex_);
+    File& file = *files_[number];
+    file.last_use = ++uses_;
+    if (!file.open) {
+        file.open = std::make_shared<Open>(*this, file, 0, 0);
+        closing = surplus();
+    }
+    return file.open;
+}
+
+void OutputFiles::write(std::size_t file, std::uint64_t offset, std::span<const std::byte> bytes) {
+    const std::shared_ptr<Open> open = opened(file);
+    if (!write_at(open->descriptor(), offset, bytes)) {
+        fail(files_[file]->name, fmt::format("cannot write at byte {}", grouped(offset)));
+    }
+}
+
+void OutputFiles::finish(bool sync) {
+    syncs_ = sync;
+    close_all();
+    if (!failure_.empty()) throw Error(failure_);
+}
+
+}  // namespace unshard
