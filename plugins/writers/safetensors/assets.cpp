@@ -1,8 +1,13 @@
-// Which files make a model directory complete: what transformers' from_pretrained and AutoTokenizer look for.
+// What makes a model directory complete is known to those who load it, transformers, sentence-transformers and vLLM,
+// and grows with them; what must not be taken along is known here, and ages better. So every file beside config.json
+// comes along but weights, what training keeps for itself, and code that nothing names. Directories come along when
+// `modules.json` names them (sentence-transformers: 1_Pooling, 2_Dense with weights of its own), and chat templates.
 
 #include "assets.hpp"
 
+#include "model_code.hpp"
 #include "unshard/json_file.hpp"
+#include "unshard/model_directory.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,114 +20,109 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 7> kPrefixes = {
-    "tokenizer", "vocab", "merges", "added_tokens", "special_tokens_map", "chat_template", "generation_config.json",
+/// Other forms of the weights that are written anew, and the checkpoint itself.
+constexpr std::array<std::string_view, 11> kWeightSuffixes = {
+    ".safetensors", ".index.json", ".bin", ".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".distcp", ".nemo", ".tflite",
 };
-constexpr std::array<std::string_view, 6> kSuffixes = {
-    ".jinja", ".model", ".tiktoken", "preprocessor_config.json", "processor_config.json", "image_processor.json",
+constexpr std::array<std::string_view, 5> kWeightPrefixes = {
+    "model_world_size_", "optim_world_size_", "extra_state_world_size_", "fsdp_config.json", "consolidated.",
 };
-constexpr std::array<std::string_view, 11> kNeverSuffixes = {
-    ".safetensors", ".index.json", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".distcp", ".tmp",
+/// What training and people keep beside a model, and what may be large and is never read with one.
+constexpr std::array<std::string_view, 32> kOtherSuffixes = {
+    ".pth", ".pt",    ".ckpt",  ".pkl",  ".pickle", ".npy",     ".npz",   ".log", ".lock", ".tmp", ".py",
+    ".sh",  ".ipynb", ".jsonl", ".csv",  ".tsv",    ".parquet", ".arrow", ".zip", ".tar",  ".gz",  ".tgz",
+    ".xz",  ".png",   ".jpg",   ".jpeg", ".gif",    ".svg",     ".mp4",   ".pdf", ".md",   ".so",
+};
+constexpr std::array<std::string_view, 6> kOtherPrefixes = {
+    "trainer_state", "training_args", "events.out.", "optimizer", "scheduler", "latest",
 };
 constexpr std::string_view kTemplateDirectory = "additional_chat_templates";
 
-bool is_asset(std::string_view name) {
-    const auto starts = [&](std::string_view s) { return name.starts_with(s); };
-    const auto ends = [&](std::string_view s) { return name.ends_with(s); };
-    return std::none_of(kNeverSuffixes.begin(), kNeverSuffixes.end(), ends) &&
-           (std::any_of(kPrefixes.begin(), kPrefixes.end(), starts) ||
-            std::any_of(kSuffixes.begin(), kSuffixes.end(), ends));
+template <class List>
+bool starts_with_one_of(std::string_view name, const List& list) {
+    return std::ranges::any_of(list, [&](std::string_view s) { return name.starts_with(s); });
 }
 
-std::set<std::string> files_in(const fs::path& directory) {
-    std::set<std::string> names;
-    std::error_code error;
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-        if (entry.is_regular_file(error)) names.insert(entry.path().filename().string());
+template <class List>
+bool ends_with_one_of(std::string_view name, const List& list) {
+    return std::ranges::any_of(list, [&](std::string_view s) { return name.ends_with(s); });
+}
+
+bool is_weights(std::string_view name) {
+    return ends_with_one_of(name, kWeightSuffixes) || starts_with_one_of(name, kWeightPrefixes);
+}
+
+bool is_other(std::string_view name) {
+    const bool is_template = name.ends_with(".jinja");
+    return !is_template && (ends_with_one_of(name, kOtherSuffixes) || starts_with_one_of(name, kOtherPrefixes));
+}
+
+/// Takes a file along, or everything in a directory.
+void add(std::vector<Asset>& assets, const fs::path& base, const fs::path& name) {
+    check_stays_in(base, base / name);
+    if (!has_directory(base / name)) {
+        assets.push_back({(base / name).string(), name.string()});
+        return;
     }
-    if (error) throw Error(directory.string() + ": cannot list: " + error.message());
-    return names;
+    for (const std::string& inner : names_in(base / name).value_or(std::vector<std::string>()))
+        add(assets, base, name / inner);
 }
 
-/// The strings at any depth of a JSON value, without recursion.
-std::vector<std::string> strings_in(const nlohmann::ordered_json& value) {
-    std::vector<std::string> found;
-    std::vector<const nlohmann::ordered_json*> open = {&value};
-    while (!open.empty()) {
-        const nlohmann::ordered_json& next = *open.back();
-        open.pop_back();
-        if (next.is_string()) found.push_back(next.get<std::string>());
-        if (!next.is_structured()) continue;
-        for (const auto& item : next) open.push_back(&item);
-    }
-    return found;
-}
-
-/// `modeling_x.XForCausalLM` names modeling_x.py; `owner/repo--modeling_x.X` names a file elsewhere.
-std::set<std::string> modules_in_auto_map(const fs::path& directory, const std::set<std::string>& names,
-                                          std::vector<std::string>& warnings) {
-    std::set<std::string> modules;
-    for (const std::string_view file :
-         {"config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"}) {
-        if (!names.contains(std::string(file))) continue;
-        try {
-            const auto json = read_json((directory / file).string());
-            if (!json.is_object() || !json.contains("auto_map")) continue;
-            for (const std::string& value : strings_in(json["auto_map"])) {
-                if (value.find("--") == std::string::npos) modules.insert(value.substr(0, value.find('.')));
-            }
-        } catch (const Error& e) {
-            warnings.push_back(std::string(e.what()) + ": copied as it is");
+/// The directories that modules.json names: [{"path": "1_Pooling", "type": ...}, ...].
+std::set<std::string> module_directories(const fs::path& base) {
+    std::set<std::string> directories;
+    if (!has_model_file(base, "modules.json")) return directories;
+    const std::string file = (base / "modules.json").string();
+    const nlohmann::json modules = read_json(file);
+    if (!modules.is_array()) throw Error(file + ": is not a list of modules");
+    for (const nlohmann::json& module : modules) {
+        const std::string path = module.is_object() && module.contains("path") && module["path"].is_string()
+                                     ? module["path"].get<std::string>()
+                                     : "";
+        if (path.find('/') != std::string::npos || path == "." || path == "..") {
+            throw Error(file + ": names '" + path + "', which is no directory beside it");
         }
+        if (!path.empty() && has_directory(base / path)) directories.insert(path);
     }
-    return modules;
+    return directories;
 }
 
-/// The modules of `from .name import ..` lines.
-std::vector<std::string> relative_imports(const fs::path& file) {
-    const InputFile input(file.string());
-    const std::string text = input.read(0, std::min<std::uint64_t>(input.bytes(), 16 << 20));
-    static constexpr std::string_view kImport = "from .";
-    std::vector<std::string> modules;
-    for (std::size_t at = text.find(kImport); at != std::string::npos; at = text.find(kImport, at + 1)) {
-        const std::size_t begin = at + kImport.size();
-        modules.push_back(text.substr(begin, text.find_first_of(" .\t\n", begin) - begin));
+void add_templates(std::vector<Asset>& assets, const fs::path& base) {
+    for (const std::string& name : names_in(base / kTemplateDirectory).value_or(std::vector<std::string>())) {
+        if (name.ends_with(".jinja")) add(assets, base, fs::path(kTemplateDirectory) / name);
     }
-    return modules;
-}
-
-/// The code that auto_map names, and what it imports beside itself.
-std::set<std::string> code_files(const fs::path& directory, const std::set<std::string>& names,
-                                 std::vector<std::string>& warnings) {
-    std::set<std::string> found;
-    const auto modules = modules_in_auto_map(directory, names, warnings);
-    std::vector<std::string> open(modules.begin(), modules.end());
-    while (!open.empty()) {
-        const std::string file = open.back() + ".py";
-        open.pop_back();
-        if (!names.contains(file) || !found.insert(file).second) continue;
-        for (std::string& module : relative_imports(directory / file)) open.push_back(std::move(module));
-    }
-    return found;
 }
 
 }  // namespace
 
-std::vector<Asset> find_assets(const std::string& directory, std::vector<std::string>& warnings) {
-    if (directory.empty()) return {};
+Assets find_assets(const std::string& directory, std::vector<std::string>& warnings) {
+    Assets found;
+    if (directory.empty()) return found;
     const fs::path base(directory);
-    const std::set<std::string> names = files_in(base);
-    std::set<std::string> chosen = code_files(base, names, warnings);
-    std::copy_if(names.begin(), names.end(), std::inserter(chosen, chosen.end()), is_asset);
-    std::vector<Asset> assets;
-    for (const std::string& name : chosen) assets.push_back({(base / name).string(), name});
-    if (fs::is_directory(base / kTemplateDirectory)) {
-        for (const std::string& name : files_in(base / kTemplateDirectory)) {
-            const fs::path relative = fs::path(kTemplateDirectory) / name;
-            if (name.ends_with(".jinja")) assets.push_back({(base / relative).string(), relative.string()});
+    const std::vector<std::string> listed = names_in(base).value_or(std::vector<std::string>());
+    const std::set<std::string> names(listed.begin(), listed.end());
+    const std::set<std::string> code = model_code(base, names, warnings);
+    const std::set<std::string> modules = module_directories(base);
+    for (const std::string& name : names) {
+        if (name.starts_with('.') || name == "config.json") continue;
+        if (has_directory(base / name)) {
+            if (modules.contains(name)) {
+                add(found.copied, base, name);
+            } else if (name == kTemplateDirectory) {
+                add_templates(found.copied, base);
+            } else {
+                found.left.push_back(name + "/");
+            }
+        } else if (!is_weights(name)) {
+            const bool is_wanted = code.contains(name) || !is_other(name);
+            if (is_wanted && has_model_file(base, name)) {
+                add(found.copied, base, name);
+            } else {
+                found.left.push_back(name);
+            }
         }
     }
-    return assets;
+    return found;
 }
 
 std::string config_with_dtype(const std::string& path, std::optional<DType> dtype) {

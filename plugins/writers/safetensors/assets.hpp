@@ -9,9 +9,14 @@
 
 namespace unshard::safetensors {
 
-/// Files that go into the output as they are, sorted by name: configurations, tokenizer, chat templates, the code that
-/// `auto_map` names. Never weights, their index files or optimizer states. config.json is not among them.
-std::vector<Asset> find_assets(const std::string& directory, std::vector<std::string>& warnings);
+struct Assets {
+    std::vector<Asset> copied;      ///< sorted by name; config.json is not among them
+    std::vector<std::string> left;  ///< what is neither copied nor weights; directories end in '/'
+};
+
+/// What goes into the output as it is: everything that a model may need, see assets.cpp. Throws Error for what cannot
+/// be looked at, and for links that leave the directory.
+Assets find_assets(const std::string& directory, std::vector<std::string>& warnings);
 
 /// The bytes of config.json. Where it says another dtype than the tensors now have, that word is replaced and nothing
 /// else. `dtype` is empty when the tensors have several.

@@ -4,6 +4,7 @@
 #include "assets.hpp"
 #include "header.hpp"
 #include "options.hpp"
+#include "unshard/model_directory.hpp"
 #include "unshard/plugin.hpp"
 
 #include <algorithm>
@@ -121,9 +122,11 @@ public:
 
 private:
     static void add_assets(Layout& layout, const std::string& directory, std::optional<DType> dtype) {
-        layout.assets = safetensors::find_assets(directory, layout.warnings);
-        const std::filesystem::path config = std::filesystem::path(directory) / "config.json";
-        if (!directory.empty() && std::filesystem::exists(config)) {
+        safetensors::Assets found = safetensors::find_assets(directory, layout.warnings);
+        layout.assets = std::move(found.copied);
+        layout.left_behind = std::move(found.left);
+        if (!directory.empty() && has_model_file(directory, "config.json")) {
+            const std::filesystem::path config = std::filesystem::path(directory) / "config.json";
             add_text_file(layout, "config.json", safetensors::config_with_dtype(config.string(), dtype));
         } else {
             layout.warnings.push_back(

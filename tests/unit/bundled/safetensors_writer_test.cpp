@@ -111,9 +111,9 @@ TEST_CASE("assets are what a model needs, never weights or other code") {
          {"optimizer.pt", "old"},
          {"README.md", "text"}});
     CHECK(names(layout_of(plan_with({{"a", DType::u8, {1}}}), nlohmann::json::object(), dir.path).assets) ==
-          std::vector<std::string>{"chat_template.jinja", "generation_config.json", "helper.py", "modeling_x.py",
-                                   "preprocessor_config.json", "qwen.tiktoken", "tokenizer.json", "tokenizer.model",
-                                   "vocab.txt", "additional_chat_templates/tool.jinja"});
+          std::vector<std::string>{"additional_chat_templates/tool.jinja", "chat_template.jinja",
+                                   "generation_config.json", "helper.py", "modeling_x.py", "preprocessor_config.json",
+                                   "qwen.tiktoken", "tokenizer.json", "tokenizer.model", "vocab.txt"});
 }
 
 TEST_CASE("config.json stays as it is but for a dtype that is no longer true") {
