@@ -95,7 +95,12 @@ def test_a_type_without_a_name_in_safetensors_does_not_end_the_run_when_it_is_dr
     assert "'phases': is c128, for which safetensors has no name" in refusal(folder)
     output = read_tensors(convert(folder, tmp_path / "out", "--drop", "phases"))
     assert_same_tensors(output, {"w": state["w"], "pairs": state["pairs"]})
-    assert unshard("diff", folder, folder).code == 0
+    turned = tmp_path / "turned"
+    turned.mkdir()
+    torch.save(state | {"phases": state["phases"].t().contiguous().t()}, turned / "model_world_size_1_rank_0.pt")
+    assert unshard("diff", folder, turned).code == 0
+    torch.save(state | {"phases": state["phases"].t().contiguous().t() + 1j}, turned / "model_world_size_1_rank_0.pt")
+    assert "phases" in (found := unshard("diff", folder, turned)).out and found.code == 1
 
 
 def test_a_tensor_that_repeats_one_element_is_said_to_grow(tmp_path):

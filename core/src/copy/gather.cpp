@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 
 namespace unshard {
 
@@ -133,8 +134,12 @@ void move_row(const std::byte* source, std::byte* target, const Loop& row, std::
             return pick_row<2>(source, target, row);
         case 4:
             return pick_row<4>(source, target, row);
-        default:
+        case 8:
             return pick_row<8>(source, target, row);
+        case 16:
+            return pick_row<16>(source, target, row);
+        default:
+            throw Error(std::to_string(elem_bytes) + " bytes are no element's size");
     }
 }
 
