@@ -75,7 +75,8 @@ inline Wholes assembled(const CheckpointIndex& index) {
     Wholes wholes;
     for (const SourceTensor& tensor : index.tensors) {
         Whole& whole = wholes[tensor.name];
-        whole = {tensor.dtype, tensor.shape.value(), std::string(tensor.shape->numel() * size_of(tensor.dtype), '?')};
+        const Dims shape = tensor.shape ? *tensor.shape : extent_of_origins(tensor).value();
+        whole = {tensor.dtype, shape, std::string(shape.numel() * size_of(tensor.dtype), '?')};
         for (const Shard& shard : tensor.shards) {
             place(shard, contents(index, index.files[shard.file]).substr(shard.offset, shard.bytes), whole);
         }
