@@ -11,6 +11,7 @@
 #include "copy/staging.hpp"
 #include "input/locate.hpp"
 #include "input/model_files.hpp"
+#include "models/model_config.hpp"
 #include "report/stored.hpp"
 #include "select/choose_merger.hpp"
 #include "select/experts.hpp"
@@ -18,7 +19,6 @@
 #include "select/model_check.hpp"
 #include "select/select.hpp"
 #include "text/quantity.hpp"
-#include "unshard/json_file.hpp"
 #include "unshard/model_directory.hpp"
 #include "verify/verify.hpp"
 
@@ -42,9 +42,9 @@ struct Output {
     std::vector<Destination> destinations;
 };
 
-nlohmann::json model_config(const std::string& assets) {
-    if (assets.empty() || !has_model_file(assets, "config.json")) return nullptr;
-    return read_json((std::filesystem::path(assets) / "config.json").string());
+ModelConfig config_in(const std::string& assets, std::span<const std::string> models) {
+    if (assets.empty() || !has_model_file(assets, "config.json")) return {};
+    return read_model_config(assets, models);
 }
 
 Plan merge(const Pipeline::Merge& wanted, const Model& model, const Plugins& plugins, unsigned threads) {
@@ -212,19 +212,21 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     verify_index(model.index);
     stamp_files(model.index);
     model.assets = locate_assets(pipeline.input.assets, input.path, pipeline.input.path);
-    model.config = model_config(model.assets);
+    model.models = models_directories(pipeline);
+    const ModelConfig config = config_in(model.assets, model.models);
+    model.config = config.settings;
     const bool is_conversion = !pipeline.outputs.empty();
     if (is_conversion) refuse_foreign_names(model.index, model.config, pipeline.select);
     Selection selection(pipeline.select);
     selection.before_merge(model.index);
 
     observer.pass("plan");
-    model.models = models_directories(pipeline);
     model.merger = choose_merger(pipeline.merge, model.index);
     Plan merged = merge(pipeline.merge, model, plugins, threads);
 
     observer.pass("select");
     model.plan = selection.after_merge(std::move(merged), model.config);
+    model.plan.warnings.insert(model.plan.warnings.end(), config.warnings.begin(), config.warnings.end());
     verify_plan(model.index, model.plan);
     forget_shared_replicas(model.index, model.plan);
     return model;

@@ -53,7 +53,7 @@ struct Model {
     std::string path, reader, merger, assets;
     CheckpointIndex index;
     Plan plan;
-    nlohmann::json config;            ///< config.json; null when there is none
+    nlohmann::json config;            ///< ModelConfig::settings
     std::vector<std::string> models;  ///< where facts about models are, the first counts
 };
 

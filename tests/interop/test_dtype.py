@@ -3,7 +3,8 @@ import json
 
 import pytest
 import torch
-from conftest import GOLDEN, convert
+import transformers
+from conftest import GOLDEN, convert, unshard
 from tensors import assert_same_tensors, assert_same_values, read_tensors
 
 TYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
@@ -45,3 +46,21 @@ def test_casting_to_the_dtype_that_is_there_changes_nothing(tmp_path):
     output = convert(golden / "ckpt", tmp_path / "out", "--dtype", "bf16")
     assert_same_tensors(read_tensors(output), read_tensors(golden / "truth.safetensors"))
     assert (output / "config.json").read_bytes() == (golden / "ckpt/huggingface/config.json").read_bytes()
+
+
+@pytest.mark.parametrize(("name", "option"), [("deepseek_v3", "bf16"), ("deepseek_v3", "f16"), ("gpt_oss", "bf16"),
+                                              ("gpt_oss", "f16")])
+def test_what_the_class_keeps_in_float32_stays_so(name, option, tiny, tmp_path):
+    folder = tiny(name, torch.float32)
+    ours = tmp_path / "ours"
+    done = unshard("convert", folder / "ckpt", "-o", ours, "--assets", folder / "ckpt/hf", "--dtype", option, "--experts",
+                   "separate" if name == "deepseek_v3" else "keep")
+    assert done.code == 0, done.err
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder / "hf", dtype=TYPES[option])
+    model.save_pretrained(tmp_path / "theirs")
+    assert_same_tensors(read_tensors(ours), read_tensors(tmp_path / "theirs"))
+    kept = [tensor for tensor in read_tensors(ours).values() if tensor.dtype == torch.float32]
+    assert (f"{len(kept)} tensors are f32, in which transformers keeps them" in done.err) == bool(kept)
+    assert bool(kept) == ((name, option) != ("gpt_oss", "bf16"))
+    dtypes = [json.loads((output / "config.json").read_text())["dtype"] for output in (ours, tmp_path / "theirs")]
+    assert dtypes[0] == dtypes[1]

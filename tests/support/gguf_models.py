@@ -50,6 +50,10 @@ MODELS = {
     "qwen2-yarn": TinyModel("Qwen2", dict(rope_parameters=dict(rope_type="yarn", rope_theta=1e6, factor=4.0,
                                                                original_max_position_embeddings=64))),
     "qwen3": TinyModel("Qwen3", dict(head_dim=32)),
+    # rope_scaling added to what transformers 5 wrote; without a length; and files as transformers 4 wrote them.
+    "qwen3-rope_scaling": TinyModel("Qwen3", dict(head_dim=32, rope_theta=1e6), published=dict(
+        rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64))),
+    "llama-yarn": TinyModel("Llama", published=dict(rope_scaling=dict(type="yarn", factor=4.0), max_position_embeddings=32)),
     "mixtral": TinyModel("Mixtral", dict(num_local_experts=4, num_experts_per_tok=2)),
     "qwen2_moe": TinyModel("Qwen2Moe", MOE | dict(shared_expert_intermediate_size=48)),
     "qwen2_moe-tied": TinyModel("Qwen2Moe", MOE | dict(shared_expert_intermediate_size=48, tie_word_embeddings=True),
@@ -61,6 +65,9 @@ MODELS = {
     "gemma3-scaled": TinyModel("Gemma3", GEMMA | dict(sliding_window=64, num_hidden_layers=7, rope_parameters=dict(
         full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1e6),
         sliding_attention=dict(rope_type="default", rope_theta=1e4))), needs_sentencepiece=True),
+    "gemma3-old_word": TinyModel("Gemma3", GEMMA | dict(sliding_window=64, num_hidden_layers=7), needs_sentencepiece=True,
+                                 published=dict(rope_parameters=None, layer_types=None, rope_theta=5e5, rope_local_base_freq=5e3,
+                                                rope_scaling=dict(type="linear", factor=8.0))),
     "gemma3-multimodal": TinyModel("Gemma3", GEMMA | dict(sliding_window=64, num_hidden_layers=7), needs_sentencepiece=True,
                                    vision=dict(hidden_size=32, intermediate_size=48, num_hidden_layers=1,
                                                num_attention_heads=2, image_size=28, patch_size=14)),
@@ -68,6 +75,9 @@ MODELS = {
     "phi3-longrope": TinyModel("Phi3", dict(pad_token_id=0, rope_parameters=LONG_ROPE), needs_sentencepiece=True),
     "olmo2": TinyModel("Olmo2"),
     "olmo3": TinyModel("Olmo3", dict(num_hidden_layers=4, sliding_window=64)),
+    "olmo3-published": TinyModel("Olmo3", dict(num_hidden_layers=4, sliding_window=64), published=dict(
+        rope_parameters=None, layer_types=None, rope_theta=3e5, rope_scaling=dict(
+            rope_type="yarn", factor=8.0, attention_factor=1.2, beta_fast=32.0, beta_slow=1.0, original_max_position_embeddings=32))),
     "starcoder2": TinyModel("Starcoder2", dict(tie_word_embeddings=True)),
     "smollm3": TinyModel("SmolLM3", dict(num_hidden_layers=4, pad_token_id=0)),
     "granite": TinyModel("Granite", GRANITE | dict(attention_bias=True)),

@@ -1,7 +1,7 @@
 // Plain tensors, one part a rank: nothing in the checkpoint says how they were split, so rules of the model do.
 
+#include "models/model_config.hpp"
 #include "tensor_parallel/plan.hpp"
-#include "unshard/json_file.hpp"
 #include "unshard/plugin.hpp"
 
 #include <algorithm>
@@ -61,8 +61,9 @@ public:
         if (request.assets.empty()) {
             throw Error("no config.json: merger 'tensor_parallel' needs the sizes in it: pass --assets DIR");
         }
-        const nlohmann::json config = read_json(request.assets + "/config.json");
+        nlohmann::json config = read_model_config(request.assets, directories).settings;
         ModelRules rules = choose_rules(file, directories, config);
+        if (!file.empty()) config = read_model_config(request.assets, directories, rules.architectures).settings;
         if (!fused_qkv.empty()) group_heads(rules);
         const Values values = config_values(rules, config);
         return plan_tensor_parallel(index, rules, values, RankMesh(mesh.empty() ? rules.mesh : mesh, index.ranks));

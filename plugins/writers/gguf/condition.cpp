@@ -1,6 +1,6 @@
 #include "condition.hpp"
 
-#include "model_config.hpp"
+#include "models/model_config.hpp"
 
 #include <algorithm>
 

@@ -5,7 +5,7 @@
 
 namespace unshard::gguf {
 
-/// `config` is filled_config's.
+/// `config` is ModelConfig::settings.
 bool holds(const Condition& condition, const nlohmann::json& config, const Values& values);
 
 }  // namespace unshard::gguf

@@ -1,6 +1,6 @@
 #include "find_model.hpp"
 
-#include "model_config.hpp"
+#include "models/model_config.hpp"
 #include "unshard/directory.hpp"
 
 #include <algorithm>
@@ -16,7 +16,10 @@ std::string architecture_of(const json& config) {
         const json& names = find_field(config, {field});
         if (names.is_array() && !names.empty() && names.front().is_string()) return names.front().get<std::string>();
     }
-    throw Error("config.json: there are no 'architectures' in it: GGUF needs to know what kind of model it is");
+    throw Error(
+        "config.json: there are no 'architectures' in it, nor a known 'model_type': GGUF needs to know what kind of "
+        "model "
+        "it is: write the name of its class into it, such as \"architectures\": [\"LlamaForCausalLM\"]");
 }
 
 std::string listed(std::vector<std::string> names) {

@@ -8,7 +8,7 @@
 #include "limits.hpp"
 #include "metadata.hpp"
 #include "mixture.hpp"
-#include "model_config.hpp"
+#include "models/model_config.hpp"
 #include "models/whole_tensor.hpp"
 #include "options.hpp"
 #include "quantize/quantize.hpp"
@@ -16,7 +16,6 @@
 #include "rope_scaling.hpp"
 #include "rope_tensors.hpp"
 #include "tensor_map.hpp"
-#include "unshard/json_file.hpp"
 #include "unshard/plugin.hpp"
 
 #include <algorithm>
@@ -38,15 +37,13 @@ struct Contents {
     bool is_mixture = false;                     ///< of a type that llama-quantize writes
 };
 
-nlohmann::json read_config(const std::string& directory) {
+nlohmann::json read_config(const std::string& directory, const std::vector<std::string>& models) {
     if (directory.empty()) {
         throw Error(
             "writer 'gguf' needs the model's config.json and tokenizer: pass the directory that has them, --assets "
             "DIR");
     }
-    auto config = read_json(directory + "/config.json");
-    if (!config.is_object()) throw Error(directory + "/config.json: is not a JSON object");
-    return config;
+    return read_model_config(directory, models).settings;
 }
 
 /// Four times as many as any model has. A stride of 0 makes more from a file of no size.
@@ -91,12 +88,12 @@ public:
           request_(request),
           layout_(layout),
           options_(read_options(request)),
-          config_(read_config(request.assets)),
+          config_(read_config(request.assets, options_.model_dirs)),
           model_(find_model(config_, options_.model_dirs)) {}
 
     Contents compose() {
         const Values values = config_values(model_.rules, config_);
-        sizes_ = {model_.gguf.arch, filled_config(config_, model_.gguf.defaults, values), values};
+        sizes_ = {model_.gguf.arch, config_, values};
         contents_.metadata.set("general.architecture", model_.gguf.arch);
         add_keys();
         add_tensors();

@@ -1,7 +1,7 @@
 #include "metadata.hpp"
 
 #include "condition.hpp"
-#include "model_config.hpp"
+#include "models/model_config.hpp"
 #include "unshard/error.hpp"
 
 #include <algorithm>
@@ -100,6 +100,10 @@ std::string full_key(const std::string& arch, const std::string& key) {
 }
 
 }  // namespace
+
+const json& full_attention_rope(const json& config) {
+    return find_field(config, {"rope_parameters.full_attention", "rope_parameters"});
+}
 
 void add_model_keys(KeyValues& metadata, std::span<const KeyRule> rules, const ModelSizes& sizes) {
     for (const KeyRule& rule : rules) {

@@ -13,9 +13,12 @@ namespace unshard::gguf {
 /// What the rules are applied to.
 struct ModelSizes {
     std::string arch;
-    nlohmann::json config;  ///< filled_config
+    nlohmann::json config;  ///< ModelConfig::settings
     Values values;          ///< of the rules' names
 };
+
+/// The rope settings of layers with full attention.
+const nlohmann::json& full_attention_rope(const nlohmann::json& config);
 
 /// Adds one key for each rule that gives a value. Throws Error that names the field of config.json.
 void add_model_keys(KeyValues& metadata, std::span<const KeyRule> rules, const ModelSizes& sizes);

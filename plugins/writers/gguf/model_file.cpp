@@ -40,8 +40,8 @@ public:
 
     GgufModel read_model() {
         const toml::table& root = table(file_.root(), "gguf");
-        file_.check_keys(root, {"arch", "common_keys", "keys", "omit", "generated", "notes", "refuse", "defaults",
-                                "tokenizer", "tensors"});
+        file_.check_keys(
+            root, {"arch", "common_keys", "keys", "omit", "generated", "notes", "refuse", "tokenizer", "tensors"});
         GgufModel model;
         model.arch = file_.text(root, "arch");
         model.has_common_keys = flag(root, "common_keys");
@@ -52,7 +52,6 @@ public:
         model.keys = read_keys(root);
         model.notes = read_remarks(root, "notes");
         model.refusals = read_remarks(root, "refuse");
-        if (root.contains("defaults")) model.defaults = json_of(table(root, "defaults"));
         if (root.contains("tokenizer")) model.tokenizer = read_tokenizer(table(root, "tokenizer"));
         if (model.tokenizer.kinds.empty()) file_.fail(root, "tokenizer.kinds is missing");
         for (const auto& [name, node] : table(root, "tensors")) {

@@ -37,9 +37,6 @@
 //         text    = "llama.cpp acts as if ..."
 //     } ]
 //
-//     [gguf.defaults]                               what transformers takes where config.json has nothing: a value, or
-//     text rms_norm_eps = 1e-6                           with an expression (then for null too)
-//
 //     [gguf.tokenizer]                              see tokenizer/tokenizer.hpp
 //
 //     [gguf.tensors]                                names of the rules, without .weight or .bias, which stay
@@ -131,7 +128,6 @@ struct GgufModel {
     Generated generated = Generated::none;
     std::vector<Remark> notes;
     std::vector<Remark> refusals;
-    nlohmann::json defaults = nlohmann::json::object();
     TokenizerRules tokenizer;
     std::map<std::string, std::vector<Target>> tensors;  ///< by the rules' name
 };

@@ -1,7 +1,7 @@
 #include "remarks.hpp"
 
 #include "condition.hpp"
-#include "model_config.hpp"
+#include "models/model_config.hpp"
 #include "unshard/error.hpp"
 
 #include <algorithm>

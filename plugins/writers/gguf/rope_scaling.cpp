@@ -4,7 +4,7 @@
 
 #include "rope_scaling.hpp"
 
-#include "model_config.hpp"
+#include "models/model_config.hpp"
 
 #include <algorithm>
 #include <cmath>

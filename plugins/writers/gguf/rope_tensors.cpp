@@ -4,7 +4,7 @@
 
 #include "rope_tensors.hpp"
 
-#include "model_config.hpp"
+#include "models/model_config.hpp"
 #include "unshard/error.hpp"
 
 #include <cmath>

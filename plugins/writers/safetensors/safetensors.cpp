@@ -4,6 +4,7 @@
 #include "assets.hpp"
 #include "header.hpp"
 #include "options.hpp"
+#include "stored_dtype.hpp"
 #include "unshard/model_directory.hpp"
 #include "unshard/plugin.hpp"
 
@@ -16,12 +17,11 @@ namespace {
 
 using safetensors::Entry;
 
-std::vector<Entry> entries_of(const Plan& plan, std::optional<DType> dtype) {
+std::vector<Entry> entries_of(const Plan& plan, const std::vector<DType>& dtypes) {
     std::vector<Entry> entries;
     for (std::uint32_t i = 0; i < plan.tensors.size(); ++i) {
         const PlannedTensor& t = plan.tensors[i];
-        const DType stored = dtype ? cast_result(t.dtype, *dtype) : t.dtype;
-        entries.push_back({t.name, stored, t.shape, i, checked_mul(t.shape.numel(), size_of(stored))});
+        entries.push_back({t.name, dtypes[i], t.shape, i, checked_mul(t.shape.numel(), size_of(dtypes[i]))});
     }
     std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
     return entries;
@@ -111,12 +111,13 @@ class SafetensorsWriter : public Writer {
 public:
     Layout layout(const Plan& plan, const Request& request) override {
         const safetensors::WriterOptions options = safetensors::read_options(request);
-        const std::vector<Entry> entries = entries_of(plan, options.dtype);
-        const auto parts = parts_of(entries, options.max_shard_size);
         Layout layout;
+        const auto dtypes = safetensors::stored_dtypes(plan, options.dtype, request, layout.warnings);
+        const std::vector<Entry> entries = entries_of(plan, dtypes);
+        const auto parts = parts_of(entries, options.max_shard_size);
         for (std::size_t i = 0; i < parts.size(); ++i) add_part(layout, part_name(i, parts.size()), parts[i]);
         if (parts.size() > 1) add_text_file(layout, "model.safetensors.index.json", index_json(parts));
-        add_assets(layout, request.assets, common_dtype(entries));
+        add_assets(layout, request.assets, options.dtype ? options.dtype : common_dtype(entries));
         return layout;
     }
 

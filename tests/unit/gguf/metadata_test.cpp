@@ -1,6 +1,5 @@
 #include "metadata.hpp"
 
-#include "model_config.hpp"
 #include "support/catch.hpp"
 #include "unshard/error.hpp"
 
@@ -80,28 +79,4 @@ TEST_CASE("a value that says nothing is not written") {
     rule.unless = false;
     CHECK(keys_of(rule, {{"f", false}}).empty());
     CHECK(keys_of(rule, {{"f", true}}) == Entries{{"llama.norm", true}});
-}
-
-TEST_CASE("old and new forms of config.json are filled in alike") {
-    const json defaults = {{"rope_theta", 10000.0}, {"head_dim", "hidden / heads"}, {"eps", 1e-6}};
-    const Values values{{{"hidden", 64}, {"heads", 4}}, {}};
-    const json old_form = {
-        {"rope_theta", 5e5}, {"rope_scaling", {{"type", "yarn"}, {"factor", 4}}}, {"head_dim", nullptr}};
-    const json new_form = {{"rope_parameters", {{"rope_type", "yarn"}, {"factor", 4}, {"rope_theta", 5e5}}},
-                           {"eps", 1e-6}};
-    const json from_old = filled_config(old_form, defaults, values),
-               from_new = filled_config(new_form, defaults, values);
-    for (const char* field : {"rope_type", "factor", "rope_theta"}) {
-        CHECK(from_old["rope_parameters"][field] == from_new["rope_parameters"][field]);
-    }
-    CHECK(from_old["head_dim"] == 16);
-    CHECK(from_old["eps"] == 1e-6);
-    CHECK(filled_config(json::object(), defaults, values)["rope_parameters"]["rope_theta"] == 10000.0);
-}
-
-TEST_CASE("a multimodal model's text_config is put over the root") {
-    const json config = {{"hidden_size", 1}, {"text_config", {{"hidden_size", 2}, {"rope_local_base_freq", 10000.0}}}};
-    const json filled = filled_config(config, json::object(), {});
-    CHECK(filled["hidden_size"] == 2);
-    CHECK(filled["rope_parameters"] == json{{"sliding_attention", {{"rope_theta", 10000.0}}}});
 }

@@ -49,11 +49,13 @@ TEST_CASE("a multimodal model's text_config has ids too, and others can be given
           std::map<std::string, std::uint32_t>{{"bos", 2}, {"eos", 1}, {"eot", 6}});
 }
 
-TEST_CASE("ids past a bounded vocabulary are left out, negative ones refused") {
+TEST_CASE("ids past a bounded vocabulary are left out, a negative one means none, a huge one is refused") {
     TokenizerFiles files;
     files.config = {{"bos_token_id", 9}, {"eos_token_id", 10}};
     CHECK(find_special_tokens(files, 10, {}).ids == std::map<std::string, std::uint32_t>{{"bos", 9}});
-    files.config = {{"pad_token_id", -1}};
+    files.config = {{"pad_token_id", -1}, {"eos_token_id", 3}};
+    CHECK(found(files).ids == std::map<std::string, std::uint32_t>{{"eos", 3}});
+    files.config = {{"pad_token_id", 1ULL << 40}};
     CHECK_THROWS_AS(found(files), Error);
 }
 

@@ -49,7 +49,7 @@ TEST_CASE("models that transformers makes are complete, in memory and on disk") 
     for (const auto& [name, model] : transformers_models().items()) {
         const ModelRules* rules = find_rules(all, model["config"]);
         REQUIRE(rules);
-        const Values values = config_values(*rules, model["config"]);
+        const Values values = values_of(*rules, model["config"]);
         for (const char* form : {"memory", "disk"}) {
             INFO(name << ", " << form);
             CHECK(check_completeness(*rules, values, named_shapes(model[form])) == Completeness{});
@@ -61,7 +61,7 @@ TEST_CASE("no tensor of these models can go missing or change its shape unseen")
     const std::vector<ModelRules> all = load_rules_directory(bundled_models());
     for (const auto& [model_name, model] : transformers_models().items()) {
         const ModelRules& rules = *find_rules(all, model["config"]);
-        const Values values = config_values(rules, model["config"]);
+        const Values values = values_of(rules, model["config"]);
         const std::vector<NamedShape> tensors = named_shapes(model["disk"]);
         for (std::size_t i = 0; i < tensors.size(); ++i) {
             const auto& [name, shape] = tensors[i];

@@ -1,6 +1,7 @@
 // Rules and config.json of small models.
 #pragma once
 
+#include "models/model_config.hpp"
 #include "models/rules.hpp"
 
 #include <nlohmann/json.hpp>
@@ -41,6 +42,13 @@ private:
 
 inline ModelRules rules_of(std::string_view text) {
     return load_rules(RulesFileOnDisk(text).path());
+}
+
+/// What the rules' names stand for in a model of their first architecture, unless `config` names another.
+inline Values values_of(const ModelRules& rules, nlohmann::json config) {
+    if (!config.contains("architectures"))
+        config["architectures"] = nlohmann::json::array({rules.architectures.front()});
+    return config_values(rules, model_config(config, std::vector{bundled_models()}).settings);
 }
 
 /// The message of what `call` throws, or "" when it does not.

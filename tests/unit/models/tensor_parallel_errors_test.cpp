@@ -15,7 +15,7 @@ std::string failure(const CheckpointIndex& index, const nlohmann::json& config =
     ModelRules rules = bundled_rules("llama");
     rules.file = "llama.toml";
     return message_of(
-        [&] { plan_tensor_parallel(index, rules, config_values(rules, config), RankMesh(mesh, index.ranks)); });
+        [&] { plan_tensor_parallel(index, rules, values_of(rules, config), RankMesh(mesh, index.ranks)); });
 }
 
 /// One tensor, with a part of this shape on each of these ranks.
@@ -112,7 +112,7 @@ TEST_CASE("experts that do not divide among the ranks are refused") {
     nlohmann::json config = small_config();
     config.update({{"num_experts", 6}, {"moe_intermediate_size", 4}});
     const ModelRules rules = bundled_rules("qwen3_moe");
-    const Values values = config_values(rules, config);
+    const Values values = values_of(rules, config);
     const auto message = [&](Dims shape, const std::string& mesh) {
         const CheckpointIndex index = index_of(4, "model.layers.0.mlp.experts.gate_up_proj", shape, {0, 1, 2, 3});
         return message_of([&] { plan_tensor_parallel(index, rules, values, RankMesh(mesh, 4)); });

@@ -17,8 +17,7 @@ const std::string kExperts = "model.layers.0.mlp.experts.";
 Plan plan_of(const ParallelModel& model, const std::string& rules_name, const nlohmann::json& config,
              const std::string& mesh = "tp") {
     const ModelRules rules = bundled_rules(rules_name);
-    return plan_tensor_parallel(model.index(), rules, config_values(rules, config),
-                                RankMesh(mesh, model.index().ranks));
+    return plan_tensor_parallel(model.index(), rules, values_of(rules, config), RankMesh(mesh, model.index().ranks));
 }
 
 /// Two experts, hidden 3, 4 rows in each of gate and up.
@@ -161,7 +160,8 @@ TEST_CASE("the multimodal model keeps its names, and its image part is replicate
     for (std::uint32_t r = 0; r < 2; ++r) model.part(r, {8, 6}, rows(gate, r * 4, 4) + rows(up, r * 4, 4));
     model.whole(image, {5, 7, 2});
     model.replicated(image);
-    model.check(plan_of(model, "gemma3", {{"text_config", small_config()}}));
+    model.check(plan_of(model, "gemma3",
+                        {{"architectures", {"Gemma3ForConditionalGeneration"}}, {"text_config", small_config()}}));
 }
 
 TEST_CASE("a fused entry with one part renames it") {

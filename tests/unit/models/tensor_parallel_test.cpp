@@ -43,7 +43,7 @@ struct RandomLlama {
     nlohmann::json config() const {
         return {{"vocab_size", vocab},          {"hidden_size", hidden},           {"num_hidden_layers", 1},
                 {"num_attention_heads", heads}, {"num_key_value_heads", kv_heads}, {"head_dim", head_dim},
-                {"intermediate_size", ff}};
+                {"intermediate_size", ff},      {"tie_word_embeddings", false}};
     }
     std::uint64_t q_rows() const { return heads * head_dim; }
     std::uint64_t kv_rows() const { return kv_heads * head_dim; }

@@ -172,7 +172,9 @@ private:
 
     void set(const std::string& kind, const json& id) {
         if (!id.is_number_integer()) return;
-        if (!std::in_range<std::uint32_t>(id.get<std::int64_t>())) {
+        const bool is_none = !id.is_number_unsigned() && id.get<std::int64_t>() < 0;  // as old files say it
+        if (is_none) return;
+        if (!std::in_range<std::uint32_t>(id.get<std::uint64_t>())) {
             throw Error(files_.directory + ": the '" + kind + "' token has the id " + id.dump());
         }
         if (!size_ || id.get<std::uint64_t>() < *size_) result_.ids.emplace(kind, id.get<std::uint32_t>());

@@ -1,0 +1,57 @@
+#include "stored_dtype.hpp"
+
+#include "models/model_config.hpp"
+#include "unshard/model_directory.hpp"
+#include "unshard/name_list.hpp"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace unshard::safetensors {
+namespace {
+
+constexpr std::size_t kFewNames = 3;
+
+using Patterns = std::vector<std::unique_ptr<re2::RE2>>;
+
+/// Of the names that stay float32 when `wanted` is asked for.
+Patterns kept_patterns(DType wanted, const Request& request) {
+    Patterns patterns;
+    const bool is_narrow = wanted == DType::bf16 || wanted == DType::f16;
+    if (!is_narrow || request.assets.empty() || !has_model_file(request.assets, "config.json")) return patterns;
+    const ModelConfig config = read_model_config(request.assets, request.models);
+    for (const std::string& text : config.kept_f32) patterns.push_back(std::make_unique<re2::RE2>(text));
+    if (wanted == DType::f16) {
+        for (const std::string& text : config.kept_f32_of_f16) patterns.push_back(std::make_unique<re2::RE2>(text));
+    }
+    return patterns;
+}
+
+bool is_kept(const std::string& name, const Patterns& patterns) {
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const auto& pattern) { return re2::RE2::PartialMatch(name, *pattern); });
+}
+
+}  // namespace
+
+std::vector<DType> stored_dtypes(const Plan& plan, std::optional<DType> wanted, const Request& request,
+                                 std::vector<std::string>& notes) {
+    const Patterns patterns = wanted ? kept_patterns(*wanted, request) : Patterns();
+    std::vector<DType> dtypes;
+    std::vector<std::string> kept;
+    for (const PlannedTensor& t : plan.tensors) {
+        dtypes.push_back(wanted ? cast_result(t.dtype, *wanted) : t.dtype);
+        if (!info(dtypes.back()).is_float || dtypes.back() == DType::f32 || !is_kept(t.name, patterns)) continue;
+        dtypes.back() = cast_result(t.dtype, DType::f32);
+        kept.push_back(t.name);
+    }
+    if (!kept.empty()) {
+        notes.push_back("dtype " + to_string(*wanted) + ": " + std::to_string(kept.size()) +
+                        " tensors are f32, in which transformers keeps them: " + name_list(kept, kFewNames));
+    }
+    return dtypes;
+}
+
+}  // namespace unshard::safetensors
