@@ -110,11 +110,15 @@ private:
         if (!names.is_null()) settings["text_config"] = {{"architectures", names}};
     }
 
+    /// Of the class itself, else of one for the same configuration.
     const json& weights_of(const std::vector<std::string>& architectures) const {
         static const json kNothing = json::object();
         for (const std::string& name : architectures) {
             const auto found = weights_["architectures"].find(name);
             if (found != weights_["architectures"].end()) return *found;
+        }
+        for (const json& weights : weights_["architectures"]) {
+            if (weights["model_type"] == text_of(config_, "model_type")) return weights;
         }
         return kNothing;
     }

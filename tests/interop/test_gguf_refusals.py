@@ -52,9 +52,10 @@ def test_an_unknown_architecture_is_refused_with_the_known_ones_and_the_cure(mod
 
 
 @pytest.mark.parametrize("field", ["hidden_size", "num_hidden_layers", "vocab_size"])
-def test_a_missing_size_is_named(field, model):
+def test_a_missing_size_is_the_classs_own_which_the_tensors_do_not_have(field, model):
     edit(model / "hf/config.json", lambda config: config.pop(field) and None)
-    assert field in refused(model)
+    said = refused(model)
+    assert "config.json" in said and ("missing" in said if field == "num_hidden_layers" else "another shape" in said)
 
 
 @pytest.mark.parametrize("value", [-1, 1 << 40, 1.5, "x", [1]])
