@@ -76,7 +76,7 @@ MODELS = {
     "olmo2": TinyModel("Olmo2"),
     "olmo3": TinyModel("Olmo3", dict(num_hidden_layers=4, sliding_window=64)),
     "olmo3-published": TinyModel("Olmo3", dict(num_hidden_layers=4, sliding_window=64), published=dict(
-        rope_parameters=None, layer_types=None, rope_theta=3e5, rope_scaling=dict(
+        rope_parameters=None, layer_types=None, rope_theta=5e5, rope_scaling=dict(
             rope_type="yarn", factor=8.0, attention_factor=1.2079441541679836, beta_fast=32.0, beta_slow=1.0, original_max_position_embeddings=32))),
     "starcoder2": TinyModel("Starcoder2", dict(tie_word_embeddings=True)),
     "smollm3": TinyModel("SmolLM3", dict(num_hidden_layers=4, pad_token_id=0)),

@@ -128,7 +128,7 @@ def rope_settings(kind: str) -> list[Setting]:
             rope["full_attention"].setdefault("rope_theta", 1e6)
             rope["sliding_attention"]["rope_theta"] = 1e4 if kind == "Gemma3Text" else rope["full_attention"]["rope_theta"]
         rope.setdefault("rope_theta", 10000.0) if "rope_type" in rope else None
-        fields = ("rope", *rope, *rope.get("full_attention", {}))
+        fields = ("rope", *rope, *rope.get("full_attention", {}), "rope_parameters.full_attention.rope_theta")
         config = dict(rope_parameters=rope)
         if name == "dynamic":  # it scales from there on
             config["max_position_embeddings"] = 2 * ORIGINAL
@@ -205,6 +205,11 @@ def combinations(kind: str) -> list[Setting]:
     if kind == "Cohere":
         add("layers_64", num_hidden_layers=64)
         add("layers_64_qk_norm", num_hidden_layers=64, use_qk_norm=True)
+    if kind == "Olmo3":
+        for name, full, local in (("larger_local_theta", 1e4, 5e5), ("larger_full_theta", 5e5, 1e4)):
+            add(name, ("rope_parameters.full_attention.rope_theta", "rope_parameters.sliding_attention.rope_theta"),
+                rope_parameters=dict(full_attention=dict(rope_type="default", rope_theta=full),
+                                     sliding_attention=dict(rope_type="default", rope_theta=local)))
     if kind in ("Llama", "Mistral", "Qwen3"):
         add("head_dim_llama3", ("rope_type",), head_dim=32, rope_parameters=dict(rope_type="llama3", rope_theta=1e4) | LLAMA3)
     return found
