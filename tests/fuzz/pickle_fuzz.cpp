@@ -12,6 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     zip.add({.name = "a/data.pkl", .bytes = std::string(data, data + size)});
     zip.add({.name = "a/data/0", .bytes = std::string(64, 'x')});
     zip.add({.name = "a/data/1", .bytes = unshard::test::int32_bytes({0, 1, 2, 3})});
+    zip.add({.name = "a/version", .bytes = "3\n"});
     const unshard::test::MemoryFile file(zip.build());
     try {
         unshard::torch::read_state_dict(unshard::InputFile(file.path()), {});

@@ -102,6 +102,14 @@ inline pickle::Code mesh_by_layout(const std::string& key, std::int64_t ranks, c
     return pickle::built("torch.distributed.device_mesh.DeviceMesh", state);
 }
 
+/// What torch._utils._rebuild_wrapper_subclass is called with for a float32 tensor of a class.
+inline pickle::Code wrapper_args(const pickle::Code& type, const std::vector<std::int64_t>& shape) {
+    return pickle::tuple({type, pickle::global("torch.float32"), pickle::integers(shape), pickle::integers(shape),
+                          pickle::integer(0),
+                          pickle::call("torch.serialization._get_layout", {pickle::text("torch.strided")}),
+                          pickle::call("torch.device", {pickle::text("cpu")}), pickle::boolean(false)});
+}
+
 /// A float32 DTensor with this local tensor.
 inline pickle::Code dtensor(const pickle::Code& local, const std::vector<std::int64_t>& shape, const pickle::Code& mesh,
                             const pickle::Codes& placements, const pickle::Items& more_spec = {}) {
@@ -114,11 +122,7 @@ inline pickle::Code dtensor(const pickle::Code& local, const std::vector<std::in
     const pickle::Code type = pickle::global("torch.distributed.tensor.DTensor");
     return pickle::call(
         "torch._tensor._rebuild_from_type_v2",
-        {pickle::global("torch._utils._rebuild_wrapper_subclass"), type,
-         pickle::tuple({type, pickle::global("torch.float32"), pickle::integers(shape), pickle::integers(shape),
-                        pickle::integer(0),
-                        pickle::call("torch.serialization._get_layout", {pickle::text("torch.strided")}),
-                        pickle::call("torch.device", {pickle::text("cpu")}), pickle::boolean(false)}),
+        {pickle::global("torch._utils._rebuild_wrapper_subclass"), type, wrapper_args(type, shape),
          pickle::tuple(
              {pickle::none(),
               pickle::dict({{"_local_tensor", local},

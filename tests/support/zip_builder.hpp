@@ -19,6 +19,10 @@ struct ZipPart {
     std::string local_extra = {};  ///< the directory has none, as in PyTorch's padding
     std::int64_t more_size = 0;    ///< added to the size that the directory states
     std::int64_t more_offset = 0;
+    std::uint32_t crc32 = 0;      ///< 0: not computed
+    bool has_descriptor = false;  ///< sizes and CRC-32 behind the data, none in the local header, as PyTorch writes
+    std::uint16_t disk = 0;
+    std::string behind = {};  ///< bytes that belong to nothing
 };
 
 class ZipBuilder {
@@ -34,9 +38,9 @@ public:
         std::string file, directory;
         for (const ZipPart& part : parts_) {
             const std::uint64_t offset = file.size();
-            file += "PK\3\4" + le(20, 2) + le(part.flags, 2) + le(part.method, 2) + le(0, 8) + sizes(part) +
+            file += "PK\3\4" + le(20, 2) + le(flags(part), 2) + le(part.method, 2) + le(0, 4) + local_numbers(part) +
                     le(part.name.size(), 2) + le(part.local_extra.size(), 2) + part.name + part.local_extra +
-                    part.bytes;
+                    part.bytes + descriptor(part) + part.behind;
             directory += header(part, offset + static_cast<std::uint64_t>(part.more_offset));
         }
         const std::uint64_t at = file.size();
@@ -47,15 +51,25 @@ private:
     static std::uint64_t stated_size(const ZipPart& part) {
         return part.bytes.size() + static_cast<std::uint64_t>(part.more_size);
     }
-    static std::string sizes(const ZipPart& part) { return le(part.bytes.size(), 4) + le(part.bytes.size(), 4); }
+    static std::uint16_t flags(const ZipPart& part) {
+        return static_cast<std::uint16_t>(part.flags | (part.has_descriptor ? 8 : 0));
+    }
+    static std::string local_numbers(const ZipPart& part) {
+        if (part.has_descriptor) return le(0, 12);
+        return le(part.crc32, 4) + le(part.bytes.size(), 4) + le(part.bytes.size(), 4);
+    }
+    static std::string descriptor(const ZipPart& part) {
+        if (!part.has_descriptor) return "";
+        return "PK\7\x8" + le(part.crc32, 4) + le(stated_size(part), 4) + le(stated_size(part), 4);
+    }
 
     std::string header(const ZipPart& part, std::uint64_t offset) const {
         const std::uint64_t size = stated_size(part);
         const std::string numbers = zip64 ? le(0xffffffff, 4) + le(0xffffffff, 4) : le(size, 4) + le(size, 4);
         const std::string extra = zip64 ? le(1, 2) + le(24, 2) + le(size, 8) + le(size, 8) + le(offset, 8) : "";
-        return "PK\1\2" + le(20, 2) + le(20, 2) + le(part.flags, 2) + le(part.method, 2) + le(0, 8) + numbers +
-               le(part.name.size(), 2) + le(extra.size(), 2) + le(0, 10) + le(zip64 ? 0xffffffff : offset, 4) +
-               part.name + extra;
+        return "PK\1\2" + le(20, 2) + le(20, 2) + le(flags(part), 2) + le(part.method, 2) + le(0, 4) +
+               le(part.crc32, 4) + numbers + le(part.name.size(), 2) + le(extra.size(), 2) + le(0, 2) +
+               le(part.disk, 2) + le(0, 6) + le(zip64 ? 0xffffffff : offset, 4) + part.name + extra;
     }
 
     std::string end_records(std::uint64_t at, std::uint64_t bytes) const {

@@ -108,8 +108,11 @@ constexpr std::size_t kProperties = 5;
 
 /// The dtype among the properties of a tensor, e.g. `torch.bfloat16`.
 Ref dtype_of(const Values& values, Ref record) {
-    const auto* properties = values.get_if<torch::Made>(values.required(record, "properties"));
-    if (properties == nullptr) throw Error("its properties are not an object");
+    const Ref found = values.required(record, "properties");
+    if (!values.is_made_by(found, Symbol::checkpoint_record)) {
+        throw Error("its properties are " + values.describe(found) + ", not TensorProperties");
+    }
+    const auto* properties = values.get_if<torch::Made>(found);
     const std::span<const Ref> state = values.sequence(properties->state, "the state of its properties");
     if (state.size() != kProperties) {
         throw Error("the number of its properties is " + std::to_string(state.size()) + ", not " +

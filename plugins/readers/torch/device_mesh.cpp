@@ -18,6 +18,7 @@
 #include "unshard/checked.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 namespace unshard::torch {
@@ -71,8 +72,12 @@ void add_axis(Layout& layout, const Values& values, Ref shape, Ref stride) {
 
 Layout read_layout(const Values& values, Ref ref) {
     Layout layout;
+    if (!values.is_made_by(ref, Symbol::mesh_layout)) throw Error("the layout of its mesh is " + values.describe(ref));
     if (const std::optional<Ref> axes = values.attribute(ref, "axes")) {
         for (const Ref axis : values.sequence(*axes, "the layout of its mesh")) {
+            if (!values.is_made_by(axis, Symbol::flat_layout)) {
+                throw Error("an axis of its mesh is " + values.describe(axis));
+            }
             add_axis(layout, values, values.required(axis, "shape"), values.required(axis, "stride"));
         }
         return layout;
@@ -85,8 +90,9 @@ Layout read_layout(const Values& values, Ref ref) {
     }
     const std::span<const Ref> sizes = values.sequence(shape, "the layout of its mesh");
     const std::span<const Ref> strides = values.sequence(stride, "the layout of its mesh");
+    if (sizes.size() != strides.size()) throw Error("the layout of its mesh has sizes and strides of different length");
     for (std::size_t i = 0; i < sizes.size(); ++i) {
-        add_axis(layout, values, sizes[i], nth(strides, i, "the layout of its mesh"));
+        add_axis(layout, values, sizes[i], strides[i]);
     }
     return layout;
 }
@@ -123,10 +129,11 @@ std::vector<std::uint64_t> pick(const Layout& layout, const std::vector<std::uin
     return positions;
 }
 
-Mesh mesh_of_layout(const SavedFile& file, Ref mesh, std::uint64_t rank) {
+Mesh mesh_of_layout(const SavedFile& file, Ref mesh, std::uint64_t rank, std::uint64_t& ranks_read) {
     const Layout layout = read_layout(file.values(), file.values().required(mesh, "_layout"));
     const std::vector<std::uint64_t> rank_map =
         read_integers(file, read_strided(file, file.values().required(mesh, "_rank_map")));
+    ranks_read += rank_map.size();
     const std::uint64_t size = layout.shape.numel();
     if (size == 0 || size > rank_map.size()) {
         throw Error("the layout of its mesh has " + std::to_string(size) + " ranks of a run of " +
@@ -141,8 +148,9 @@ Mesh mesh_of_layout(const SavedFile& file, Ref mesh, std::uint64_t rank) {
     return {layout.shape, {}, pick(layout, rank_map, copy_begin(layout.steps, position, rank_map.size()))};
 }
 
-Mesh mesh_of_tensor(const SavedFile& file, Ref tensor) {
+Mesh mesh_of_tensor(const SavedFile& file, Ref tensor, std::uint64_t& ranks_read) {
     const StridedTensor ranks = read_strided(file, tensor);
+    ranks_read += ranks.shard.shape.numel();
     return {ranks.shard.shape, {}, read_integers(file, ranks)};
 }
 
@@ -185,19 +193,28 @@ void check_saved_by(const Values& values, Ref ref, const Mesh& mesh, std::uint64
                 kCure);
 }
 
-Mesh read_mesh(const SavedFile& file, Ref ref, std::uint64_t rank) {
+Mesh read_mesh(const SavedFile& file, Ref ref, std::uint64_t rank, std::uint64_t& ranks_read) {
     const Values& values = file.values();
-    if (values.get_if<Made>(ref) == nullptr || values.symbol(ref) != Symbol::device_mesh) {
+    if (!values.is_made_by(ref, Symbol::device_mesh)) {
         throw Error("its mesh is " + values.describe(ref) + ", not a DeviceMesh");
     }
     const std::optional<Ref> tensor = values.attribute(ref, "mesh");
-    Mesh mesh = tensor && *tensor != kNone ? mesh_of_tensor(file, *tensor) : mesh_of_layout(file, ref, rank);
+    Mesh mesh = tensor && *tensor != kNone ? mesh_of_tensor(file, *tensor, ranks_read)
+                                           : mesh_of_layout(file, ref, rank, ranks_read);
     mesh.dim_names = read_dim_names(values, ref);
     if (!mesh.dim_names.empty() && mesh.dim_names.size() != mesh.shape.rank()) {
         throw Error("its mesh " + to_string(mesh.shape) + " has " + std::to_string(mesh.dim_names.size()) + " names");
     }
     check_saved_by(values, ref, mesh, rank);
     return mesh;
+}
+
+std::size_t hash_of(const Mesh& mesh) {
+    const auto* bytes = reinterpret_cast<const char*>(mesh.ranks.data());
+    const std::string_view ranks(bytes, mesh.ranks.size() * sizeof(std::uint64_t));
+    std::string rest = to_string(mesh.shape);
+    for (const std::string& name : mesh.dim_names) rest += '/' + name;
+    return std::hash<std::string_view>()(ranks) ^ std::hash<std::string>()(rest);
 }
 
 }  // namespace
@@ -208,17 +225,34 @@ void check_rank(std::uint64_t stated, std::uint64_t named) {
                 std::to_string(named) + kCure);
 }
 
+// A mesh's ranks lie in the file once, in a tensor that any number of meshes may share, and every mesh is a list of
+// them here. Training has a few meshes a file; the limits keep what is hostile from growing on them.
 std::uint32_t MeshReader::read(Ref mesh) {
+    constexpr std::uint64_t kMostRead = 1 << 26, kMostKept = 1 << 21, kMostMeshes = 1000;
     if (const auto known = known_.find(mesh); known != known_.end()) return known->second;
-    Mesh read = read_mesh(file_, mesh, rank_);
-    const std::uint32_t number = number_of(std::move(read));
+    const std::uint32_t number = number_of(read_mesh(file_, mesh, rank_, ranks_read_));
     known_.emplace(mesh, number);
+    if (ranks_read_ > kMostRead) {
+        throw Error("the file has so many meshes that more than " + std::to_string(kMostRead) +
+                    " ranks would be read: that is no checkpoint of PyTorch");
+    }
+    if (ranks_kept_ > kMostKept || meshes_.size() > kMostMeshes) {
+        throw Error("the file has " + std::to_string(meshes_.size()) + " different meshes of " +
+                    std::to_string(ranks_kept_) + " ranks together: that is no checkpoint of PyTorch");
+    }
     return number;
 }
 
 std::uint32_t MeshReader::number_of(Mesh mesh) {
-    const auto number = static_cast<std::uint32_t>(std::ranges::find(meshes_, mesh) - meshes_.begin());
-    if (number == meshes_.size()) meshes_.push_back(std::move(mesh));
+    const std::size_t hash = hash_of(mesh);
+    const auto [begin, end] = by_hash_.equal_range(hash);
+    for (auto same = begin; same != end; ++same) {
+        if (meshes_[same->second] == mesh) return same->second;
+    }
+    const auto number = static_cast<std::uint32_t>(meshes_.size());
+    ranks_kept_ += mesh.ranks.size();
+    meshes_.push_back(std::move(mesh));
+    by_hash_.emplace(hash, number);
     return number;
 }
 

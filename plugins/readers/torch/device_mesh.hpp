@@ -38,6 +38,8 @@ private:
     std::uint64_t rank_;
     std::vector<Mesh> meshes_;
     std::unordered_map<Ref, std::uint32_t> known_;
+    std::unordered_multimap<std::size_t, std::uint32_t> by_hash_;
+    std::uint64_t ranks_read_ = 0, ranks_kept_ = 0;  ///< of all meshes together
 };
 
 }  // namespace unshard::torch

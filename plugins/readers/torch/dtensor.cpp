@@ -66,10 +66,13 @@ Placement read_placement(const Values& values, Ref ref, std::size_t rank) {
 
 /// The mesh dimensions of one entry of shard_order, checked against the placements that they order.
 std::vector<std::size_t> read_order(const Values& values, Ref entry, const std::vector<Placement>& placements) {
+    if (!values.is_made_by(entry, Symbol::shard_order_entry)) {
+        throw Error("its shard_order holds " + values.describe(entry));
+    }
     const std::span<const Ref> fields = values.args(entry);
-    const std::uint64_t dim = values.count(nth(fields, 0, "shard_order"), "shard_order");
+    const std::uint64_t dim = values.count(fields[0], "shard_order");
     std::vector<std::size_t> order;
-    for (const Ref mesh_dim : values.sequence(nth(fields, 1, "shard_order"), "shard_order")) {
+    for (const Ref mesh_dim : values.sequence(fields[1], "shard_order")) {
         const std::uint64_t m = values.count(mesh_dim, "shard_order");
         if (m >= placements.size() || placements[m].kind != PlacementKind::shard || placements[m].dim != dim ||
             std::ranges::find(order, m) != order.end()) {
@@ -86,7 +89,10 @@ void apply_shard_order(const Values& values, Ref spec, const Dims& mesh, std::ve
         std::ranges::find(placements, PlacementKind::strided_shard, &Placement::kind) != placements.end();
     if (!shard_order || *shard_order == kNone || strided) return;
     std::vector<Placement> ordered = placements;
-    for (const Ref entry : values.sequence(*shard_order, "shard_order")) {
+    const std::span<const Ref> entries = values.sequence(*shard_order, "shard_order");
+    if (entries.size() > placements.size())
+        throw Error("its shard_order has more entries than the mesh has dimensions");
+    for (const Ref entry : entries) {
         const std::vector<std::size_t> order = read_order(values, entry, placements);
         for (std::size_t i = 0; i < order.size(); ++i) {
             std::uint64_t factor = 1;
@@ -121,13 +127,28 @@ std::uint32_t placed_mesh(const Values& values, Ref spec, bool is_old, MeshReade
     return is_part ? meshes.last_dims(number, placements) : number;
 }
 
-/// The whole shape stands in the spec too.
-void check_tensor_meta(const Values& values, Ref spec, const Dims& shape) {
+/// Dtype and shape of the whole tensor.
+struct Whole {
+    DType dtype;
+    Dims shape;
+};
+
+std::string to_string(const Whole& whole) {
+    return to_string(whole.dtype) + " " + to_string(whole.shape);
+}
+
+/// They stand in the spec too.
+void check_tensor_meta(const Values& values, Ref spec, const Whole& whole) {
     const std::optional<Ref> meta = values.attribute(spec, "tensor_meta");
     if (!meta || *meta == kNone) return;
-    const Dims stated = values.dims(nth(values.args(*meta), 0, "tensor_meta"), "a shape");
-    if (stated == shape) return;
-    throw Error("its whole shape is " + to_string(shape) + ", its tensor_meta says " + to_string(stated));
+    const bool is_of_fx = values.is_made_by(*meta, Symbol::tensor_meta_of_fx);
+    if (!is_of_fx && !values.is_made_by(*meta, Symbol::tensor_meta)) {
+        throw Error("its tensor_meta is " + values.describe(*meta));
+    }
+    const std::span<const Ref> fields = values.args(*meta);
+    const Whole stated{read_dtype(values, fields[is_of_fx ? 1 : 2]), values.dims(fields[0], "a shape")};
+    if (stated.dtype == whole.dtype && stated.shape == whole.shape) return;
+    throw Error("as a whole it is " + to_string(whole) + ", its tensor_meta says " + to_string(stated));
 }
 
 Ref required_in(const Values& values, const Rebuild& rebuild, std::string_view name) {
@@ -135,17 +156,10 @@ Ref required_in(const Values& values, const Rebuild& rebuild, std::string_view n
     throw Error("it has no '" + std::string(name) + "': it is of a PyTorch release that is not known yet");
 }
 
-/// Dtype and shape of the whole tensor.
-struct Whole {
-    DType dtype;
-    Dims shape;
-};
-
 /// What _rebuild_wrapper_subclass is called with states them.
 Whole read_whole(const Values& values, const Rebuild& rebuild) {
     if (rebuild.function != Symbol::rebuild_wrapper) throw Error("it is rebuilt in a way that is not known");
-    return {read_dtype(values, nth(rebuild.args, 1, "a wrapper")),
-            values.dims(nth(rebuild.args, 2, "a wrapper"), "a shape")};
+    return {read_dtype(values, rebuild.args[1]), values.dims(rebuild.args[2], "a shape")};
 }
 
 void check_local(const Whole& whole, const StridedTensor& local) {
@@ -155,6 +169,35 @@ void check_local(const Whole& whole, const StridedTensor& local) {
     if (local.shard.shape.rank() != whole.shape.rank()) {
         throw Error("its shape is " + to_string(whole.shape) + ", its local tensor's " + to_string(local.shard.shape));
     }
+}
+
+/// What a ShardedTensor is restored from: (local shards, metadata, ProcessGroupState, sharding spec, init_rrefs). The
+/// third stands for the whole run.
+struct ShardedState {
+    Ref local_shards, metadata, group;
+};
+
+ShardedState sharded_state(const Values& values, const Rebuild& rebuild) {
+    const auto* state = values.get_if<Tuple>(rebuild.state);
+    if (state == nullptr || state->items.size() != 5 ||
+        !values.is_made_by(state->items[1], Symbol::sharded_tensor_metadata)) {
+        throw Error("its state is not that of a ShardedTensor of a PyTorch release that is known");
+    }
+    return {state->items[0], state->items[1], state->items[2]};
+}
+
+Shard read_local_shard(const SavedFile& file, Ref ref, const Whole& whole) {
+    const Values& values = file.values();
+    if (!values.is_made_by(ref, Symbol::local_shard)) throw Error("its local shard is " + values.describe(ref));
+    const Ref metadata = values.required(ref, "metadata");
+    StridedTensor local = read_strided(file, values.required(ref, "tensor"));
+    check_local(whole, local);
+    const Dims sizes = values.dims(values.required(metadata, "shard_sizes"), "the sizes of a shard");
+    if (sizes != local.shard.shape) {
+        throw Error("its shard is " + to_string(local.shard.shape) + ", its metadata says " + to_string(sizes));
+    }
+    local.shard.origin = values.dims(values.required(metadata, "shard_offsets"), "the offsets of a shard");
+    return std::move(local.shard);
 }
 
 }  // namespace
@@ -170,7 +213,8 @@ SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshRea
     SourceTensor tensor{.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {}};
     StridedTensor local = read_strided(file, required_in(values, rebuild, "_local_tensor"));
     const Ref spec = required_in(values, rebuild, "_spec");
-    check_tensor_meta(values, spec, whole.shape);
+    if (!values.is_made_by(spec, Symbol::dtensor_spec)) throw Error("its _spec is " + values.describe(spec));
+    check_tensor_meta(values, spec, whole);
 
     const std::uint32_t number = placed_mesh(values, spec, is_before_strided_shards(file, rebuild), meshes);
     const Mesh& mesh = meshes.meshes()[number];
@@ -192,31 +236,22 @@ SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild) 
     const Values& values = file.values();
     const Whole whole = read_whole(values, rebuild);
     SourceTensor tensor{.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {}};
-    const std::span<const Ref> state = values.sequence(rebuild.state, "the state of a ShardedTensor");
-    for (const Ref ref : values.sequence(nth(state, 0, "the state of a ShardedTensor"), "its local shards")) {
-        const Ref metadata = values.required(ref, "metadata");
-        StridedTensor local = read_strided(file, values.required(ref, "tensor"));
-        check_local(whole, local);
-        const Dims sizes = values.dims(values.required(metadata, "shard_sizes"), "the sizes of a shard");
-        if (sizes != local.shard.shape) {
-            throw Error("its shard is " + to_string(local.shard.shape) + ", its metadata says " + to_string(sizes));
-        }
-        local.shard.origin = values.dims(values.required(metadata, "shard_offsets"), "the offsets of a shard");
-        tensor.shards.push_back(std::move(local.shard));
+    const ShardedState state = sharded_state(values, rebuild);
+    if (values.dims(values.required(state.metadata, "size"), "a shape") != whole.shape) {
+        throw Error("its whole shape is " + to_string(whole.shape) + ", its metadata says another");
+    }
+    for (const Ref ref : values.sequence(state.local_shards, "its local shards")) {
+        tensor.shards.push_back(read_local_shard(file, ref, whole));
     }
     return tensor;
 }
 
-// Its state is (local shards, metadata, ProcessGroupState, sharding spec, ...); the third stands for the whole run.
 std::optional<Saver> saver_of(const SavedFile& file, const Rebuild& sharded_tensor) {
     const Values& values = file.values();
-    const std::span<const Ref> state = values.sequence(sharded_tensor.state, "the state of a ShardedTensor");
-    if (state.size() < 3 || values.get_if<Made>(state[2]) == nullptr) return std::nullopt;
-    const std::optional<Ref> rank = values.attribute(state[2], "global_rank");
-    const std::optional<Ref> world_size = values.attribute(state[2], "global_world_size");
-    if (!rank || !world_size) return std::nullopt;
-    return Saver{values.count(*rank, "the rank of a ShardedTensor"),
-                 values.count(*world_size, "the world size of a ShardedTensor")};
+    const Ref group = sharded_state(values, sharded_tensor).group;
+    if (!values.is_made_by(group, Symbol::process_group_state)) return std::nullopt;
+    return Saver{values.count(values.required(group, "global_rank"), "the rank of a ShardedTensor"),
+                 values.count(values.required(group, "global_world_size"), "the world size of a ShardedTensor")};
 }
 
 }  // namespace unshard::torch

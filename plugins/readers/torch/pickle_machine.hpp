@@ -3,6 +3,7 @@
 
 #include "torch/little_endian.hpp"
 #include "torch/pickle.hpp"
+#include "torch/utf8.hpp"
 #include "unshard/error.hpp"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <bit>
 #include <cstddef>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 namespace unshard::torch {
@@ -17,8 +19,11 @@ namespace unshard::torch {
 /// Every operation checks what it is given, so opcodes may be run in any order.
 class PickleMachine {
 public:
-    explicit PickleMachine(std::string bytes) : bytes_(std::make_unique<const std::string>(std::move(bytes))) {
-        values_ = {None{}, true, false};
+    explicit PickleMachine(std::string bytes)
+        : bytes_(std::make_unique<const std::string>(std::move(bytes))),
+          most_values_(std::min<std::size_t>(kMaxValues, kFewValues + bytes_->size() / 2)) {
+        values_ = {None{}, true, false, Tuple{}};
+        closed_.resize(values_.size());
     }
 
     /// Throws Error that says where in the pickle it went wrong, and in which opcode.
@@ -34,9 +39,11 @@ public:
     }
     void begin_opcode(std::string_view name) { opcode_ = name; }
 
-    /// The top of the stack becomes the result.
+    /// The top of the stack becomes the result. A pickler leaves nothing else, neither on the stack nor behind the end.
     Pickle finish() && {
         const Ref root = pop();
+        if (!stack_.empty() || !marks_.empty()) fail("values are left on the stack at its end");
+        if (at_ != bytes_->size()) fail(std::to_string(bytes_->size() - at_) + " bytes lie behind its end");
         return {std::move(bytes_), std::move(values_), root};
     }
 
@@ -62,12 +69,22 @@ public:
         return take(number<Count>());
     }
 
+    std::string_view text_of(std::string_view bytes) const {
+        if (!is_utf8(bytes)) fail("a text is not UTF-8");
+        return bytes;
+    }
+
     std::string_view line() {
         const std::size_t end = bytes_->find('\n', at_);
         if (end == std::string::npos) fail("a line of text does not end");
         const std::string_view text = take(end - at_);
         take(1);
-        return text;
+        return text_of(text);
+    }
+
+    void check_frame() {
+        const auto bytes = number<std::uint64_t>();
+        if (bytes > bytes_->size() - at_) fail("a frame of " + std::to_string(bytes) + " bytes ends outside it");
     }
 
     void check_protocol() {
@@ -82,6 +99,14 @@ public:
         stack_.push_back(ref);
     }
     void push(Value value) { push(add(std::move(value))); }
+    void push_text(std::string_view bytes) { push(Text{text_of(bytes)}); }
+    void push_tuple(std::vector<Ref> items) {
+        if (items.empty()) {
+            push(kEmptyTuple);  // one is as good as many: it never changes
+        } else {
+            push(Tuple{std::move(items)});
+        }
+    }
     void push_bool(bool value) { push(value ? kTrue : kFalse); }
 
     /// Integers of shapes and strides repeat all the time, so small ones are made once.
@@ -161,9 +186,11 @@ public:
         // A pickler numbers what it memoizes from 0 on, so no number reaches the count of values.
         if (index >= values_.size()) fail("memo entry " + std::to_string(index) + " is out of range");
         if (index >= memo_.size()) memo_.resize(index + 1, kUnset);
+        if (memo_[index] == kUnset) ++memoized_;
         memo_[index] = top();
     }
-    void put_next() { put(memo_.size()); }
+    /// Picklers number by how many entries there are, which is not the highest number when they were not put in turn.
+    void put_next() { put(memoized_); }
 
     void get(std::size_t index) {
         if (index >= memo_.size() || memo_[index] == kUnset) fail("there is no memo entry " + std::to_string(index));
@@ -210,37 +237,79 @@ public:
 
     void push_call() {
         const std::vector<Ref> from = pop_count(2);
+        close(from[1]);
         push(Made{.callee = from[0], .args = from[1], .is_object = false});
     }
     void push_object(bool with_kwargs) {
         const std::vector<Ref> from = pop_count(with_kwargs ? 3 : 2);
+        if (with_kwargs && !std::holds_alternative<Dict>(values_[from[2]])) fail("keyword arguments are no dictionary");
+        close(from[1]);
+        if (with_kwargs) close(from[2]);
         push(Made{.callee = from[0], .args = from[1], .kwargs = with_kwargs ? from[2] : kNone, .is_object = true});
     }
+    void push_persistent() {
+        const Ref id = pop();
+        close(id);
+        push(Persistent{id});
+    }
 
+    /// An object takes its attributes out of the state here and now, and keeps no hold of the state itself.
     void build() {
         const Ref state = pop();
         auto* made = std::get_if<Made>(&values_[top()]);
         if (made == nullptr) fail("a state for a value that is no object");
         if (made->state != kNone) fail("a second state for an object");
         made->state = state;
+        close_alone(state);
+        if (const auto* parts = std::get_if<Tuple>(&values_[state])) {
+            for (const Ref part : parts->items) close_alone(part);
+        }
     }
 
 private:
     /// What one pickle may build: over ten times what the largest mixture-of-experts checkpoints of today need per
-    /// file.
-    static constexpr std::size_t kMaxValues = 1 << 25;
+    /// file, and no more than one value for two bytes. Picklers write each value that is made once with a number for
+    /// the memo, so theirs take more.
+    static constexpr std::size_t kMaxValues = 1 << 25, kFewValues = 4096;
     static constexpr unsigned kHighestProtocol = 5;
-    static constexpr Ref kTrue = 1, kFalse = 2, kUnset = std::numeric_limits<Ref>::max();
+    static constexpr Ref kTrue = 1, kFalse = 2, kEmptyTuple = 3, kUnset = std::numeric_limits<Ref>::max();
 
     Ref add(Value value) {
-        if (values_.size() == kMaxValues) fail("more than " + std::to_string(kMaxValues) + " values");
+        if (values_.size() == most_values_) fail("more than " + std::to_string(most_values_) + " values");
         values_.push_back(std::move(value));
+        closed_.push_back(false);
         return static_cast<Ref>(values_.size() - 1);
+    }
+
+    /// Python looks at an argument when the call is made. A container that changed later would be another one here,
+    /// where calls are looked at afterwards; so what is reachable through containers may not change any more.
+    void close(Ref ref) {
+        std::vector<Ref> pending{ref};
+        while (!pending.empty()) {
+            const Ref next = pending.back();
+            pending.pop_back();
+            if (closed_[next]) continue;
+            closed_[next] = true;
+            std::visit([&](const auto& value) { append_parts(pending, value); }, values_[next]);
+        }
+    }
+    void close_alone(Ref ref) { closed_[ref] = true; }
+
+    template <class T>
+    static void append_parts(std::vector<Ref>& parts, const T& value) {
+        if constexpr (std::is_same_v<T, Dict>) {
+            for (const auto& [key, item] : value.items) parts.insert(parts.end(), {key, item});
+        } else if constexpr (std::is_same_v<T, Made>) {
+            if (value.contents != kNone) parts.push_back(value.contents);
+        } else if constexpr (requires { value.items; }) {
+            parts.insert(parts.end(), value.items.begin(), value.items.end());
+        }
     }
 
     /// The container that items go to: the value itself or, of a made one, its contents, begun as an empty Container.
     template <class Container>
     Container& contents(Ref ref) {
+        if (closed_[ref]) fail("items are put into a value after it was used as an argument or a state");
         if (const auto* made = std::get_if<Made>(&values_[ref])) {
             Ref inside = made->contents;
             if (inside == kNone) {
@@ -257,10 +326,13 @@ private:
     std::unique_ptr<const std::string> bytes_;
     std::size_t at_ = 0;
     std::string_view opcode_;  ///< the name of the one that runs
+    std::size_t most_values_;
     std::vector<Value> values_;
+    std::vector<bool> closed_;  ///< of each value
     std::vector<Ref> stack_;
     std::vector<std::size_t> marks_;  ///< sizes of the stack
     std::vector<Ref> memo_;
+    std::size_t memoized_ = 0;  ///< entries of the memo that are set
     std::array<Ref, 1024> small_integers_{};
 };
 

@@ -5,6 +5,7 @@
 #include "torch/in_context.hpp"
 #include "torch/saved_file.hpp"
 #include "torch/tensor.hpp"
+#include "torch/unknown_values.hpp"
 
 #include <optional>
 #include <span>
@@ -24,11 +25,14 @@ Items items_of(const Values& values, Ref ref, const std::string& what) {
 }
 
 std::optional<Ref> find_key(const Values& values, Items items, std::string_view key) {
+    std::optional<Ref> found;
     for (const auto& [name, value] : items) {
         const auto* text = values.get_if<Text>(name);
-        if (text != nullptr && text->value == key) return value;
+        if (text == nullptr || text->value != key) continue;
+        if (found) throw Error("'" + std::string(key) + "' is there twice");
+        found = value;
     }
-    return std::nullopt;
+    return found;
 }
 
 /// Follows the keys of `root` down from the top.
@@ -60,10 +64,11 @@ public:
 
     StateDict read(Items items) && {
         refuse_flat_parameters(items);
-        std::unordered_set<std::string> seen;
+        refuse_unknown_values(file_.values(), items);
+        std::unordered_set<std::string_view> seen;
         for (const auto& [key, value] : items) {
             const std::string name = file_.values().text(key, "a key of the state dict");
-            if (!seen.insert(name).second) throw Error("'" + name + "' is there twice");
+            if (!seen.insert(file_.values().view(key, "a key")).second) throw Error("'" + name + "' is there twice");
             in_context("'" + name + "'", [&] { add(name, value); });
         }
         if (dict_.tensors.empty()) throw Error("there is no tensor in it" + nested_hint(file_.values(), items));
@@ -99,6 +104,9 @@ private:
     }
 
     void keep(const std::string& name, SourceTensor tensor) {
+        shards_ += tensor.shards.size();
+        // Each is an object of its own in what PyTorch writes; a list of them that many tensors share would grow here.
+        if (shards_ > file_.values().count()) throw Error("the file has more shards than it could list");
         tensor.name = name;
         for (Shard& shard : tensor.shards) shard.rank = static_cast<std::uint32_t>(rank_);
         dict_.tensors.push_back(std::move(tensor));
@@ -134,6 +142,7 @@ private:
     std::uint64_t rank_;
     MeshReader meshes_;
     StateDict dict_;
+    std::size_t shards_ = 0;
 };
 
 }  // namespace

@@ -2,11 +2,14 @@
 //     _rebuild_tensor_v2(storage, first, size, stride, requires_grad, hooks[, metadata])
 //     _rebuild_tensor_v3(storage, first, size, stride, requires_grad, hooks, dtype[, metadata])
 // where storage is the persistent id ('storage', class, key, location, count), the count in elements of the class. In
-// v2 the class says the dtype (torch.BFloat16Storage); in v3 it is torch.UntypedStorage, of bytes. Around it there may
-// be
+// v2 the class says the dtype (torch.BFloat16Storage); in v3 it is torch.UntypedStorage, of bytes. On Ascend's NPUs it
+// is
+//     torch_npu.utils.storage._rebuild_npu_tensor(.. as in v2 .., format)
+// whose elements are stored as a CPU has them; the format says how the device lays them out. Around it there may be
 //     _rebuild_parameter(tensor, requires_grad, hooks), _rebuild_parameter_with_state(.., state)
 //     _rebuild_from_type_v2(function, class, args, state): a subclass, or a plain tensor that carries attributes
-// Storages are shared between tensors, and tensors may be any strided view of theirs.
+// A class may wrap a weight to compute with it in another type, as torchao's float8 training does: what is stored is
+// the weight. Storages are shared between tensors, and tensors may be any strided view of theirs.
 
 #include "torch/tensor.hpp"
 
@@ -46,29 +49,31 @@ struct Storage {
 
 std::optional<DType> storage_dtype(const Values& values, Ref storage_class) {
     const auto [module, name] = values.global(storage_class);
-    if (name == "UntypedStorage") return std::nullopt;
+    if (name == "UntypedStorage" && (module == "torch" || module == "torch.storage")) return std::nullopt;
     const auto* known = std::ranges::find(kStorageClasses, name, &StorageClass::name);
-    if (known != std::end(kStorageClasses)) return known->dtype;
+    if (known != std::end(kStorageClasses) && module == "torch") return known->dtype;
     throw Error("its storage is " + values.describe(storage_class) + ", whose element type is not supported");
 }
 
 Storage read_storage(const SavedFile& file, Ref ref) {
     const Values& values = file.values();
-    const auto* persistent = values.get_if<Persistent>(ref);
-    if (persistent == nullptr) throw Error("its storage is " + values.describe(ref) + ", not a storage");
-    const std::span<const Ref> id = values.sequence(persistent->id, "a persistent id");
-    if (id.size() != 5 || values.text(id[0], "the kind of a persistent id") != "storage") {
-        throw Error("its storage has a persistent id of a form that is not known");
+    if (values.get_if<Persistent>(ref) == nullptr) {
+        throw Error("its storage is " + values.describe(ref) + ", not a storage");
     }
-    const std::string key = values.text(id[2], "the key of a storage");
-    const ZipEntry entry = file.storage(key);
-    Storage storage{storage_dtype(values, id[1]), entry.offset, 0};
-    const std::uint64_t count = values.count(id[4], "the size of a storage");
+    const StorageId id = values.storage_id(ref);
+    const std::string key(id.key.substr(0, 100));
+    if (id.place == "meta") {
+        throw Error("its storage 'data/" + key +
+                    "' was on the device 'meta', which keeps no elements: " + "save the checkpoint from a real device");
+    }
+    const ZipEntry entry = file.storage(std::string(id.key));
+    Storage storage{storage_dtype(values, id.type), entry.offset, 0};
+    const auto count = static_cast<std::uint64_t>(id.count);
     storage.bytes = checked_mul(count, storage.dtype ? size_of(*storage.dtype) : 1);
-    if (storage.bytes > entry.bytes) {
+    if (storage.bytes != entry.bytes) {
         throw Error("storage 'data/" + key + "' has " + std::to_string(entry.bytes) + " bytes, its " +
-                    std::to_string(count) + " elements need " + std::to_string(storage.bytes) +
-                    ": the file is damaged");
+                    std::to_string(count) + " elements take " + std::to_string(storage.bytes) +
+                    ": the file is damaged: copy or save it again");
     }
     return storage;
 }
@@ -98,14 +103,41 @@ void check_inside_storage(const StridedTensor& tensor) {
 }
 
 /// PyTorch keeps conjugation and negation of a view as flags beside the elements.
-void refuse_lazy_flags(const Values& values, Ref metadata) {
+void refuse_lazy_flags(const Values& values, Ref metadata, DType dtype) {
+    if (metadata == kNone) return;
     const auto flags = values.mapping(metadata);
-    if (!flags) throw Error("it has metadata of a form that is not known: " + values.describe(metadata));
+    if (!flags || flags->size() > 2) {
+        throw Error("it has metadata of a form that is not known: " + values.describe(metadata));
+    }
     for (const auto& [key, value] : *flags) {
-        const auto* is_set = values.get_if<bool>(value);
-        if (is_set != nullptr && !*is_set) continue;
-        throw Error("it is a view with the flag '" + values.text(key, "a flag") +
+        const std::string name = values.text(key, "a flag");
+        if (name != "conj" && name != "neg") throw Error("it has the flag '" + name + "', which is not known");
+        const bool is_set = values.flag(value, "the flag '" + name + "'");
+        if (name == "conj" && dtype != DType::c64) throw Error("it has the flag 'conj', and is not complex");
+        if (!is_set) continue;
+        throw Error("it is a view with the flag '" + name +
                     "', which is not supported: call .resolve_conj().resolve_neg() before saving");
+    }
+}
+
+/// What comes behind a tensor's storage, shape and stride, or behind the tensor in a parameter. Whether it requires a
+/// gradient.
+bool read_gradient_args(const Values& values, Ref requires_grad, Ref hooks) {
+    const auto found = values.mapping(hooks);
+    if (hooks != kNone && (!found || !found->empty())) {
+        throw Error("its backward hooks are " + values.describe(hooks) +
+                    ", not an empty OrderedDict as PyTorch writes");
+    }
+    return values.flag(requires_grad, "requires_grad");
+}
+
+/// Attributes are set on the tensor that was rebuilt. Most mean nothing to it; these change what it is.
+void check_attributes(const Values& values, Ref state) {
+    for (const std::string_view name : values.names_in_state(state)) {
+        const bool is_elements = name == "data" || name == "real" || name == "imag";
+        if (!is_elements && !name.starts_with("__")) continue;
+        throw Error("it has an attribute '" + std::string(name.substr(0, 40)) +
+                    "', with which PyTorch would replace what it holds: save it without");
     }
 }
 
@@ -113,19 +145,69 @@ bool is_rebuild(Symbol symbol) {
     return symbol >= Symbol::rebuild_tensor && symbol <= Symbol::rebuild_unsupported;
 }
 
-[[noreturn]] void refuse_class(const Values& values, Ref type) {
-    throw Error("it is of class " + values.describe(type) +
-                ", which is not known: if it can be left out, pass --opaque " + values.name(type));
+/// How many arguments a function is called with that another one calls.
+bool is_count_of_args(Symbol function, std::size_t count) {
+    switch (function) {
+        case Symbol::rebuild_tensor:
+            return count == 6 || count == 7;
+        case Symbol::rebuild_tensor_with_dtype:
+            return count == 7 || count == 8;
+        case Symbol::rebuild_npu_tensor:
+            return count == 7;
+        case Symbol::rebuild_wrapper:
+            return count == 8;
+        default:
+            return false;
+    }
+}
+
+/// Of _rebuild_wrapper_subclass(class, dtype, size, stride, first, layout, device, requires_grad).
+void check_wrapper(const Values& values, const Rebuild& rebuild) {
+    const std::span<const Ref> args = rebuild.args;
+    if (values.mentioned(args[0]) != rebuild.type) {
+        throw Error("it is rebuilt as " + values.describe(args[0]) + ", and is to be of another class");
+    }
+    if (values.dims(args[2], "a shape").rank() != values.dims(args[3], "a stride").rank()) {
+        throw Error("its shape and its stride differ in length");
+    }
+    values.count(args[4], "where it begins");
+    if (!values.is_made_by(args[5], Symbol::layout) ||
+        values.view(values.args(args[5])[0], "a layout") != "torch.strided") {
+        throw Error("its layout is not torch.strided");
+    }
+    values.flag(args[7], "requires_grad");
 }
 
 /// Of _rebuild_from_type_v2(function, class, args, state).
 Rebuild typed_rebuild(const Values& values, std::span<const Ref> args) {
-    if (args.size() != 4)
-        throw Error("a tensor of a class is rebuilt from " + std::to_string(args.size()) + " arguments, not 4");
-    const Rebuild rebuild{values.symbol(args[0]), values.sequence(args[2], "the arguments of a tensor"),
-                          values.symbol(args[1]), args[3]};
-    if (rebuild.type == Symbol::other) refuse_class(values, args[1]);
+    const Ref function = args[0], type = args[1];
+    Rebuild rebuild{values.mentioned(function), {}, values.mentioned(type), args[3]};
+    if (rebuild.type == Symbol::inert || rebuild.function == Symbol::rebuild_unsupported) return rebuild;
+    if (rebuild.type == Symbol::other) {
+        throw Error("it is of class " + values.describe(type) +
+                    ", which is not known: turn it into a plain tensor before saving");
+    }
+    const auto* found = values.get_if<Tuple>(args[2]);
+    if (found == nullptr || !is_count_of_args(rebuild.function, found->items.size())) {
+        throw Error("it is rebuilt by " + values.describe(function) + " in another way than PyTorch does");
+    }
+    rebuild.args = found->items;
+    if (rebuild.function == Symbol::rebuild_wrapper) check_wrapper(values, rebuild);
+    // A ShardedTensor has a state of its own form; the others' attributes are set one by one.
+    if (rebuild.type != Symbol::sharded_tensor) check_attributes(values, rebuild.state);
     return rebuild;
+}
+
+bool is_wrapper(Symbol type) {
+    return type == Symbol::cast_wrapper || type == Symbol::quant_wrapper;
+}
+
+/// The weight in an object that only computes with it in another type.
+Ref wrapped_weight(const Values& values, const Rebuild& rebuild) {
+    if (rebuild.function != Symbol::rebuild_wrapper) throw Error("it is rebuilt in a way that is not known");
+    const char* name = rebuild.type == Symbol::cast_wrapper ? "_tensor" : "_data";
+    if (const std::optional<Ref> weight = values.in_state(rebuild.state, name)) return *weight;
+    throw Error("it has no '" + std::string(name) + "': it is of a release of torchao that is not known yet");
 }
 
 }  // namespace
@@ -135,19 +217,47 @@ bool is_tensor(const Values& values, Ref ref) {
 }
 
 Rebuild unwrap_tensor(const Values& values, Ref ref) {
+    Ref stated_dtype = kNone, stated_shape = kNone;
+    bool requires_grad = false;
     for (int wrappers = 0; wrappers < kMaxWrappers; ++wrappers) {
         if (!is_tensor(values, ref)) throw Error("it is " + values.describe(ref) + ", not a tensor");
         Rebuild rebuild{values.symbol(ref), values.args(ref)};
         if (rebuild.function == Symbol::rebuild_typed) rebuild = typed_rebuild(values, rebuild.args);
+        if (rebuild.type == Symbol::inert) return rebuild;
         if (rebuild.function == Symbol::rebuild_unsupported) {
             throw Error("it is what '" + values.name(ref) +
                         "' gives: sparse, quantized, nested and meta tensors are not supported");
         }
-        if (rebuild.function != Symbol::rebuild_parameter || rebuild.type == Symbol::inert) return rebuild;
-        ref = nth(rebuild.args, 0, "a parameter");
+        if (is_wrapper(rebuild.type)) {
+            ref = wrapped_weight(values, rebuild);
+            if (stated_shape != kNone) throw Error("it is a wrapper around a wrapper, which is not known");
+            stated_dtype = rebuild.args[1];
+            stated_shape = rebuild.args[2];
+            continue;
+        }
+        rebuild.stated_dtype = stated_dtype;
+        rebuild.stated_shape = stated_shape;
+        rebuild.requires_grad = requires_grad;
+        if (rebuild.function != Symbol::rebuild_parameter) return rebuild;
+        ref = rebuild.args[0];
+        requires_grad = read_gradient_args(values, rebuild.args[1], rebuild.args[2]) || requires_grad;
+        if (rebuild.args.size() == 4) check_attributes(values, rebuild.args[3]);
     }
     throw Error("it is wrapped more than " + std::to_string(kMaxWrappers) + " times");
 }
+
+namespace {
+
+void check_stated(const Values& values, const Rebuild& rebuild, const StridedTensor& tensor) {
+    if (rebuild.stated_shape == kNone) return;
+    const DType dtype = read_dtype(values, rebuild.stated_dtype);
+    const Dims shape = values.dims(rebuild.stated_shape, "a shape");
+    if (dtype == tensor.dtype && shape == tensor.shard.shape) return;
+    throw Error("it is " + to_string(dtype) + " " + to_string(shape) + ", the weight inside it is " +
+                to_string(tensor.dtype) + " " + to_string(tensor.shard.shape));
+}
+
+}  // namespace
 
 DType read_dtype(const Values& values, Ref ref) {
     const auto [module, name] = values.global(ref);
@@ -159,22 +269,34 @@ DType read_dtype(const Values& values, Ref ref) {
 StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild) {
     const Values& values = file.values();
     const bool states_dtype = rebuild.function == Symbol::rebuild_tensor_with_dtype;
-    if (!states_dtype && rebuild.function != Symbol::rebuild_tensor) throw Error("it is not a dense tensor");
-    const auto arg = [&](std::size_t index) { return nth(rebuild.args, index, "a tensor"); };
+    const bool is_npu = rebuild.function == Symbol::rebuild_npu_tensor;
+    if (!states_dtype && !is_npu && rebuild.function != Symbol::rebuild_tensor) {
+        throw Error("it is not a dense tensor");
+    }
+    const std::span<const Ref> args = rebuild.args;
 
-    const Storage storage = read_storage(file, arg(0));
+    const Storage storage = read_storage(file, args[0]);
+    bool requires_grad = read_gradient_args(values, args[4], args[5]);
+    if (requires_grad && states_dtype) {
+        throw Error("it is rebuilt with a gradient, which PyTorch itself refuses: save it detached");
+    }
+    requires_grad = requires_grad || rebuild.requires_grad;
     const std::size_t metadata = states_dtype ? 7 : 6;
-    if (rebuild.args.size() > metadata) refuse_lazy_flags(values, rebuild.args[metadata]);
     if (!states_dtype && !storage.dtype) throw Error("neither it nor its storage says a dtype");
 
     StridedTensor tensor;
-    tensor.dtype = states_dtype ? read_dtype(values, arg(6)) : *storage.dtype;
+    tensor.dtype = states_dtype ? read_dtype(values, args[6]) : *storage.dtype;
+    if (args.size() > metadata && !is_npu) refuse_lazy_flags(values, args[metadata], tensor.dtype);
+    if (requires_grad && !info(tensor.dtype).is_float && tensor.dtype != DType::c64) {
+        throw Error("it requires a gradient, and " + to_string(tensor.dtype) + " has none");
+    }
     tensor.shard.offset = storage.offset;
     tensor.shard.bytes = storage.bytes;
-    tensor.shard.first = values.count(arg(1), "where a tensor begins");
-    tensor.shard.shape = values.dims(arg(2), "a shape");
-    tensor.shard.stride = values.dims(arg(3), "a stride");
+    tensor.shard.first = values.count(args[1], "where a tensor begins");
+    tensor.shard.shape = values.dims(args[2], "a shape");
+    tensor.shard.stride = values.dims(args[3], "a stride");
     check_inside_storage(tensor);
+    check_stated(values, rebuild, tensor);
     return tensor;
 }
 

@@ -10,7 +10,7 @@
 
 namespace unshard::torch {
 
-/// Whether a value is a tensor of any class, readable or not.
+/// Whether a value is a tensor of any class, readable or not, in a form that PyTorch writes.
 bool is_tensor(const Values& values, Ref ref);
 
 /// The call that rebuilds a tensor, freed from wrappers for parameters and from the attributes of plain tensors.
@@ -19,9 +19,14 @@ struct Rebuild {
     std::span<const Ref> args;
     Symbol type = Symbol::tensor;  ///< what it becomes: tensor, dtensor, sharded_tensor; inert for an opaque class
     Ref state = kNone;             ///< what the class restores from, when it is not a plain tensor
+    /// What wrappers around it say about it again, both or neither.
+    Ref stated_dtype = kNone;
+    Ref stated_shape = kNone;
+    bool requires_grad = false;  ///< of a parameter around it
 };
 
-/// Throws Error for values that are no tensors and for classes that are not known.
+/// Throws Error for values that are no tensors, for classes that are not known, and for attributes that change
+/// elements.
 Rebuild unwrap_tensor(const Values& values, Ref ref);
 
 /// A tensor's elements. `shard` has no rank, mesh or origin, and its `file` is 0.

@@ -4,8 +4,8 @@
 #include "unshard/input_file.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,11 +15,21 @@ namespace unshard::torch {
 struct ZipEntry {
     std::uint64_t offset = 0;  ///< from the start of the file
     std::uint64_t bytes = 0;
+    /// Of its bytes. None when it was not computed (torch.serialization.set_crc32_options), or when PyTorch left the
+    /// bytes to be filled in later (torch.serialization.skip_data).
+    std::optional<std::uint32_t> crc32 = std::nullopt;
+    bool is_padded = false;  ///< by PyTorch, so that it begins at a multiple of its alignment
     friend bool operator==(const ZipEntry&, const ZipEntry&) = default;
 };
 
+/// Without regard to the case of ASCII letters, as PyTorch looks names up.
+struct NameLess {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const;
+};
+
 /// By name. Names are as stored, e.g. "archive/data/17".
-using ZipEntries = std::map<std::string, ZipEntry, std::less<>>;
+using ZipEntries = std::map<std::string, ZipEntry, NameLess>;
 
 /// A stretch of a file: a torch.save archive may be the whole file or one of many in it.
 struct ByteRange {
@@ -27,8 +37,9 @@ struct ByteRange {
     std::uint64_t size = 0;
 };
 
-/// Reads and checks the directory of the archive that fills `range`: every entry is stored, not encrypted, inside the
-/// range and apart from the others. Throws Error that says what it found instead.
+/// Reads and checks the directory of the archive that fills `range`: every entry is stored and not encrypted, its two
+/// headers agree, and entries, directory and end records follow each other without a gap. Throws Error that says what
+/// it found instead.
 ZipEntries read_zip(const InputFile& file, ByteRange range);
 
 /// What a file that should have been a zip begins with, for an error message.

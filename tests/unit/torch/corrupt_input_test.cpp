@@ -42,6 +42,7 @@ public:
         zip.add({.name = "a/data.pkl", .bytes = pickle});
         zip.add({.name = "a/data/0", .bytes = std::string(16, 'x')});
         zip.add({.name = "a/data/1", .bytes = int32_bytes({0, 1, 2, 3})});
+        zip.add({.name = "a/version", .bytes = "3\n"});
         return reads(zip.build());
     }
 
@@ -105,7 +106,8 @@ TEST_CASE("a pickle with random bytes in random places gives values or an error"
 }
 
 TEST_CASE("values nested without end are no state dict") {
-    const std::string depth(100'000, '\x85');
+    std::string depth;
+    for (int i = 0; i < 100'000; ++i) depth += "\x85" + pickle::put(0);
     CHECK(read_error(torch_file(")" + depth, {})) == "the file is a tuple, not a state dict");
     CHECK(read_error(torch_file(state_dict({{"w", ")" + depth}, {"t", floats("0", {1})}}), {"1234"})).empty());
 }
@@ -116,4 +118,36 @@ TEST_CASE("a state dict that contains itself is read once") {
     const torch::StateDict dict = read_bytes(torch_file(cyclic, {"1234"}));
     CHECK(dict.tensors.size() == 1);
     CHECK(dict.dropped.at(0).name == "self");
+}
+
+TEST_CASE("one long key for many tensors takes no longer than one") {
+    std::string code = "}" + pickle::text(std::string(300'000, 'k')) + pickle::put(0) + "0(";
+    for (int i = 0; i < 100'000; ++i) code += pickle::get(0) + "N";
+    CHECK(read_error(torch_file(code + "u", {})) ==
+          "a key of the state dict has 300000 bytes, at most 1000 are supported");
+}
+
+TEST_CASE("a list of shards that many tensors share is refused before it grows") {
+    const std::string class_name = "torch.distributed._shard.sharded_tensor.api.ShardedTensor";
+    const pickle::Code type = pickle::global(class_name);
+    const pickle::Code shard =
+        pickle::built("torch.distributed._shard.sharded_tensor.shard.Shard",
+                      {{"tensor", floats("0", {1})},
+                       {"metadata", pickle::built("torch.distributed._shard.metadata.ShardMetadata",
+                                                  {{"shard_offsets", pickle::integers({0})},
+                                                   {"shard_sizes", pickle::integers({1})}})}}) +
+        pickle::put(0) + "0";
+    std::string list = "](";
+    for (int i = 0; i < 3000; ++i) list += pickle::get(0);
+    const pickle::Code metadata =
+        pickle::built("torch.distributed._shard.sharded_tensor.metadata.ShardedTensorMetadata", {{"size", size({1})}});
+    const pickle::Code tensor =
+        pickle::call("torch._tensor._rebuild_from_type_v2",
+                     {pickle::global("torch._utils._rebuild_wrapper_subclass"), type, wrapper_args(type, {1}),
+                      pickle::tuple({list + "e", metadata, pickle::none(), pickle::none(), pickle::none()})}) +
+        pickle::put(1) + "0";
+    std::string dict = "}(";
+    for (int i = 0; i < 1000; ++i) dict += pickle::text(std::to_string(i)) + pickle::get(1);
+    CHECK(read_error(torch_file(shard + tensor + dict + "u", {"1234"}))
+              .ends_with("the file has more shards than it could list"));
 }

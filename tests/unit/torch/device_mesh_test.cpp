@@ -1,6 +1,8 @@
 #include "support/catch.hpp"
 #include "unit/torch/saved_bytes.hpp"
 
+#include <numeric>
+
 using namespace unshard;
 using namespace unshard::test;
 using pickle::integers;
@@ -133,4 +135,23 @@ TEST_CASE("a rank may have saved a mesh that it is not in, when there is one cop
     const std::string bytes = file_on(mesh_by_layout("1", 2, {{{2}, {1}}}), 1, {4, 6});
     CHECK(mesh_of(bytes, 6).ranks == Ranks{4, 6});
     CHECK(mesh_of(bytes, 5).ranks == Ranks{4, 6});
+}
+
+TEST_CASE("meshes that are hundreds of copies of one list of ranks are refused before they grow") {
+    Ranks ranks(1 << 20);
+    std::iota(ranks.begin(), ranks.end(), std::uint64_t{0});
+    pickle::Items same, different;
+    for (int i = 0; i < 100; ++i) {
+        const pickle::Code named = names({"m" + std::to_string(i)});
+        const auto on = [](const pickle::Code& mesh) {
+            return dtensor(floats("0", {2}), {2}, mesh, {replicate_placement()});
+        };
+        same.emplace_back(std::to_string(i), on(mesh_by_tensor("1", {1 << 20})));
+        different.emplace_back(std::to_string(i), on(mesh_by_tensor("1", {1 << 20}, {{"mesh_dim_names", named}})));
+    }
+    CHECK(read_error(torch_file(state_dict(same), {kLocal, int32_bytes(ranks)})) ==
+          "'64': the file has so many meshes that more than 67108864 ranks would be read: that is no checkpoint of "
+          "PyTorch");
+    CHECK(read_error(torch_file(state_dict(different), {kLocal, int32_bytes(ranks)})) ==
+          "'2': the file has 3 different meshes of 3145728 ranks together: that is no checkpoint of PyTorch");
 }

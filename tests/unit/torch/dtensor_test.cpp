@@ -3,6 +3,7 @@
 
 using namespace unshard;
 using namespace unshard::test;
+using pickle::integers;
 using Placements = std::vector<Placement>;
 
 namespace {
@@ -62,8 +63,9 @@ TEST_CASE("placements of every kind") {
 TEST_CASE("placements that are not understood are refused by name") {
     CHECK(read_error(file_with({2}, {partial("max")})) == "'w': it is Partial(max): only sum and avg are supported");
     CHECK(read_error(file_with({2}, {pickle::none()})) == "'w': its placement is None, which is not known");
-    CHECK(read_error(file_with({2}, {pickle::object("torch.distributed.tensor.placement_types._Ragged")}))
-              .starts_with("'data.pkl' holds an object of class 'torch.distributed.tensor.placement_types._Ragged'"));
+    CHECK(read_error(file_with({2}, {pickle::object("torch.distributed.tensor.placement_types._Ragged")})) ==
+          "'w': its placement is an object of class 'torch.distributed.tensor.placement_types._Ragged', which is not "
+          "known");
     CHECK(read_error(file_with({2}, {shard_placement(2)})) == "'w': a placement splits dimension 2 of a tensor with 2");
     CHECK(read_error(file_with({2, 2}, {shard_placement(0)})) ==
           "'w': it has 1 placement on a mesh (2, 2), not one for each mesh dimension: the file is damaged");
@@ -113,5 +115,27 @@ TEST_CASE("the whole shape must be the same wherever it is stated") {
     const std::string stated = pickle::call("torch.Size", {pickle::integers({6, 4})});
     const std::string other = pickle::call("torch.Size", {pickle::integers({6, 5})});
     bytes.replace(bytes.find(stated), stated.size(), other);
-    CHECK(read_error(bytes) == "'w': its whole shape is (6, 4), its tensor_meta says (6, 5)");
+    CHECK(read_error(bytes) == "'w': as a whole it is f32 (6, 4), its tensor_meta says f32 (6, 5)");
+}
+
+TEST_CASE("a tensor_meta that is not what PyTorch writes is refused") {
+    const std::string type = "torch.distributed.tensor._dtensor_spec.TensorMeta";
+    const auto error = [](const pickle::Code& meta) {
+        return read_error(file_with({1}, {shard_placement(0)}, {{"tensor_meta", meta}}));
+    };
+    CHECK(error(pickle::object(type, {size({6, 4}), integers({6, 4}), pickle::global("torch.float64")})) ==
+          "'w': as a whole it is f32 (6, 4), its tensor_meta says f64 (6, 4)");
+    CHECK(error(pickle::object(type, {size({6, 4})})) ==
+          "'w': its tensor_meta is made by '" + type + "' in another way than PyTorch does");
+    CHECK(error(pickle::integer(1)) == "'w': its tensor_meta is an integer");
+}
+
+TEST_CASE("the parts of a DTensor must be of PyTorch's classes") {
+    const auto with = [](const pickle::Code& order) {
+        return read_error(file_with({2}, {shard_placement(0)}, {{"shard_order", order}}));
+    };
+    CHECK(with(pickle::tuple({pickle::object("my.Entry", {pickle::integer(0), integers({0})})})) ==
+          "'w': its shard_order holds an object of class 'my.Entry'");
+    CHECK(with(pickle::tuple({order_entry(0, {0}), order_entry(0, {0})})) ==
+          "'w': its shard_order has more entries than the mesh has dimensions");
 }

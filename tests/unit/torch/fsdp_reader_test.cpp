@@ -118,7 +118,7 @@ TEST_CASE("the options opaque and root reach the files, others are refused") {
     const pickle::Code inner = state_dict({{"w", floats("0", {1})}, {"c", pickle::object("my.Config")}});
     checkpoint.ranks({torch_file(pickle::dict({{"model", inner}}), {"1234"})});
     CHECK(checkpoint.index({{"root", "model"}, {"opaque", {"my.Config"}}}).tensors.at(0).name == "w");
-    CHECK(checkpoint.error({{"root", "model"}}).find("pass --opaque my.Config") != std::string::npos);
+    CHECK(checkpoint.error({{"root", "model"}}).find("leave it out with --opaque my.Config") != std::string::npos);
     CHECK(checkpoint.error({{"roots", "model"}}) ==
           "unknown option 'roots': known are files, opaque, root, split_order");
 }

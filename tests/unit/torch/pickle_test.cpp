@@ -126,7 +126,7 @@ TEST_CASE("stack, memo and framing opcodes leave the values alone") {
     CHECK(printed("\x80\x05\x95" + le(3, 8) + "K\1") == "1");
     CHECK(printed("K\1q\2h\2\x86") == "(1, 1)");
     CHECK(printed("K\1r" + le(2, 4) + "j" + le(2, 4) + "\x86") == "(1, 1)");
-    CHECK(printed("]\x94K\1\x94h\1\x86") == "(1, 1)");
+    CHECK(printed("K\1\x94K\2\x94" + std::string("0h\1\x86")) == "(1, 2)");
     CHECK(printed("K\1"
                   "2\x86") == "(1, 1)");
     CHECK(printed("K\1K\2"
@@ -167,17 +167,59 @@ TEST_CASE("what goes wrong in a pickle is said with byte and opcode") {
     CHECK(pickle_error("cm\nC\n)\x81K\1bK\2b") == "damaged pickle: byte 13 (BUILD): a second state for an object");
 }
 
+TEST_CASE("MEMOIZE numbers by how many entries there are") {
+    // Entries 0 and 2 are set, so the next is 2 again.
+    CHECK(printed("K\1q" + le(0, 1) + "0K\2q\2" + "0K\3\x94" + "0h\2") == "3");
+}
+
+TEST_CASE("a container that was used as an argument or a state changes no more") {
+    const std::string list = "]q" + le(0, 1), call = "cm\nC\n", add = "h" + le(0, 1) + "K\1a0";
+    const std::string why = "items are put into a value after it was used as an argument or a state";
+    CHECK(pickle_error(call + list + "\x85R" + add).ends_with(why));
+    CHECK(pickle_error(call + "]" + list + "a\x85\x81" + add).ends_with(why));
+    CHECK(pickle_error(list + "\x85Q" + add).ends_with(why));
+    CHECK(pickle_error(call + ")\x81}q" + le(0, 1) + "bh" + le(0, 1) + "K\1K\2s").ends_with(why));
+    CHECK(pickle_error(call + ")\x81N}q" + le(0, 1) + "\x86" + "bh" + le(0, 1) + "K\1K\2s").ends_with(why));
+    CHECK(pickle_error(call + "cm\nD\n)Rq" + le(0, 1) + "K\1K\2s\x85Rh" + le(0, 1) + "K\3K\4s").ends_with(why));
+    // What lies in a state is the object's own afterwards, and may still grow.
+    CHECK(printed(call + ")\x81}K\1" + list + "sbh" + le(0, 1) + "K\2a0") == "new 'm'.'C'() {1: [2]}");
+}
+
+TEST_CASE("texts are UTF-8, with half a surrogate pair where Python has one") {
+    CHECK(printed("X" + le(5, 4) + "\xc3\xa9\xed\xa0\x80") == "'\xc3\xa9\xed\xa0\x80'");
+    for (const std::string bad : {"\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xf4\x90\x80\x80", "\x80", "a\xc3z"}) {
+        CHECK(pickle_error("X" + le(bad.size(), 4) + bad).ends_with("(BINUNICODE): a text is not UTF-8"));
+        CHECK(pickle_error("c" + bad + "\nn\n").ends_with("(GLOBAL): a text is not UTF-8"));
+    }
+}
+
+TEST_CASE("what a pickler would not leave behind is refused") {
+    CHECK(pickle_error("NN.") == "damaged pickle: byte 3: values are left on the stack at its end");
+    CHECK(pickle_error("(N.") == "damaged pickle: byte 3: values are left on the stack at its end");
+    CHECK(pickle_error("N.N") == "damaged pickle: byte 2: 1 bytes lie behind its end");
+    CHECK(pickle_error("\x95" + le(9, 8) + "N.") ==
+          "damaged pickle: byte 9 (FRAME): a frame of 9 bytes ends outside it");
+    CHECK(pickle_error("cm\nC\n)N\x92") == "damaged pickle: byte 8 (NEWOBJ_EX): keyword arguments are no dictionary");
+}
+
+TEST_CASE("empty tuples cost nothing, and no pickle has more values than half its bytes and a few") {
+    CHECK(parse_pickle("(" + std::string(100'000, ')') + "t.").values.size() == 5);
+    CHECK(pickle_error("(" + std::string(10'000, ']') + "t.") ==
+          "damaged pickle: byte 9095 (EMPTY_LIST): more than 9097 values");
+    CHECK(parse_pickle("(" + std::string(4'000, ']') + "t.").values.size() == 4'005);
+}
+
 TEST_CASE("nesting a hundred thousand deep takes no stack") {
     const std::size_t depth = 100'000;
-    const Pickle tuples = parse_pickle(")" + std::string(depth, '\x85') + ".");
-    CHECK(tuples.values.size() == 3 + depth + 1);
+    std::string nested = "N";
+    for (std::size_t i = 0; i < depth; ++i) nested += "\x85q" + le(0, 1);
+    CHECK(parse_pickle(nested + ".").values.size() == 4 + depth);
     const Pickle lists = parse_pickle(std::string(depth, ']') + std::string(depth - 1, 'a') + ".");
-    CHECK(lists.values.size() == 3 + depth);
+    CHECK(lists.values.size() == 4 + depth);
 }
 
 TEST_CASE("a value that doubles itself through the memo stays as small as its pickle") {
     std::string bomb = "]q" + le(0, 1);
-    for (int i = 0; i < 200; ++i)
-        bomb += "h" + le(static_cast<unsigned>(i), 1) + "2\x86q" + le(static_cast<unsigned>(i) + 1, 1);
-    CHECK(parse_pickle(bomb + ".").values.size() == 3 + 201);
+    for (unsigned i = 0; i < 200; ++i) bomb += "h" + le(i, 1) + "\x86q" + le(i + 1, 1);
+    CHECK(parse_pickle(bomb + ".").values.size() == 4 + 201);
 }

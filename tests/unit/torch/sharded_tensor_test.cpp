@@ -39,11 +39,14 @@ pickle::Code group_state(std::int64_t rank, std::int64_t ranks) {
 
 std::string file_with(const pickle::Codes& local_shards, const pickle::Code& group = pickle::none()) {
     const pickle::Code type = pickle::global("torch.distributed._shard.sharded_tensor.api.ShardedTensor");
-    const pickle::Code wrapper = pickle::tuple({type, pickle::global("torch.float32"), pickle::integers({6, 2})});
-    return file_of(pickle::call("torch._tensor._rebuild_from_type_v2",
-                                {pickle::global("torch._utils._rebuild_wrapper_subclass"), type, wrapper,
-                                 pickle::tuple({pickle::list(local_shards), pickle::none(), group})}),
-                   {std::string(16, 'x')});
+    const pickle::Code metadata = pickle::built(
+        "torch.distributed._shard.sharded_tensor.metadata.ShardedTensorMetadata", {{"size", size({6, 2})}});
+    return file_of(
+        pickle::call(
+            "torch._tensor._rebuild_from_type_v2",
+            {pickle::global("torch._utils._rebuild_wrapper_subclass"), type, wrapper_args(type, {6, 2}),
+             pickle::tuple({pickle::list(local_shards), metadata, group, pickle::none(), pickle::boolean(false)})}),
+        {std::string(16, 'x')});
 }
 
 }  // namespace

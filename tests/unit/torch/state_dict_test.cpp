@@ -58,6 +58,61 @@ TEST_CASE("what is no tensor is left out and listed") {
                          {"_extra_state", "not a tensor but an object of class '_io.BytesIO'"}});
 }
 
+TEST_CASE("values of unknown classes are refused all at once, with what leaves them out") {
+    const pickle::Items items = {{"w", floats("0", {1})},
+                                 {"a", pickle::object("my.Config")},
+                                 {"b", pickle::object("my.Config")},
+                                 {"c", pickle::call("numpy.core.multiarray._reconstruct", {})}};
+    const std::string bytes = torch_file(state_dict(items), kData);
+    CHECK(read_error(bytes) ==
+          "'a' is an object of class 'my.Config', 'c' is what 'numpy.core.multiarray._reconstruct' gives: that is not "
+          "known, nothing from a pickle is run, and it may be a weight: if it is none, leave it out with --opaque "
+          "my.Config --opaque numpy.core.multiarray._reconstruct");
+    CHECK(names(read_bytes(bytes,
+                           {.rank = 0, .root = "", .opaque = {"my.Config", "numpy.core.multiarray._reconstruct"}})) ==
+          Names{"w"});
+}
+
+TEST_CASE("no option is offered that would leave out a tensor") {
+    const auto error = [](const pickle::Code& value) {
+        return read_error(torch_file(state_dict({{"w", floats("0", {1})}, {"x", value}}), kData));
+    };
+    const std::string cure =
+        ": that is not known, nothing from a pickle is run, and it may be a weight: save tensors in "
+        "its place";
+    CHECK(error(pickle::built("my.Weight", {{"data", floats("0", {1})}})) ==
+          "'x' is an object of class 'my.Weight'" + cure);
+    CHECK(error(pickle::call("my.weight", {pickle::list({pickle::tuple({floats("0", {1})})})})) ==
+          "'x' is what 'my.weight' gives" + cure);
+    CHECK(error(pickle::call("torch.nn.parameter.Parameter", {floats("0", {1}), pickle::boolean(false)})) ==
+          "'x' is made by 'torch.nn.parameter.Parameter' in another way than PyTorch does" + cure);
+    CHECK(error(pickle::call("torch.Tensor", {}) + pickle::tuple({storage("FloatStorage", "0", 1)}) + "b") ==
+          "'x' is made by 'torch.Tensor' in another way than PyTorch does" + cure);
+    CHECK(error(pickle::call("collections.OrderedDict", {pickle::list({})})) ==
+          "'x' is made by 'collections.OrderedDict' in another way than PyTorch does" + cure);
+    CHECK(error(pickle::integer(1) + ")R") == "'x' is what a value gives that is no class or function" + cure);
+}
+
+TEST_CASE("what lies beside the state dict may be of any class") {
+    const pickle::Code model =
+        state_dict({{"w", floats("0", {1})}, {"steps", pickle::list({pickle::object("my.Step")})}});
+    const std::string bytes =
+        torch_file(pickle::dict({{"rng", pickle::call("numpy.random._pickle.__randomstate_ctor", {})},
+                                 {"args", pickle::object("argparse.Namespace")},
+                                 {"model", model}}),
+                   kData);
+    CHECK(names(read_bytes(bytes, {.rank = 0, .root = "model", .opaque = {}})) == Names{"w"});
+}
+
+TEST_CASE("items in the constructor of a state dict are not passed over") {
+    const pickle::Code pairs = pickle::list({pickle::tuple({pickle::text("lost"), floats("0", {1})})});
+    for (const pickle::Code& made : {pickle::call("collections.OrderedDict", {pairs}),
+                                     pickle::call("collections.defaultdict", {pickle::none(), pairs})}) {
+        CHECK(read_error(torch_file(made + pickle::set_items({{"w", floats("0", {1})}}), kData))
+                  .ends_with("in another way than PyTorch does, not a state dict"));
+    }
+}
+
 TEST_CASE("the option root leads to a nested state dict") {
     const std::string bytes = torch_file(nested(), kData);
     CHECK(names(read_bytes(bytes, {.rank = 0, .root = "state.model", .opaque = {}})) == Names{"b", "a"});
@@ -73,6 +128,10 @@ TEST_CASE("keys must be texts, each once") {
           "a key of the state dict is an integer, not a text");
     CHECK(read_error(torch_file(state_dict({{"w", floats("0", {1})}, {"w", floats("0", {1})}}), kData)) ==
           "'w' is there twice");
+    CHECK(read_error(torch_file(pickle::dict({{"model", pickle::dict({{"w", floats("0", {1})}})},
+                                              {"model", pickle::dict({{"v", floats("0", {1})}})}}),
+                                kData),
+                     {.rank = 0, .root = "model", .opaque = {}}) == "'model' is there twice");
 }
 
 TEST_CASE("a file that holds no state dict is refused") {

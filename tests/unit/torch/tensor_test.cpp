@@ -96,7 +96,8 @@ TEST_CASE("parameters and tensors with attributes are the tensors inside") {
         pickle::call("torch._utils._rebuild_parameter", {inner, pickle::boolean(true), pickle::none()});
     CHECK(stored(parameter, "12345678") == kTwoFloats);
     CHECK(stored(pickle::call("torch._utils._rebuild_parameter_with_state",
-                              {parameter, pickle::boolean(true), pickle::none(), pickle::dict({})}),
+                              {parameter, pickle::boolean(true), pickle::none(),
+                               pickle::tuple({pickle::none(), pickle::dict({{"tag", integer(1)}})})}),
                  "12345678") == kTwoFloats);
     CHECK(stored(typed("torch.Tensor", two_floats_args(), pickle::dict({{"tag", integer(1)}})), "12345678") ==
           kTwoFloats);
@@ -106,14 +107,98 @@ TEST_CASE("parameters and tensors with attributes are the tensors inside") {
 TEST_CASE("a tensor class that is not known is refused, or left out when it is opaque") {
     const std::string bytes = file_of(typed("my.Tensor", two_floats_args(), pickle::none()), {"12345678"});
     CHECK(read_error(bytes) ==
-          "'w': it is of class 'my.Tensor', which is not known: if it can be left out, pass --opaque my.Tensor");
+          "'w': it is of class 'my.Tensor', which is not known: turn it into a plain tensor before saving");
     CHECK(read_error(bytes, {.rank = 0, .root = "", .opaque = {"my.Tensor"}}) == "there is no tensor in it");
 }
 
 TEST_CASE("a storage that is shorter than it says is refused") {
     CHECK(refusal(floats("0", {2}), "1234567") ==
-          "'w': storage 'data/0' has 7 bytes, its 2 elements need 8: the file is damaged");
-    CHECK(refusal(floats("5", {2})) == "'w': there is no storage 'data/5' in the file: it is damaged");
+          "'w': storage 'data/0' has 7 bytes, its 2 elements take 8: the file is damaged: copy or save it again");
+    CHECK(refusal(floats("0", {2}), "123456789") ==
+          "'w': storage 'data/0' has 9 bytes, its 2 elements take 8: the file is damaged: copy or save it again");
+    CHECK(refusal(floats("5", {2})) ==
+          "'w': there is no storage 'data/5' in the file: it is damaged: copy or save it again");
+}
+
+TEST_CASE("a storage is one of PyTorch's, in the form that PyTorch writes") {
+    const auto persistent = [](const pickle::Code& type, const std::string& place, bool as_list = false) {
+        const pickle::Codes id = {pickle::text("storage"), type, pickle::text("0"), pickle::text(place), integer(2)};
+        return strided(pickle::persistent(as_list ? pickle::list(id) : pickle::tuple(id)), 0, {2}, {1});
+    };
+    const pickle::Code type = pickle::global("torch.FloatStorage");
+    CHECK(stored(persistent(type, "cuda:3"), "12345678") == kTwoFloats);
+    CHECK(refusal(persistent(type, "cpu", true), "12345678") ==
+          "a storage has a persistent id that PyTorch does not write: the file is damaged");
+    CHECK(
+        refusal(persistent(type, "meta"), "12345678") ==
+        "'w': its storage 'data/0' was on the device 'meta', which keeps no elements: save the checkpoint from a real "
+        "device");
+    CHECK(refusal(persistent(pickle::global("my.FloatStorage"), "cpu"), "12345678") ==
+          "'w': its storage is 'my.FloatStorage', whose element type is not supported");
+}
+
+TEST_CASE("arguments and attributes of a tensor that are not known are not passed over") {
+    const auto with = [](const pickle::Code& requires_grad, const pickle::Code& hooks) {
+        return pickle::call("torch._utils._rebuild_tensor_v2", {storage("FloatStorage", "0", 2), integer(0),
+                                                                integers({2}), integers({1}), requires_grad, hooks});
+    };
+    CHECK(refusal(with(integer(1), pickle::none()), "12345678") ==
+          "'w': requires_grad is an integer, neither True nor False");
+    CHECK(refusal(with(pickle::boolean(false), pickle::dict({{"hook", pickle::none()}})), "12345678") ==
+          "'w': its backward hooks are a dictionary, not an empty OrderedDict as PyTorch writes");
+    CHECK(refusal(pickle::call("torch._utils._rebuild_parameter", {strided(storage("IntStorage", "0", 2), 0, {2}, {1}),
+                                                                   pickle::boolean(true), pickle::none()}),
+                  "12345678") == "'w': it requires a gradient, and i32 has none");
+    const std::string cure = "', with which PyTorch would replace what it holds: save it without";
+    CHECK(refusal(typed("torch.Tensor", two_floats_args(), pickle::dict({{"data", integer(1)}})), "12345678") ==
+          "'w': it has an attribute 'data" + cure);
+    CHECK(refusal(pickle::call("torch._utils._rebuild_parameter_with_state",
+                               {floats("0", {2}), pickle::boolean(true), pickle::none(),
+                                pickle::tuple({pickle::none(), pickle::dict({{"__class__", integer(1)}})})}),
+                  "12345678") == "'w': it has an attribute '__class__" + cure);
+    CHECK(refusal(pickle::call("torch._tensor._rebuild_from_type_v2",
+                               {with(pickle::boolean(false), pickle::none()), pickle::global("torch.Tensor"),
+                                two_floats_args(), pickle::none()}),
+                  "12345678")
+              .ends_with(" in another way than PyTorch does"));
+}
+
+TEST_CASE("a size that grows after the tensor was rebuilt is refused") {
+    const pickle::Code grown =
+        pickle::call("torch._utils._rebuild_tensor_v2",
+                     {storage("FloatStorage", "0", 2), integer(0), pickle::list({integer(1)}) + pickle::put(0),
+                      pickle::list({integer(1)}), pickle::boolean(false), pickle::none()}) +
+        pickle::get(0) + integer(2) + "a0";
+    CHECK(refusal(grown, "12345678").find("items are put into a value after it was used as an argument") !=
+          std::string::npos);
+}
+
+TEST_CASE("a tensor of Ascend's NPUs is stored as a CPU has it") {
+    const pickle::Code tensor =
+        pickle::call("torch_npu.utils.storage._rebuild_npu_tensor",
+                     {storage("FloatStorage", "0", 2), integer(0), integers({2}), integers({1}), pickle::boolean(true),
+                      pickle::call("collections.OrderedDict", {}), integer(29)});
+    CHECK(stored(tensor, "12345678") == kTwoFloats);
+}
+
+TEST_CASE("a weight that torchao wraps to compute in float8 is the weight itself") {
+    const auto wrapped = [](const std::string& name, const std::string& attribute, std::int64_t size) {
+        const pickle::Code type = pickle::global(name);
+        return pickle::call(
+            "torch._utils._rebuild_parameter",
+            {pickle::call("torch._tensor._rebuild_from_type_v2",
+                          {pickle::global("torch._utils._rebuild_wrapper_subclass"), type, wrapper_args(type, {size}),
+                           pickle::dict({{attribute, floats("0", {2})},
+                                         {"_linear_mm_config", pickle::object("torchao.Config")}})}),
+             pickle::boolean(true), pickle::none()});
+    };
+    const std::string dynamic = "torchao.float8.fsdp_utils.WeightWithDynamicFloat8CastTensor";
+    CHECK(stored(wrapped(dynamic, "_tensor", 2), "12345678") == kTwoFloats);
+    CHECK(stored(wrapped("torchao.prototype.moe_training.tensor.ScaledGroupedMMTensor", "_data", 2), "12345678") ==
+          kTwoFloats);
+    CHECK(refusal(wrapped(dynamic, "_data", 2), "12345678") ==
+          "'w': it has no '_tensor': it is of a release of torchao that is not known yet");
+    CHECK(refusal(wrapped(dynamic, "_tensor", 3), "12345678") == "'w': it is f32 (3), the weight inside it is f32 (2)");
 }
 
 TEST_CASE("a tensor that reaches past its storage is refused") {
@@ -122,7 +207,7 @@ TEST_CASE("a tensor that reaches past its storage is refused") {
     CHECK(refusal(strided(four, 1, {2, 2}, {2, 1}), data) ==
           "'w': its storage is shorter than the tensor: 4 elements are stored, shape (2, 2) with stride (2, 1) from "
           "element 1 on needs 5: the file is damaged");
-    CHECK(refusal(with_dtype("float32", 7, {2}), data) ==
+    CHECK(refusal(with_dtype("float32", 7, {2}), "1234567") ==
           "'w': its storage is shorter than the tensor: 1 elements are stored, shape (2) with stride (1) from element "
           "0 on "
           "needs 2: the file is damaged");
@@ -172,6 +257,8 @@ TEST_CASE("a view with a lazy conjugation is refused") {
 
 TEST_CASE("a chain of wrappers that PyTorch would not write is refused") {
     pickle::Code tensor = floats("0", {2});
-    for (int i = 0; i < 20; ++i) tensor = pickle::call("torch._utils._rebuild_parameter", {tensor});
+    for (int i = 0; i < 20; ++i) {
+        tensor = pickle::call("torch._utils._rebuild_parameter", {tensor, pickle::boolean(false), pickle::none()});
+    }
     CHECK(refusal(tensor, "12345678") == "'w': it is wrapped more than 8 times");
 }
