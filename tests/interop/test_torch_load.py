@@ -1,0 +1,52 @@
+"""unshard beside torch.load, on pickles that PyTorch would not write: the same tensors, or an error.
+
+`./dev fuzz` goes through thousands more of them (UNSHARD_ORACLE_SEEDS).
+"""
+import os
+import random
+
+from odd_pickles import damaged, odd_state_dict, outside_of_storages, usual_archive, usual_file
+from torch_oracle import agrees, load, rank_file, reads, tensors_of
+
+SEEDS = int(os.environ.get("UNSHARD_ORACLE_SEEDS", "150"))
+
+
+def outcomes(archive_of, folder) -> list[bool]:
+    found = []
+    for seed in range(SEEDS):
+        try:
+            found.append(agrees(archive_of(seed), folder))
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+    return found
+
+
+def test_the_pickle_that_is_damaged_below_is_read(tmp_path):
+    assert agrees(usual_archive(), tmp_path)
+
+
+def test_odd_state_dicts_give_the_tensors_of_torch_load_or_an_error(tmp_path):
+    read = outcomes(odd_state_dict, tmp_path)
+    assert len(read) / 10 < sum(read) < len(read), "all or nearly none were read"
+
+
+def test_damaged_pickles_give_the_tensors_of_torch_load_or_an_error(tmp_path):
+    usual = usual_archive()
+    read = outcomes(lambda seed: damaged(usual, seed), tmp_path)
+    assert len(read) / 20 < sum(read) < len(read), "all or nearly none were read"
+
+
+def test_a_changed_byte_outside_of_the_storages_gives_the_same_tensors_or_an_error(tmp_path):
+    whole, file = usual_file(), rank_file(tmp_path)
+    file.write_bytes(whole)
+    truth = tensors_of(load(file))
+    places = outside_of_storages(whole)
+
+    def with_a_changed_byte(seed: int) -> bool:
+        draw = random.Random(seed)
+        data, at = bytearray(whole), draw.choice(places)
+        data[at] ^= 1 << draw.randrange(8)
+        file.write_bytes(data)
+        return reads(file, lambda: truth)
+    # Padding, times, versions of the writer and the serialization's id say nothing.
+    assert sum(with_a_changed_byte(seed) for seed in range(SEEDS)) < SEEDS * 0.6
