@@ -102,22 +102,15 @@ void check_inside_storage(const StridedTensor& tensor) {
                 std::to_string(shard.first) + " on needs " + std::to_string(needed) + ": the file is damaged");
 }
 
-/// PyTorch keeps conjugation and negation of a view as flags beside the elements.
-void refuse_lazy_flags(const Values& values, Ref metadata, DType dtype) {
+/// PyTorch keeps conjugation and negation of a view as flags beside the elements. One that is there is set, whatever
+/// its value says.
+void refuse_lazy_flags(const Values& values, Ref metadata) {
     if (metadata == kNone) return;
     const auto flags = values.mapping(metadata);
-    if (!flags || flags->size() > 2) {
-        throw Error("it has metadata of a form that is not known: " + values.describe(metadata));
-    }
-    for (const auto& [key, value] : *flags) {
-        const std::string name = values.text(key, "a flag");
-        if (name != "conj" && name != "neg") throw Error("it has the flag '" + name + "', which is not known");
-        const bool is_set = values.flag(value, "the flag '" + name + "'");
-        if (name == "conj" && dtype != DType::c64) throw Error("it has the flag 'conj', and is not complex");
-        if (!is_set) continue;
-        throw Error("it is a view with the flag '" + name +
-                    "', which is not supported: call .resolve_conj().resolve_neg() before saving");
-    }
+    if (!flags) throw Error("it has metadata of a form that is not known: " + values.describe(metadata));
+    if (flags->empty()) return;
+    throw Error("it is a view with the flag '" + values.text(flags->front().first, "a flag") +
+                "', which is not supported: call .resolve_conj().resolve_neg() before saving");
 }
 
 /// What comes behind a tensor's storage, shape and stride, or behind the tensor in a parameter. Whether it requires a
@@ -286,7 +279,7 @@ StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild) {
 
     StridedTensor tensor;
     tensor.dtype = states_dtype ? read_dtype(values, args[6]) : *storage.dtype;
-    if (args.size() > metadata && !is_npu) refuse_lazy_flags(values, args[metadata], tensor.dtype);
+    if (args.size() > metadata && !is_npu) refuse_lazy_flags(values, args[metadata]);
     if (requires_grad && !info(tensor.dtype).is_float && tensor.dtype != DType::c64) {
         throw Error("it requires a gradient, and " + to_string(tensor.dtype) + " has none");
     }

@@ -243,16 +243,18 @@ TEST_CASE("dtypes and layouts that no output has are refused by name") {
 }
 
 TEST_CASE("a view with a lazy conjugation is refused") {
-    const auto conjugated = [](bool is_set) {
-        return pickle::call(
-            "torch._utils._rebuild_tensor_v2",
-            {storage("ComplexFloatStorage", "0", 1), integer(0), integers({1}), integers({1}), pickle::boolean(false),
-             pickle::none(), pickle::dict({{"conj", pickle::boolean(is_set)}})});
+    const auto with_flags = [](const pickle::Items& flags) {
+        return pickle::call("torch._utils._rebuild_tensor_v2",
+                            {storage("ComplexFloatStorage", "0", 1), integer(0), integers({1}), integers({1}),
+                             pickle::boolean(false), pickle::none(), pickle::dict(flags)});
     };
-    CHECK(refusal(conjugated(true), "12345678") ==
-          "'w': it is a view with the flag 'conj', which is not supported: call .resolve_conj().resolve_neg() before "
-          "saving");
-    CHECK(stored(conjugated(false), "12345678") == Stored{DType::c64, 8, 0, {1}, {1}});
+    const std::string cure = "', which is not supported: call .resolve_conj().resolve_neg() before saving";
+    CHECK(refusal(with_flags({{"conj", pickle::boolean(true)}}), "12345678") ==
+          "'w': it is a view with the flag 'conj" + cure);
+    // PyTorch takes the flag's presence for its value.
+    CHECK(refusal(with_flags({{"neg", pickle::boolean(false)}}), "12345678") ==
+          "'w': it is a view with the flag 'neg" + cure);
+    CHECK(stored(with_flags({}), "12345678") == Stored{DType::c64, 8, 0, {1}, {1}});
 }
 
 TEST_CASE("a chain of wrappers that PyTorch would not write is refused") {
