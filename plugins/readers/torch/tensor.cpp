@@ -280,7 +280,8 @@ StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild) {
     StridedTensor tensor;
     tensor.dtype = states_dtype ? read_dtype(values, args[6]) : *storage.dtype;
     if (args.size() > metadata && !is_npu) refuse_lazy_flags(values, args[metadata]);
-    if (requires_grad && !info(tensor.dtype).is_float && tensor.dtype != DType::c64) {
+    const bool is_complex = tensor.dtype == DType::c64 || tensor.dtype == DType::c128;
+    if (requires_grad && !info(tensor.dtype).is_float && !is_complex) {
         throw Error("it requires a gradient, and " + to_string(tensor.dtype) + " has none");
     }
     tensor.shard.offset = storage.offset;
