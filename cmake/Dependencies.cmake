@@ -10,4 +10,3 @@ pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)       # libre2-dev
 pkg_check_modules(DEFLATE REQUIRED IMPORTED_TARGET libdeflate)  # libdeflate-dev: CRC-32, fast
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)     # zlib1g-dev: CRC-32 of parts, combined
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)  # libzstd-dev
-pkg_check_modules(DEFLATE REQUIRED IMPORTED_TARGET libdeflate)  # libdeflate-dev: CRC-32

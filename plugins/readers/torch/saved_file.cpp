@@ -47,6 +47,13 @@ std::string find_folder(const ZipEntries& entries) {
     return *folder;
 }
 
+/// Nothing when the bytes do not have the entry's CRC-32.
+std::optional<std::string> read_checked(const InputFile& file, const ZipEntry& entry) {
+    std::string bytes = file.read(entry.offset, entry.bytes);
+    if (entry.crc32 && libdeflate_crc32(0, bytes.data(), bytes.size()) != *entry.crc32) return std::nullopt;
+    return bytes;
+}
+
 /// The small records of an archive.
 class Records {
 public:
@@ -62,12 +69,10 @@ public:
             throw Error("'" + std::string(name) + "' has " + std::to_string(entry.bytes) + " bytes, at most " +
                         std::to_string(max_bytes) + " are supported");
         }
-        std::string bytes = file_.read(entry.offset, entry.bytes);
-        if (entry.crc32 && libdeflate_crc32(0, bytes.data(), bytes.size()) != *entry.crc32) {
-            throw Error("'" + std::string(name) +
-                        "' is damaged: its bytes do not match its CRC-32: copy or save the file again");
-        }
-        return bytes;
+        std::optional<std::string> bytes = read_checked(file_, entry);
+        if (bytes) return bytes;
+        throw Error("'" + std::string(name) +
+                    "' is damaged: its bytes do not match its CRC-32: copy or save the file again");
     }
 
     /// A number of ASCII digits.
@@ -163,6 +168,11 @@ SavedFile::SavedFile(const InputFile& file, std::span<const std::string> opaque,
     check_versions(records);
     check_alignment(records, entries_, range ? range->begin : 0);
     check_claims(values_);
+}
+
+std::string SavedFile::read(const ZipEntry& entry) const {
+    if (std::optional<std::string> bytes = read_checked(file_, entry)) return *std::move(bytes);
+    throw Error("a storage that is needed is damaged: its bytes do not match its CRC-32: copy or save the file again");
 }
 
 ZipEntry SavedFile::storage(const std::string& key) const {

@@ -23,8 +23,8 @@ public:
 
     /// Where the storage of this key lies. Throws Error when there is none.
     ZipEntry storage(const std::string& key) const;
-    /// Bytes of the file; never more than a `ZipEntry` of it.
-    std::string read(ZipEntry entry) const { return file_.read(entry.offset, entry.bytes); }
+    /// The entry's bytes. Throws Error when they do not have its CRC-32.
+    std::string read(const ZipEntry& entry) const;
 
 private:
     const InputFile& file_;

@@ -45,6 +45,7 @@ struct Storage {
     std::optional<DType> dtype;  ///< none: of bytes, the tensor says the dtype
     std::uint64_t offset = 0;    ///< in the file
     std::uint64_t bytes = 0;
+    std::optional<std::uint32_t> crc32 = {};
 };
 
 std::optional<DType> storage_dtype(const Values& values, Ref storage_class) {
@@ -67,7 +68,7 @@ Storage read_storage(const SavedFile& file, Ref ref) {
                     "' was on the device 'meta', which keeps no elements: " + "save the checkpoint from a real device");
     }
     const ZipEntry entry = file.storage(std::string(id.key));
-    Storage storage{storage_dtype(values, id.type), entry.offset, 0};
+    Storage storage{storage_dtype(values, id.type), entry.offset, 0, entry.crc32};
     const auto count = static_cast<std::uint64_t>(id.count);
     storage.bytes = checked_mul(count, storage.dtype ? size_of(*storage.dtype) : 1);
     if (storage.bytes != entry.bytes) {
@@ -286,6 +287,7 @@ StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild) {
     }
     tensor.shard.offset = storage.offset;
     tensor.shard.bytes = storage.bytes;
+    tensor.shard.crc32 = storage.crc32;
     tensor.shard.first = values.count(args[1], "where a tensor begins");
     tensor.shard.shape = values.dims(args[2], "a shape");
     tensor.shard.stride = values.dims(args[3], "a stride");
@@ -304,7 +306,7 @@ std::vector<std::uint64_t> read_integers(const SavedFile& file, const StridedTen
     const auto& [dtype, shard] = tensor;
     if (dtype != DType::i64 && dtype != DType::i32) throw Error("ranks are of dtype " + to_string(dtype));
     if (shard.shape.numel() > kMaxIntegers || shard.bytes > kMaxIntegers * 8) throw Error("it has too many ranks");
-    const std::string bytes = file.read({shard.offset, shard.bytes});
+    const std::string bytes = file.read({shard.offset, shard.bytes, shard.crc32});
     std::vector<std::uint64_t> integers(shard.shape.numel());
     for (std::size_t i = 0; i < integers.size(); ++i) {
         std::uint64_t rest = i, at = shard.first;

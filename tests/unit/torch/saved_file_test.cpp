@@ -85,6 +85,21 @@ TEST_CASE("a small record whose bytes do not match its CRC-32 is refused") {
           "'byteorder' is damaged: its bytes do not match its CRC-32: copy or save the file again");
 }
 
+TEST_CASE("a shard has the CRC-32 of its storage, and ranks that are read are held against it") {
+    const auto file = [](const pickle::Code& tensor, std::uint32_t crc32) {
+        ZipBuilder zip;
+        zip.add({.name = "a/data.pkl", .bytes = pickle::file(state_dict({{"w", tensor}}))});
+        zip.add({.name = "a/data/0", .bytes = "1234", .crc32 = 0x9be3e0a3});
+        zip.add({.name = "a/data/1", .bytes = int32_bytes({0}), .crc32 = crc32});
+        return zip.add({.name = "a/version", .bytes = "3\n"}).build();
+    };
+    CHECK(read_bytes(file(floats("0", {1}), 0)).tensors.at(0).shards.at(0).crc32 == 0x9be3e0a3);
+    const pickle::Code placed = dtensor(floats("0", {1}), {1}, mesh_by_tensor("1", {1}), {replicate_placement()});
+    CHECK(read_error(file(placed, 0x2144df1c)).empty());
+    CHECK(read_error(file(placed, 0x2144df1d)) ==
+          "'w': a storage that is needed is damaged: its bytes do not match its CRC-32: copy or save the file again");
+}
+
 TEST_CASE("a storage is of one type and length, whoever uses it") {
     const auto error = [](const std::string& type, std::int64_t count) {
         return read_error(torch_file(state_dict({{"w", strided(storage("IntStorage", "0", 1), 0, {1}, {1})},
