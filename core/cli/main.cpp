@@ -14,8 +14,6 @@
 #include <cstdio>
 #include <new>
 
-#include <unistd.h>
-
 namespace unshard::cli {
 namespace {
 
@@ -79,9 +77,8 @@ int dispatch(Words words) {
 
 /// What can be said without memory.
 int out_of_memory() noexcept {
-    constexpr std::string_view kText = "unshard: out of memory\n";
-    const ssize_t written = ::write(STDERR_FILENO, kText.data(), kText.size());
-    return written < 0 ? 1 : 1;
+    std::fputs("unshard: out of memory\n", stderr);
+    return 1;
 }
 
 int guarded(int count, char** values) {
