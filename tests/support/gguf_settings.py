@@ -238,7 +238,7 @@ CHOSEN = [name for name in SETTINGS if name.endswith("-as_is")] + [f"{kind}-{nam
                    "rope-yarn-attention_factor", "rope-yarn-mscale", "use_bidirectional_attention=true"],
     "Phi3": ["sliding_window=8", "rope-longrope", "rope-longrope-factor", "rope-longrope-attention_factor", "rope-partial"],
     "Olmo2": ["tie_word_embeddings=true", "head_dim=32"],
-    "Olmo3": ["tie_word_embeddings=true", "layer_types=[full,full,full,full]", "rope-yarn"],
+    "Olmo3": ["larger_local_theta", "larger_full_theta", "tie_word_embeddings=true", "layer_types=[full,full,full,full]", "rope-yarn"],
     "Starcoder2": ["sliding_window=8", "use_bias=false", "hidden_act=silu"],
     "SmolLM3": ["attention_bias=true", "mlp_bias=true", "no_rope_layer_interval=2", "rope-llama3"],
     "Granite": ["head_dim=32", "attention_bias=true"],
