@@ -20,10 +20,10 @@ struct Golden {
 };
 
 constexpr std::array kGolden = {
-    Golden{"f32", 0xcee77023c62c2af9},    Golden{"f16", 0x94d2b742a02227bf},  Golden{"bf16", 0xa183d4749c970cfd},
-    Golden{"auto", 0xa183d4749c970cfd},   Golden{"q8_0", 0x218c780319b4bbd5}, Golden{"q4_0", 0x5921fb549af041b6},
-    Golden{"q4_1", 0x2d7be1670d4ded84},   Golden{"q5_0", 0xe5bd93e8ee002799}, Golden{"q5_1", 0xa85b2307d16025e0},
-    Golden{"q4_k_m", 0xf2e6ad90598873f6}, Golden{"q6_k", 0xb4b716f919fdb748},
+    Golden{"f32", 0xce0d8b34d12e73d0},    Golden{"f16", 0x46fe155e98d3906f},  Golden{"bf16", 0x39f104f92a81ec63},
+    Golden{"auto", 0x39f104f92a81ec63},   Golden{"q8_0", 0xf66931a17708b81c}, Golden{"q4_0", 0x13770d01b45edf40},
+    Golden{"q4_1", 0x94293690a0ad8796},   Golden{"q5_0", 0x3701c3a3bdadfdc5}, Golden{"q5_1", 0x1f6ad0d3a2cf041e},
+    Golden{"q4_k_m", 0x9ee5464304d74606}, Golden{"q6_k", 0x276b947e6648df0a},
 };
 
 /// FNV-1a, 64 bits.

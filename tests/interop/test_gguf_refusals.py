@@ -180,7 +180,7 @@ def test_a_tokenizer_of_another_form_is_refused(change, model):
 
 
 def test_more_tokens_than_the_embedding_has_rows_are_refused(model):
-    edit(model / "hf/tokenizer.json", lambda t: t["added_tokens"].append({"id": 400, "content": "<too much>"}))
+    edit(model / "hf/tokenizer.json", lambda t: t["model"]["vocab"].update({"<too much>": 400}))
     said = refused(model)
     assert "'<too much>' has the id 400" in said and "400 rows" in said
 

@@ -137,3 +137,13 @@ def assert_same_gguf(ours: Path, reference: Path, ignore: tuple[str, ...] = ()) 
     assert our_tensors.keys() == tensors.keys()
     differing = [name for name in tensors if our_tensors[name] != tensors[name]]
     assert not differing, {name: (our_tensors[name][:2], tensors[name][:2]) for name in differing}
+
+
+def assert_same_file(ours: Path, reference: Path) -> None:
+    """Byte for byte, as cmp compares; what differs is named."""
+    if ours.read_bytes() == reference.read_bytes():
+        return
+    assert_same_gguf(ours, reference)
+    for one, other in zip(read_gguf(ours), read_gguf(reference)):
+        assert list(one) == list(other)
+    assert False, "the same keys and tensors in the same order, but not the same bytes"

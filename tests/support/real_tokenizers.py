@@ -10,6 +10,7 @@ from tokenizers import pre_tokenizers as pre
 
 # Of different kinds: Llama 3's, Qwen's, GPT-2's, digits one by one, several patterns in a row, SentencePiece.
 REAL_TOKENIZERS = ["llama-bpe", "qwen2", "gpt-2", "starcoder", "deepseek-coder", "llama-spm"]
+SENTENCEPIECE = ["llama-spm", "phi-3"]
 WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 PATTERNS = {"llama-bpe": [WORDS % r"\p{N}{1,3}"], "qwen2": [WORDS % r"\p{N}"],
             "deepseek-coder": ["[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-\ud7ff]+"]}
@@ -38,7 +39,7 @@ def save_real_tokenizer(name: str, folder: Path) -> int:
     tokens, bos, eos = keys["tokens"], keys["bos_token_id"], keys["eos_token_id"]
     folder.mkdir(parents=True)
     settings = {"bos_token": tokens[bos], "eos_token": tokens[eos], "clean_up_tokenization_spaces": False}
-    if name == "llama-spm":
+    if name in SENTENCEPIECE:
         save_sentencepiece_model(keys, folder)
         settings |= {"add_bos_token": True, "unk_token": "<unk>", "tokenizer_class": "LlamaTokenizer"}
     else:
@@ -77,3 +78,45 @@ def save_sentencepiece_model(keys: dict, folder: Path) -> None:
     model.normalizer_spec.add_dummy_prefix = True
     model.normalizer_spec.remove_extra_whitespaces = False
     (folder / "tokenizer.model").write_bytes(model.SerializeToString())
+
+
+def trained_pieces(folder: Path) -> Path:
+    """A SentencePiece BPE of 3000 pieces with byte fallback and runs of spaces as user-defined pieces, as Gemma's has."""
+    import sentencepiece
+    texts = [path.read_text(errors="ignore") for path in sorted((SRC / "docs").rglob("*.md"))]
+    lines = [line for text in texts for line in text.splitlines()][:4000]
+    lines += ["привет мир, как дела сегодня", "我们在2024年12月见面", "naïve café façade", "こんにちは世界", "मेरा नाम क्या है"] * 20
+    (folder / "corpus.txt").write_text("\n".join(lines))
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(folder / "corpus.txt"), model_prefix=str(folder / "pieces"), vocab_size=3000, model_type="bpe",
+        byte_fallback=True, add_dummy_prefix=False, remove_extra_whitespaces=False, normalization_rule_name="identity",
+        user_defined_symbols=["<start_of_turn>", "<end_of_turn>"], allow_whitespace_only_pieces=True, pad_id=3,
+        character_coverage=0.999, num_threads=1, minloglevel=2, bos_piece="<bos>", eos_piece="<eos>")
+    return folder / "pieces.model"
+
+
+def legacy_llama(tokenizer) -> None:
+    """The pipeline that transformers 4 wrote for Llama 2, and that published files have; a class of its own it has not."""
+    from tokenizers import normalizers
+    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    tokenizer.backend_tokenizer.pre_tokenizer = None
+
+
+def save_json_tokenizer(name: str, folder: Path) -> None:
+    """tokenizer.json of a SentencePiece BPE, without its tokenizer.model, as transformers 5 saves all of them."""
+    import transformers
+    if name == "gemma":
+        folder.mkdir(parents=True, exist_ok=True)
+        tokenizer = transformers.GemmaTokenizer.from_pretrained(trained_pieces(folder).rename(folder / "tokenizer.model").parent)
+        (folder / "tokenizer.model").unlink()
+    else:
+        save_real_tokenizer(name.removesuffix("-legacy"), folder / "model")
+        tokenizer = transformers.LlamaTokenizer.from_pretrained(folder / "model")
+    if name.endswith("-legacy"):
+        legacy_llama(tokenizer)
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in ("<|im_start|>", "<tool>")])
+    tokenizer.save_pretrained(folder / "hf")
+    if name.endswith("-legacy"):  # LlamaTokenizer of transformers 5 would put its own pipeline in place of the file's
+        settings = folder / "hf/tokenizer_config.json"
+        settings.write_text(json.dumps(json.loads(settings.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}))

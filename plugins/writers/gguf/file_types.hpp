@@ -29,7 +29,7 @@ inline constexpr std::array kFileTypes = {
     FileType{"q6_k", 18, Type::q6_k, true},
 };
 
-/// Null when there is none of that name.
+/// Null when there is none of that name. As for llama-quantize, q3_k, q4_k and q5_k are their middle sizes.
 const FileType* find_file_type(std::string_view name);
 
 }  // namespace unshard::gguf

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
+#include <type_traits>
+#include <utility>
 
 namespace unshard::gguf {
 namespace {
@@ -57,9 +59,28 @@ std::string titled(std::string word) {
     return word;
 }
 
+/// "qwen3_moe" is "qwen 3 moe": a name like phi3 makes llama.cpp look for Phi 3's own tokens.
+std::string spaced(const std::string& model_type) {
+    const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+    std::string result;
+    for (const char c : model_type) {
+        const std::size_t size = result.size();
+        const bool is_number = c >= '0' && c <= '9';
+        if (is_number && size > 1 && is_letter(result[size - 1]) && is_letter(result[size - 2])) result += ' ';
+        result += c == '_' ? ' ' : c;
+    }
+    return result;
+}
+
 template <class Number>
-void add_number(KeyValues& metadata, const char* key, const json& value) {
+void add_number(KeyValues& metadata, const char* key, const json& value, const std::string& path) {
     if (!value.is_number()) return;
+    const bool is_small = value.is_number_unsigned() ? std::in_range<std::int32_t>(value.get<std::uint64_t>())
+                                                     : std::in_range<std::int32_t>(value.get<std::int64_t>());
+    const bool fits = std::is_floating_point_v<Number> || (value.is_number_integer() && is_small);
+    if (!fits) {
+        throw Error(path + ": '" + key + "' is " + value.dump() + ": it must be a whole number of at most 32 bits");
+    }
     metadata.set(std::string("general.sampling.") + key, value.get<Number>());
 }
 
@@ -93,17 +114,17 @@ std::string title_of(const std::string& name) {
     return title;
 }
 
-std::string model_name(const json& config, const std::string& directory, const std::string& output) {
-    const auto given = config.find("_name_or_path");
-    if (given != config.end() && given->is_string()) {
-        const auto name = given->get<std::string>();
-        const auto slashes = std::count(name.begin(), name.end(), '/');
-        const std::string title = title_of(name.substr(name.find('/') + 1));
-        if (slashes <= 1 && !title.empty()) return title;
-    }
+std::string model_name(const json& config, const std::string& directory) {
+    const auto text = [&](const char* field) {
+        const auto found = config.find(field);
+        return found != config.end() && found->is_string() ? found->get<std::string>() : std::string();
+    };
+    const std::string given = text("_name_or_path");
+    const std::string title = title_of(given.substr(given.find('/') + 1));
+    if (std::count(given.begin(), given.end(), '/') <= 1 && !title.empty()) return title;
     std::string name = fs::absolute(fs::path(directory)).lexically_normal().filename().string();
     if (name.empty()) name = fs::absolute(fs::path(directory)).lexically_normal().parent_path().filename().string();
-    if (name == "huggingface") name = fs::path(output).stem().string();
+    if (name == "huggingface" && !text("model_type").empty()) name = spaced(text("model_type"));
     return title_of(name);
 }
 
@@ -133,11 +154,11 @@ void add_sampling(KeyValues& metadata, const std::string& directory) {
     const json settings = read_json(path);
     if (!settings.is_object()) throw Error(path + ": is not a JSON object");
     const auto value = [&](const char* field) { return settings.contains(field) ? settings[field] : json(); };
-    add_number<std::int32_t>(metadata, "top_k", value("top_k"));
-    add_number<float>(metadata, "top_p", value("top_p"));
-    add_number<float>(metadata, "min_p", value("min_p"));
-    add_number<float>(metadata, "temp", value("temperature"));
-    add_number<float>(metadata, "penalty_repeat", value("repetition_penalty"));
+    add_number<std::int32_t>(metadata, "top_k", value("top_k"), path);
+    add_number<float>(metadata, "top_p", value("top_p"), path);
+    add_number<float>(metadata, "min_p", value("min_p"), path);
+    add_number<float>(metadata, "temp", value("temperature"), path);
+    add_number<float>(metadata, "penalty_repeat", value("repetition_penalty"), path);
 }
 
 }  // namespace unshard::gguf

@@ -11,6 +11,7 @@
 #include "models/model_config.hpp"
 #include "models/whole_tensor.hpp"
 #include "options.hpp"
+#include "pooling.hpp"
 #include "quantize/quantize.hpp"
 #include "remarks.hpp"
 #include "rope_scaling.hpp"
@@ -21,12 +22,17 @@
 #include <algorithm>
 #include <bit>
 #include <filesystem>
+#include <numeric>
+#include <ranges>
 
 namespace unshard {
 namespace {
 
 using namespace gguf;
 namespace fs = std::filesystem;
+
+/// GGML_QNT_VERSION.
+constexpr std::uint32_t kQuantizationVersion = 2;
 
 /// What the file will hold, before it is known where.
 struct Contents {
@@ -35,7 +41,27 @@ struct Contents {
     std::vector<std::vector<TensorPart>> parts;  ///< of each tensor; none for a literal
     std::vector<std::string> literals;           ///< the bytes of each tensor that is generated
     bool is_mixture = false;                     ///< of a type that llama-quantize writes
+
+    void add(TensorInfo tensor, std::vector<TensorPart> tensor_parts, std::string literal) {
+        infos.push_back(std::move(tensor));
+        parts.push_back(std::move(tensor_parts));
+        literals.push_back(std::move(literal));
+    }
 };
+
+/// In llama-quantize's order of tensors.
+Contents sorted(Contents contents) {
+    std::vector<std::size_t> order(contents.infos.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::sort(
+        order, [&](std::size_t a, std::size_t b) { return is_before(contents.infos[a].name, contents.infos[b].name); });
+    Contents result;
+    result.metadata = std::move(contents.metadata);
+    for (const std::size_t i : order) {
+        result.add(std::move(contents.infos[i]), std::move(contents.parts[i]), std::move(contents.literals[i]));
+    }
+    return result;
+}
 
 nlohmann::json read_config(const std::string& directory, const std::vector<std::string>& models) {
     if (directory.empty()) {
@@ -91,14 +117,19 @@ public:
           config_(read_config(request.assets, options_.model_dirs)),
           model_(find_model(config_, options_.model_dirs)) {}
 
+    /// Keys and tensors come in the order in which convert_hf_to_gguf.py, or after it llama-quantize, writes them.
     Contents compose() {
         const Values values = config_values(model_.rules, config_);
         sizes_ = {model_.gguf.arch, config_, values};
         contents_.metadata.set("general.architecture", model_.gguf.arch);
-        add_keys();
-        add_tensors();
+        const KeyValues keys = model_keys();
+        add_tensors(keys);
         add_general();
+        for (const auto& [key, value] : keys.entries()) contents_.metadata.set(key, value);
         add_tokenizer_keys();
+        if (file_type().is_mixture) order_as_quantiser();
+        choose_types(contents_.infos, file_type(), mixture_model(), options_.types, layout_.warnings);
+        contents_.is_mixture = file_type().is_mixture;
         check_name(contents_.metadata);
         check_limits(contents_.metadata, sizes_.arch);
         return std::move(contents_);
@@ -109,30 +140,37 @@ public:
 private:
     const FileType& file_type() const { return options_.file_type ? *options_.file_type : automatic_type(plan_); }
 
-    void add_keys() {
-        KeyValues& metadata = contents_.metadata;
+    KeyValues model_keys() {
+        KeyValues metadata;
         if (model_.gguf.has_common_keys) {
             const auto common = load_common_keys(find_shared_file("common-keys.toml", options_.model_dirs));
-            add_model_keys(metadata, common, sizes_);
+            const auto theta = std::ranges::find(common, "rope.freq_base", &KeyRule::key);
+            add_model_keys(metadata, std::span(common.begin(), theta), sizes_);
+            add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
+            add_model_keys(metadata, std::span(theta, common.end()), sizes_);
+            metadata.set("general.file_type", file_type().number);
             for (const std::string& key : model_.gguf.omit) metadata.remove(sizes_.arch + "." + key);
+        } else {
+            add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
         }
-        add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
         add_model_keys(metadata, model_.gguf.keys, sizes_);
         add_remarks(model_.gguf, sizes_, layout_.warnings);
+        add_pooling(metadata, sizes_.arch, request_.assets, layout_.warnings);
+        metadata.set("general.file_type", file_type().number);
+        metadata.set("general.quantization_version", kQuantizationVersion);
+        return metadata;
     }
 
-    void add_tensors() {
+    void add_tensors(const KeyValues& keys) {
         TensorMap map = map_tensors(plan_.tensors, model_, sizes_.values);
         check_dtypes(plan_, map.tensors);
         layout_.dropped = std::move(map.dropped);
-        for (const GeneratedTensor& t : generate_tensors(model_.gguf.generated, sizes_, contents_.metadata)) {
-            add_tensor({t.name, Dims{t.values.size()}, Type::f32}, {}, bytes_of(t.values));
+        for (const GeneratedTensor& t : generate_tensors(model_.gguf.generated, sizes_, keys, contents_.metadata)) {
+            contents_.add({t.name, Dims{t.values.size()}, Type::f32}, {}, bytes_of(t.values));
         }
-        for (MappedTensor& t : map.tensors) add_tensor(std::move(t.info), std::move(t.parts), {});
+        for (MappedTensor& t : map.tensors) contents_.add(std::move(t.info), std::move(t.parts), {});
         check_tensors(contents_.infos);
         check_known();
-        choose_types(contents_.infos, file_type(), mixture_model(), options_.types, layout_.warnings);
-        contents_.is_mixture = file_type().is_mixture;
     }
 
     /// That llama.cpp has these tensors, and needs no others.
@@ -147,10 +185,12 @@ private:
         check_arch_tensors(*model_.known, sizes_.arch, count_of("layer", sizes_.values), written);
     }
 
-    void add_tensor(TensorInfo tensor, std::vector<TensorPart> parts, std::string literal) {
-        contents_.infos.push_back(std::move(tensor));
-        contents_.parts.push_back(std::move(parts));
-        contents_.literals.push_back(std::move(literal));
+    /// llama-quantize sets two keys anew, which puts them at the end.
+    void order_as_quantiser() {
+        contents_ = sorted(std::move(contents_));
+        for (const char* key : {"general.quantization_version", "general.file_type"}) contents_.metadata.remove(key);
+        contents_.metadata.set("general.quantization_version", kQuantizationVersion);
+        contents_.metadata.set("general.file_type", file_type().number);
     }
 
     MixtureModel mixture_model() const {
@@ -163,21 +203,21 @@ private:
         KeyValues& metadata = contents_.metadata;
         metadata.set("general.type", std::string("model"));
         add_sampling(metadata, request_.assets);
-        metadata.set("general.name",
-                     options_.name.empty() ? model_name(config_, request_.assets, request_.output) : options_.name);
+        metadata.set("general.name", name());
         metadata.set("general.size_label", size_label(contents_.infos));
-        metadata.set("general.file_type", file_type().number);
-        metadata.set("general.quantization_version", std::uint32_t{2});
     }
 
     void add_tokenizer_keys() {
         TokenizerRequest tokenizer;
         tokenizer.directory = request_.assets;
         tokenizer.size = embedding_rows();
+        tokenizer.name = name();
         tokenizer.pre = options_.pre;
         tokenizer.pre_tokenizers_file = find_shared_file("pre-tokenizers.toml", options_.model_dirs);
         add_tokenizer(contents_.metadata, model_.gguf.tokenizer, tokenizer, layout_.warnings);
     }
+
+    std::string name() const { return options_.name.empty() ? model_name(config_, request_.assets) : options_.name; }
 
     std::uint64_t embedding_rows() const {
         for (const TensorInfo& t : contents_.infos) {

@@ -208,6 +208,12 @@ void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, cons
         tensor.type = fits;
     }
     fallbacks.tell(warnings);
+    for (const TypeOverride& o : overrides) {
+        const auto is_matched = [&](const TensorInfo& t) { return re2::RE2::PartialMatch(t.name, *o.match); };
+        if (std::ranges::any_of(tensors, is_matched)) continue;
+        warnings.push_back("option 'types': no tensor of the GGUF file has a name with '" + o.match->pattern() +
+                           "' in it");
+    }
 }
 
 bool is_before(const std::string& a, const std::string& b) {

@@ -53,7 +53,7 @@ public:
         model.notes = read_remarks(root, "notes");
         model.refusals = read_remarks(root, "refuse");
         if (root.contains("tokenizer")) model.tokenizer = read_tokenizer(table(root, "tokenizer"));
-        if (model.tokenizer.kinds.empty()) file_.fail(root, "tokenizer.kinds is missing");
+        if (model.tokenizer.sources.empty()) file_.fail(root, "tokenizer.kinds is missing");
         for (const auto& [name, node] : table(root, "tensors")) {
             check_tensor(node, std::string(name.str()));
             model.tensors.emplace(name.str(), read_targets(node));
@@ -243,9 +243,8 @@ private:
         TokenizerRules rules;
         if (in.contains("kinds")) {
             for (const toml::node& item : as_array(*in.get("kinds"))) {
-                rules.kinds.push_back(one_of<TokenizerKind>(item, {{"sentencepiece", TokenizerKind::sentencepiece},
-                                                                   {"llama_hf", TokenizerKind::llama_hf},
-                                                                   {"byte_level", TokenizerKind::byte_level}}));
+                rules.sources.push_back(one_of<TokenizerSource>(
+                    item, {{"sentencepiece", TokenizerSource::sentencepiece}, {"json", TokenizerSource::json}}));
             }
         }
         rules.added = one_of<AddedStyle>(in, "added", AddedStyle::common, {{"phi3", AddedStyle::phi3}});

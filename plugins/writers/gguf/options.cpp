@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include "unshard/checked.hpp"
+#include "unshard/type_name.hpp"
 
 #include <re2/re2.h>
 
@@ -36,10 +37,11 @@ std::string names_of(const Known& known) {
     return names;
 }
 
-const FileType* parse_file_type(const std::string& name) {
+const FileType* parse_file_type(const std::string& given) {
+    const std::string name = type_name(given);
     if (name == "auto" || name == "keep") return nullptr;
     if (const FileType* known = find_file_type(name)) return known;
-    throw UsageError("dtype '" + name + "': writer 'gguf' knows auto " + names_of(kFileTypes));
+    throw UsageError("dtype '" + given + "': writer 'gguf' knows auto " + names_of(kFileTypes));
 }
 
 TypeOverride parse_override(const nlohmann::json& item) {
@@ -52,7 +54,7 @@ TypeOverride parse_override(const nlohmann::json& item) {
     const std::string match = text("match"), type = text("type");
     auto pattern = std::make_shared<re2::RE2>(match, re2::RE2::Quiet);
     if (!pattern->ok()) throw UsageError("option 'types': pattern '" + match + "': " + pattern->error());
-    const std::optional<Type> known = find_type(type);
+    const std::optional<Type> known = find_type(type_name(type));
     if (!known) throw UsageError("option 'types': type '" + type + "' is unknown: known are " + names_of(kTypes));
     return {std::move(pattern), *known};
 }

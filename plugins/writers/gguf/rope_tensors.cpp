@@ -83,19 +83,19 @@ double attention_factor(const json& rope, double context, double original) {
                 ": it must be longrope, su or yarn");
 }
 
-std::vector<GeneratedTensor> rope_factors(const ModelSizes& sizes, KeyValues& metadata) {
+std::vector<GeneratedTensor> rope_factors(const ModelSizes& sizes, const KeyValues& keys, KeyValues& metadata) {
     const json& rope = find_field(sizes.config, {"rope_parameters"});
     GeneratedTensor longer{"rope_factors_long.weight", factors_of(rope, "long_factor")};
     GeneratedTensor shorter{"rope_factors_short.weight", factors_of(rope, "short_factor")};
     if (longer.values.empty()) return {};
-    const std::uint32_t rope_dims = metadata.count(sizes.arch + ".rope.dimension_count");
+    const std::uint32_t rope_dims = keys.count(sizes.arch + ".rope.dimension_count");
     if (longer.values.size() != shorter.values.size() || longer.values.size() * 2 != rope_dims) {
         throw Error("config.json: rope has " + std::to_string(longer.values.size()) + " long and " +
                     std::to_string(shorter.values.size()) + " short factors, it rotates " + std::to_string(rope_dims) +
                     " dimensions: half as many are needed of each");
     }
-    const double context = metadata.count(sizes.arch + ".context_length");
-    const double original = metadata.count(sizes.arch + ".rope.scaling.original_context_length");
+    const double context = keys.count(sizes.arch + ".context_length");
+    const double original = keys.count(sizes.arch + ".rope.scaling.original_context_length");
     metadata.set(sizes.arch + ".rope.scaling.attn_factor",
                  static_cast<float>(attention_factor(rope, context, original)));
     return {longer, shorter};
@@ -103,9 +103,10 @@ std::vector<GeneratedTensor> rope_factors(const ModelSizes& sizes, KeyValues& me
 
 }  // namespace
 
-std::vector<GeneratedTensor> generate_tensors(Generated kind, const ModelSizes& sizes, KeyValues& metadata) {
+std::vector<GeneratedTensor> generate_tensors(Generated kind, const ModelSizes& sizes, const KeyValues& keys,
+                                              KeyValues& metadata) {
     if (kind == Generated::rope_freqs) return rope_freqs(sizes);
-    if (kind == Generated::rope_factors) return rope_factors(sizes, metadata);
+    if (kind == Generated::rope_factors) return rope_factors(sizes, keys, metadata);
     return {};
 }
 

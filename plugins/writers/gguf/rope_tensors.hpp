@@ -17,7 +17,9 @@ struct GeneratedTensor {
     friend bool operator==(const GeneratedTensor&, const GeneratedTensor&) = default;
 };
 
-/// None unless config.json asks for them. rope_factors come with the key rope.scaling.attn_factor.
-std::vector<GeneratedTensor> generate_tensors(Generated kind, const ModelSizes& sizes, KeyValues& metadata);
+/// None unless config.json asks for them. `keys` are the model's own; rope_factors add rope.scaling.attn_factor to
+/// `metadata`.
+std::vector<GeneratedTensor> generate_tensors(Generated kind, const ModelSizes& sizes, const KeyValues& keys,
+                                              KeyValues& metadata);
 
 }  // namespace unshard::gguf

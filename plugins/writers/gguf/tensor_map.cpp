@@ -4,7 +4,6 @@
 
 #include "tensor_map.hpp"
 
-#include "mixture.hpp"
 #include "models/completeness.hpp"
 #include "models/whole_tensor.hpp"
 #include "unshard/checked.hpp"
@@ -12,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <ranges>
 
 namespace unshard::gguf {
 namespace {
@@ -122,9 +122,13 @@ public:
         check();
         for (const auto& [index, match] : kept_) add(index, match);
         if (needs_output_ && !tensors_.contains("output.weight")) copy_embedding();
-        for (auto& [name, tensor] : tensors_) result_.tensors.push_back(std::move(tensor));
-        std::sort(result_.tensors.begin(), result_.tensors.end(),
-                  [](const MappedTensor& a, const MappedTensor& b) { return is_before(a.info.name, b.info.name); });
+        for (auto& [name, tensor] : tensors_) {
+            if (const auto group = stacks_.find(name); group != stacks_.end()) {
+                tensor.turn.name = last_of_stack_.at(group->second);
+            }
+            result_.tensors.push_back(std::move(tensor));
+        }
+        std::ranges::sort(result_.tensors, {}, &MappedTensor::turn);
         return std::move(result_);
     }
 
@@ -178,11 +182,14 @@ private:
         if (match.fused && !is_renamed) return add_stacked(index, match);
         const TensorRule& rule = match.tensor ? *match.tensor : rules_.tensors[match.fused->parts.front()];
         const Targets targets = targets_of(rule.name.text());
-        for (const Target& target : *targets.list) {
+        for (std::size_t i = 0; i < targets.list->size(); ++i) {
+            const Target& target = (*targets.list)[i];
             Shaped taken = shaped(target, plan_[index].shape, values_, match.at);
             taken.part.tensor = index;
             taken.part.add = target.add;
-            place(target.name.fill(match.at) + targets.suffix, taken, stacked_by(target, match.at));
+            const std::string stored = target.name.fill(match.at) + targets.suffix;
+            place(stored, taken, stacked_by(target, match.at));
+            take_turn(stored, rule, match.at, i, stacked_by(target, match.at));
         }
     }
 
@@ -207,9 +214,35 @@ private:
                             "' changes its form in GGUF and cannot be stacked");
             }
             taken.part.add = target.add;
-            place(target.name.fill(at) + targets.suffix, taken, nullptr);
+            const std::string stored = target.name.fill(at) + targets.suffix;
+            place(stored, taken, nullptr);
+            if (match.fused->is_stacked) {
+                for (std::uint64_t& e = at.back().second; e < count_of("expert", values_); ++e) {
+                    take_turn(stored, rule, at, 0, &at.back());
+                }
+                at.back().second = 0;
+            } else {
+                take_turn(stored, rule, at, 0, nullptr);
+            }
             row += rows;
         }
+    }
+
+    /// Notes at which name of the checkpoint a stored tensor is put out; of `stacked` ones, at the layer's last.
+    void take_turn(const std::string& stored, const TensorRule& rule, const Placeholders& at, std::size_t target,
+                   const Placeholders::value_type* stacked) {
+        const std::string name = rule.name.fill(at);
+        Turn& turn = tensors_[stored].turn;
+        turn.target = target;
+        turn.name = turn.own = std::max(turn.own, name);
+        if (!stacked) return;
+        std::vector<std::uint64_t> group;
+        for (const auto& placeholder : at) {
+            if (placeholder.first != stacked->first) group.push_back(placeholder.second);
+        }
+        std::string& last = last_of_stack_[group];
+        last = std::max(last, name);
+        stacks_[stored] = std::move(group);
     }
 
     /// A placeholder that the target's name does not have counts the parts of a stacked tensor; null for no such.
@@ -238,6 +271,7 @@ private:
         if (embedding == tensors_.end()) return;
         MappedTensor output = embedding->second;
         output.info.name = "output.weight";
+        output.turn.name = output.turn.own = "lm_head.weight";
         tensors_.emplace("output.weight", std::move(output));
     }
 
@@ -249,6 +283,8 @@ private:
     std::vector<NamedShape> present_;
     std::vector<std::pair<std::uint32_t, NameMatch>> kept_;
     std::map<std::string, MappedTensor> tensors_;
+    std::map<std::string, std::vector<std::uint64_t>> stacks_;  ///< stored tensor -> the layer of its experts
+    std::map<std::vector<std::uint64_t>, std::string> last_of_stack_;
     TensorMap result_;
 };
 

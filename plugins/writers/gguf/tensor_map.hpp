@@ -22,14 +22,26 @@ struct TensorPart {
     friend bool operator==(const TensorPart&, const TensorPart&) = default;
 };
 
+/// When convert_hf_to_gguf.py comes to a tensor: it goes through the names of the checkpoint in their order, and puts
+/// stacked experts out behind the last name of their layer's.
+struct Turn {
+    std::string name;        ///< in the checkpoint, at which it is put out
+    std::string own;         ///< the last name that it is made of
+    std::size_t target = 0;  ///< which of the tensors that are made of one name
+    auto operator<=>(const Turn&) const = default;
+};
+
 struct MappedTensor {
     TensorInfo info;  ///< its type is not chosen here
     std::vector<TensorPart> parts;
-    friend bool operator==(const MappedTensor&, const MappedTensor&) = default;
+    Turn turn;
+    friend bool operator==(const MappedTensor& a, const MappedTensor& b) {
+        return a.info == b.info && a.parts == b.parts;  // a turn is no part of the tensor
+    }
 };
 
 struct TensorMap {
-    std::vector<MappedTensor> tensors;  ///< in llama-quantize's order
+    std::vector<MappedTensor> tensors;  ///< in the converter's order
     std::vector<Dropped> dropped;
 };
 

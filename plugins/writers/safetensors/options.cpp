@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include "unshard/checked.hpp"
+#include "unshard/type_name.hpp"
 
 #include <charconv>
 #include <string_view>
@@ -37,12 +38,13 @@ std::uint64_t parse_size(const std::string& text) {
     throw UsageError("max_shard_size '" + text + "': not a size; write it like 5GB, 500MB or 2GiB");
 }
 
-std::optional<DType> parse_dtype(const std::string& name) {
+std::optional<DType> parse_dtype(const std::string& given) {
+    const std::string name = type_name(given);
     if (name == "keep") return std::nullopt;
     for (const DType target : {DType::f32, DType::f16, DType::bf16}) {
         if (name == to_string(target)) return target;
     }
-    throw UsageError("dtype '" + name + "': writer 'safetensors' knows keep, f32, f16 and bf16");
+    throw UsageError("dtype '" + given + "': writer 'safetensors' knows keep, f32, f16 and bf16");
 }
 
 }  // namespace

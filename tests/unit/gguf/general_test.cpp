@@ -1,6 +1,9 @@
 #include "general.hpp"
 
+#include "assets.hpp"
+#include "pooling.hpp"
 #include "support/catch.hpp"
+#include "unshard/error.hpp"
 
 using namespace unshard;
 using namespace unshard::gguf;
@@ -48,9 +51,47 @@ TEST_CASE("a name that llama.cpp takes for Phi 3 is refused when the tokens that
     CHECK_NOTHROW(check_name(metadata));
 }
 
-TEST_CASE("the model is named after config.json, then its directory, then the output") {
+TEST_CASE("the model is named after config.json, or its directory when that says something") {
     using nlohmann::json;
-    CHECK(model_name({{"_name_or_path", "Qwen/Qwen3-0.6B"}}, "/x/hf", "/y/out.gguf") == "Qwen3 0.6B");
-    CHECK(model_name({{"_name_or_path", "/home/me/model"}}, "/x/my-model/", "/y/out.gguf") == "My Model");
-    CHECK(model_name(json::object(), "/x/actor/huggingface", "/y/tuned-q8_0.gguf") == "Tuned Q8_0");
+    CHECK(model_name({{"_name_or_path", "Qwen/Qwen3-0.6B"}}, "/x/hf") == "Qwen3 0.6B");
+    CHECK(model_name({{"_name_or_path", "/home/me/model"}}, "/x/my-model/") == "My Model");
+    CHECK(model_name({{"model_type", "qwen3"}}, "/x/actor/huggingface") == "Qwen 3");
+    CHECK(model_name({{"model_type", "deepseek_v3"}}, "/x/actor/huggingface") == "Deepseek v3");
+    CHECK(model_name(json::object(), "/x/actor/huggingface") == "Huggingface");
+}
+
+TEST_CASE("sampling settings are numbers that fit their keys") {
+    const test::Assets assets;
+    KeyValues metadata;
+    assets.write("generation_config.json", R"({"top_k": 40, "top_p": 0.5})");
+    add_sampling(metadata, assets.path());
+    CHECK(metadata.entries() == std::vector<std::pair<std::string, Value>>{{"general.sampling.top_k", std::int32_t{40}},
+                                                                           {"general.sampling.top_p", 0.5F}});
+    for (const char* bad : {"4294967297", "40.5", "18446744073709551615"}) {
+        assets.write("generation_config.json", std::string(R"({"top_k": )") + bad + "}");
+        CHECK_THROWS_WITH(add_sampling(metadata, assets.path()), assets.path("generation_config.json") +
+                                                                     ": 'top_k' is " + bad +
+                                                                     ": it must be a whole number of at most 32 bits");
+    }
+}
+
+TEST_CASE("an embedding model says how it pools, in any of the two ways of writing it") {
+    const test::Assets assets;
+    const auto pooling = [&](const char* settings) {
+        assets.write("1_Pooling/config.json", settings);
+        KeyValues metadata;
+        std::vector<std::string> warnings;
+        add_pooling(metadata, "qwen3", assets.path(), warnings);
+        return warnings.empty() ? std::to_string(metadata.count("qwen3.pooling_type")) : warnings.front();
+    };
+    CHECK(pooling("{}") == "0");  // there is no modules.json yet
+    assets.write("modules.json", R"([{"type": "x.models.Transformer", "path": ""},
+                                     {"type": "x.models.Pooling", "path": "1_Pooling"}])");
+    CHECK(pooling(R"({"pooling_mode_lasttoken": true, "pooling_mode_mean_tokens": false})") == "3");
+    CHECK(pooling(R"({"pooling_mode": "mean"})") == "1");
+    CHECK(pooling(R"({"pooling_mode_cls_token": true})") == "2");
+    CHECK(pooling(R"({"pooling_mode": "max"})") ==
+          assets.path("1_Pooling/config.json") +
+              ": llama.cpp pools by mean, cls or lasttoken, and none of these is set: the GGUF file does not say how "
+              "embeddings are pooled");
 }

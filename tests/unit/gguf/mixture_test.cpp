@@ -148,6 +148,12 @@ TEST_CASE("an override wins over the file type, but not over what must be f32") 
     CHECK(chosen["output_norm.weight"] == Type::f32);
 }
 
+TEST_CASE("an override that no tensor's name matches is a warning") {
+    const std::vector<TypeOverride> overrides = {{std::make_shared<re2::RE2>("atn_v"), Type::q8_0}};
+    CHECK(choose("q4_k_m", model_of(2, false), {"llama", 2, 8, 4, 0}, overrides).warnings ==
+          std::vector<std::string>{"option 'types': no tensor of the GGUF file has a name with 'atn_v' in it"});
+}
+
 TEST_CASE("tensors outside of layers come first, then layers as numbers") {
     CHECK(is_before("token_embd.weight", "blk.0.a"));
     CHECK(is_before("blk.2.z", "blk.10.a"));

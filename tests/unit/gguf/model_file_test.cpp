@@ -55,13 +55,12 @@ TEST_CASE("slips in the table are refused where they stand") {
     CHECK(refusal(with("field = \"odd\", ", "")) == "nothing says when it applies");
     CHECK(refusal(with("is = true, ", "iz = true, ")) == "unknown key 'iz' in a condition");
     CHECK(refusal(with("\"u32\"", "\"u64\"")) == "'u64' is unknown: known are u32, f32, bool, string");
-    CHECK(refusal(with("\"byte_level\"", "\"bpe\"")) ==
-          "'bpe' is unknown: known are sentencepiece, llama_hf, byte_level");
+    CHECK(refusal(with("[\"json\"]", "[\"bpe\"]")) == "'bpe' is unknown: known are sentencepiece, json");
     CHECK(refusal(with("take = [1, 0, 1]", "take = [3, 0, 1]")) == "'view' has no axis 3");
     CHECK(refusal(with("take = [1, 0, 1]", "take = [1, 0]")) == "'take' is [axis, first, count]");
     CHECK(refusal(with("axes = [1, 2, 0]", "axes = [1, 0]")) == "'axes' and 'view' differ in length");
     CHECK(refusal(with("value = \"layers\"", "scale = 2")) == "nothing says its value");
-    CHECK(refusal(with("kinds = [\"byte_level\"]", "")) == "tokenizer.kinds is missing");
+    CHECK(refusal(with("kinds = [\"json\"]", "")) == "tokenizer.kinds is missing");
     CHECK(refusal(with("transpose = true", "transpose = 1")) == "'transpose' must be true or false");
     CHECK(refusal(with("permute = \"heads\"", "permute = \"heads *\"")) != "accepted");
 }

@@ -66,7 +66,7 @@ config.layers = "num_hidden_layers"
 tensors = []
 [gguf]
 arch = "mine"
-tokenizer.kinds = ["byte_level"]
+tokenizer.kinds = ["json"]
 tensors = {}
 )");
     const nlohmann::json config = {{"architectures", {"Qwen3ForCausalLM"}}};

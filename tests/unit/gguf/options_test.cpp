@@ -59,3 +59,17 @@ TEST_CASE("an unknown type or option is named with those that are known") {
                       "q3_k_l q4_k_s q4_k_m q5_k_s q5_k_m q6_k");
     CHECK_THROWS_AS(options_of({{"typo", 1}}), UsageError);
 }
+
+TEST_CASE("types are written as everybody writes them") {
+    const auto name = [](const char* dtype) { return options_of({{"dtype", dtype}}).file_type->name; };
+    CHECK(name("Q4_K_M") == "q4_k_m");
+    CHECK(name("Q4_K") == "q4_k_m");
+    CHECK(name("F16") == "f16");
+    CHECK(name("torch.float16") == "f16");
+    CHECK(name("fp16") == "f16");
+    CHECK(name("bfloat16") == "bf16");
+    CHECK(name("float32") == "f32");
+    const auto types = nlohmann::json::array({{{"match", "attn_v"}, {"type", "Q6_K"}}});
+    CHECK(options_of({{"types", types}}).types.front().type == Type::q6_k);
+    CHECK_THROWS_AS(options_of({{"dtype", "float8"}}), UsageError);
+}

@@ -2,6 +2,7 @@
 
 #include "assets.hpp"
 #include "support/catch.hpp"
+#include "unit/engine/error_text.hpp"
 #include "unshard/error.hpp"
 
 using namespace unshard;
@@ -67,7 +68,7 @@ TEST_CASE("every detail of a step counts") {
     CHECK(step({{"invert", true}}) == "inverted split x");
     CHECK(step({{"pattern", {{"String", "x"}}}}) == "split at text x");
     CHECK(steps_of({{"type", "Metaspace"}}) == std::vector<std::string>{"Metaspace"});
-    CHECK(steps_of(nullptr) == std::vector<std::string>{"nothing"});
+    CHECK(steps_of(nullptr).empty());
 }
 
 TEST_CASE("an unknown pre-tokenizer is refused with its steps and the nearest that is known") {
@@ -76,4 +77,17 @@ TEST_CASE("an unknown pre-tokenizer is refused with its steps and the nearest th
         "t.json: its pre-tokenizer is not known to llama.cpp: digits one by one; digits one by one; words and "
         "bytes: the nearest is 'command-r': digits one by one; words and bytes: name the one that splits "
         "alike, --set output.options.pre=NAME");
+}
+
+TEST_CASE("the rules of Viking and BLOOM are known, also in a sequence in a sequence") {
+    const json bloom = split(R"( ?[^(\s|[.,!?…。，、।۔،])]+)");
+    CHECK(name_of(sequence({bloom, kBytes})) == "bloom");
+    CHECK(name_of(sequence({sequence({bloom, kDigits}), kBytes})) == "viking");
+}
+
+TEST_CASE("a name that llama.cpp does not have is refused with those that it has") {
+    const std::string path = test::models_directory() + "/gguf/pre-tokenizers.toml";
+    CHECK_NOTHROW(check_pre_tokenizer_name("superbpe", path));
+    const std::string said = test::error_of([&] { check_pre_tokenizer_name("nonsense", path); });
+    CHECK(said.starts_with("option 'pre': 'nonsense' is not known to llama.cpp: known are default minicpm5 llama3 "));
 }

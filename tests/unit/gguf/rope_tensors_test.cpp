@@ -27,15 +27,15 @@ TEST_CASE("llama 3's rope frequencies are those of the converter, bit for bit") 
                                        {"original_max_position_embeddings", 64}});
     // convert_hf_to_gguf.py of llama-cpp-python 0.3.36 for head_dim 16.
     const std::vector<float> expected = {1, 0x1.389bf6p+1F, 8, 8, 8, 8, 8, 8};
-    CHECK(generate_tensors(Generated::rope_freqs, sizes, metadata) ==
+    CHECK(generate_tensors(Generated::rope_freqs, sizes, metadata, metadata) ==
           std::vector<GeneratedTensor>{{"rope_freqs.weight", expected}});
 }
 
 TEST_CASE("other rope types have no frequencies of their own") {
     KeyValues metadata;
-    CHECK(generate_tensors(Generated::rope_freqs, sizes_of({{"rope_type", "default"}}), metadata).empty());
-    CHECK(generate_tensors(Generated::none, sizes_of({{"rope_type", "llama3"}}), metadata).empty());
-    CHECK(generate_tensors(Generated::rope_factors, sizes_of({{"rope_type", "default"}}), metadata).empty());
+    CHECK(generate_tensors(Generated::rope_freqs, sizes_of({{"rope_type", "default"}}), metadata, metadata).empty());
+    CHECK(generate_tensors(Generated::none, sizes_of({{"rope_type", "llama3"}}), metadata, metadata).empty());
+    CHECK(generate_tensors(Generated::rope_factors, sizes_of({{"rope_type", "default"}}), metadata, metadata).empty());
 }
 
 TEST_CASE("long and short factors are written as they are, with their attention factor") {
@@ -46,7 +46,7 @@ TEST_CASE("long and short factors are written as they are, with their attention 
     const ModelSizes sizes =
         sizes_of({{"rope_type", "longrope"}, {"long_factor", {2, 3.5}}, {"short_factor", {1, 1.5}}});
     CHECK(
-        generate_tensors(Generated::rope_factors, sizes, metadata) ==
+        generate_tensors(Generated::rope_factors, sizes, metadata, metadata) ==
         std::vector<GeneratedTensor>{{"rope_factors_long.weight", {2, 3.5}}, {"rope_factors_short.weight", {1, 1.5}}});
     const Value* factor = metadata.find("llama.rope.scaling.attn_factor");
     REQUIRE(factor != nullptr);
@@ -61,7 +61,7 @@ TEST_CASE("an attention factor and a factor that config.json gives are followed"
         metadata.set("llama.rope.dimension_count", std::uint32_t{2});
         nlohmann::json rope = {{"rope_type", "longrope"}, {"long_factor", {2}}, {"short_factor", {1}}};
         rope.update(more);
-        generate_tensors(Generated::rope_factors, sizes_of(rope), metadata);
+        generate_tensors(Generated::rope_factors, sizes_of(rope), metadata, metadata);
         return std::get<float>(*metadata.find("llama.rope.scaling.attn_factor"));
     };
     CHECK(written({{"attention_factor", 1.4}, {"factor", 6}}) == 1.4F);
@@ -74,7 +74,7 @@ TEST_CASE("factors that do not fit the rotated dimensions are refused") {
     metadata.set("llama.rope.dimension_count", std::uint32_t{8});
     const ModelSizes sizes = sizes_of({{"rope_type", "su"}, {"long_factor", {2, 3}}, {"short_factor", {1}}});
     CHECK_THROWS_WITH(
-        generate_tensors(Generated::rope_factors, sizes, metadata),
+        generate_tensors(Generated::rope_factors, sizes, metadata, metadata),
         "config.json: rope has 2 long and 1 short factors, it rotates 8 dimensions: half as many are needed "
         "of each");
 }

@@ -39,24 +39,25 @@ TEST_CASE("ids come from tokenizer_config.json's tokens, then from config.json")
     files.tokenizer = {{"added_tokens", added({"<s>", "</s>"})}};
     files.settings = {{"bos_token", "<s>"}, {"eos_token", {{"content", "</s>"}}}, {"pad_token", "<gone>"}};
     files.config = {{"bos_token_id", 7}, {"pad_token_id", 8}, {"unk_token_id", json::array({9})}};
-    CHECK(found(files).ids == std::map<std::string, std::uint32_t>{{"bos", 100}, {"eos", 101}, {"pad", 8}});
+    CHECK(found(files).ids ==
+          nlohmann::ordered_map<std::string, std::uint32_t>{{"bos", 100}, {"eos", 101}, {"pad", 8}});
 }
 
 TEST_CASE("a multimodal model's text_config has ids too, and others can be given for what nothing says") {
     TokenizerFiles files;
     files.config = {{"eos_token_id", 1}, {"text_config", {{"bos_token_id", 2}}}};
     CHECK(found(files, {{"eos", 5}, {"eot", 6}}).ids ==
-          std::map<std::string, std::uint32_t>{{"bos", 2}, {"eos", 1}, {"eot", 6}});
+          nlohmann::ordered_map<std::string, std::uint32_t>{{"bos", 2}, {"eos", 1}, {"eot", 6}});
 }
 
-TEST_CASE("ids past a bounded vocabulary are left out, a negative one means none, a huge one is refused") {
+TEST_CASE("ids past a bounded vocabulary are left out, negative ones mean none, larger ones than 32 bits are refused") {
     TokenizerFiles files;
     files.config = {{"bos_token_id", 9}, {"eos_token_id", 10}};
-    CHECK(find_special_tokens(files, 10, {}).ids == std::map<std::string, std::uint32_t>{{"bos", 9}});
-    files.config = {{"pad_token_id", -1}, {"eos_token_id", 3}};
-    CHECK(found(files).ids == std::map<std::string, std::uint32_t>{{"eos", 3}});
-    files.config = {{"pad_token_id", 1ULL << 40}};
-    CHECK_THROWS_AS(found(files), Error);
+    CHECK(find_special_tokens(files, 10, {}).ids == nlohmann::ordered_map<std::string, std::uint32_t>{{"bos", 9}});
+    files.config = {{"pad_token_id", -1}};
+    CHECK(found(files).ids.empty());
+    files.config = {{"pad_token_id", 4294967297}};
+    CHECK_THROWS_WITH(found(files), ": the 'pad' token has the id 4294967297");
 }
 
 TEST_CASE("a template that begins with the bos token adds it; a byte-level step adds nothing") {
@@ -65,14 +66,14 @@ TEST_CASE("a template that begins with the bos token adds it; a byte-level step 
     const json llama3 =
         processor({token("<s>"), sequence("A")}, {token("<s>"), sequence("A"), token("<s>"), sequence("B")});
     files.tokenizer = {{"post_processor", {{"type", "Sequence"}, {"processors", {{{"type", "ByteLevel"}}, llama3}}}}};
-    CHECK(found(files).add == std::map<std::string, bool>{{"bos", true}, {"eos", false}, {"sep", false}});
+    CHECK(found(files).add == nlohmann::ordered_map<std::string, bool>{{"bos", true}, {"eos", false}, {"sep", false}});
 }
 
 TEST_CASE("without a post-processor tokenizer_config.json decides") {
     TokenizerFiles files;
     files.tokenizer = json{{"added_tokens", json::array()}};
     files.settings = {{"add_bos_token", true}, {"add_eos_token", false}};
-    CHECK(found(files).add == std::map<std::string, bool>{{"bos", true}, {"eos", false}});
+    CHECK(found(files).add == nlohmann::ordered_map<std::string, bool>{{"bos", true}, {"eos", false}});
 }
 
 TEST_CASE("a template's last token becomes the end of sequence, and the old one the end of turn") {
@@ -81,8 +82,8 @@ TEST_CASE("a template's last token becomes the end of sequence, and the old one 
     files.tokenizer = {{"added_tokens", added({"<s>", "</s>", "<turn>"})},
                        {"post_processor", processor({token("<s>"), sequence("A"), token("</s>")})}};
     const SpecialTokens tokens = found(files);
-    CHECK(tokens.ids == std::map<std::string, std::uint32_t>{{"bos", 100}, {"eos", 101}, {"eot", 102}});
-    CHECK(tokens.add == std::map<std::string, bool>{{"bos", true}, {"eos", true}});
+    CHECK(tokens.ids == nlohmann::ordered_map<std::string, std::uint32_t>{{"bos", 100}, {"eos", 101}, {"eot", 102}});
+    CHECK(tokens.add == nlohmann::ordered_map<std::string, bool>{{"bos", true}, {"eos", true}});
 }
 
 TEST_CASE("a separator between the sequences of a pair is added") {
@@ -136,4 +137,31 @@ TEST_CASE("a normalizer that lowers letters is written") {
                                {{"type", "Sequence"}, {"normalizers", {{{"type", "NFC"}}, {{"type", "Lowercase"}}}}}}});
     CHECK(metadata.entries() ==
           std::vector<std::pair<std::string, Value>>{{"tokenizer.ggml.normalizer.lowercase", true}});
+}
+
+TEST_CASE("RoBERTa's post-processor names the class and separator tokens") {
+    TokenizerFiles files;
+    files.settings = {{"bos_token", "<s>"}, {"eos_token", "</s>"}};
+    files.tokenizer = {
+        {"added_tokens", added({"<s>", "</s>", "<sep>"})},
+        {"post_processor", {{"type", "RobertaProcessing"}, {"sep", {"<sep>", 102}}, {"cls", {"<s>", 100}}}}};
+    CHECK(found(files).ids ==
+          nlohmann::ordered_map<std::string, std::uint32_t>{{"bos", 100}, {"eos", 101}, {"sep", 102}, {"cls", 100}});
+}
+
+TEST_CASE("a post-processor in a sequence in a sequence counts, and so do a normalizer's settings") {
+    TokenizerFiles files;
+    const auto sequence_of = [](const char* list, const json& step) {
+        return json{{"type", "Sequence"}, {list, json::array({{{"type", "Sequence"}, {list, json::array({step})}}})}};
+    };
+    files.tokenizer = {{"post_processor", sequence_of("processors", {{"type", "ByteLevel"}})}};
+    CHECK(found(files).add == nlohmann::ordered_map<std::string, bool>{{"bos", false}, {"eos", false}});
+    KeyValues metadata;
+    add_normalizer(
+        metadata,
+        {{"normalizer",
+          sequence_of("normalizers", {{"type", "BertNormalizer"}, {"lowercase", false}, {"strip_accents", true}})}});
+    CHECK(metadata.entries() ==
+          std::vector<std::pair<std::string, Value>>{{"tokenizer.ggml.normalizer.lowercase", false},
+                                                     {"tokenizer.ggml.normalizer.strip_accents", true}});
 }

@@ -30,6 +30,12 @@ MappedTensor tensor(const TensorMap& map, const std::string& name) {
     return *found;
 }
 
+std::vector<std::string> names_of(const TensorMap& map) {
+    std::vector<std::string> names;
+    for (const MappedTensor& t : map.tensors) names.push_back(t.info.name);
+    return names;
+}
+
 MappedTensor of_one_part(const std::string& name, Dims shape, TensorPart part) {
     MappedTensor mapped;
     mapped.info = {name, shape, {}};
@@ -39,11 +45,24 @@ MappedTensor of_one_part(const std::string& name, Dims shape, TensorPart part) {
 
 }  // namespace
 
-TEST_CASE("a tensor keeps its suffix, and tensors outside of layers come first") {
-    std::vector<std::string> names;
-    for (const MappedTensor& t : map_of({}).tensors) names.push_back(t.info.name);
-    CHECK(names == std::vector<std::string>{"output.weight", "token_embd.weight", "blk.0.attn_norm.weight",
-                                            "blk.0.attn_q.bias", "blk.0.attn_q.weight"});
+TEST_CASE("a tensor keeps its suffix, and tensors come in the order of their names in the checkpoint") {
+    CHECK(names_of(map_of({})) == std::vector<std::string>{"output.weight", "token_embd.weight",
+                                                           "blk.0.attn_norm.weight", "blk.0.attn_q.bias",
+                                                           "blk.0.attn_q.weight"});
+}
+
+TEST_CASE("stacked experts come behind the last name of their layer's, one by one or in one tensor") {
+    Tensors experts;
+    for (int e = 0; e < 11; ++e) {
+        for (const char* kind : {"up", "gate"}) {
+            experts.emplace_back("model.layers.0.experts." + std::to_string(e) + "." + kind, Dims{2, 8});
+        }
+    }
+    const std::vector<std::string> expected = {
+        "output.weight",          "token_embd.weight", "blk.0.ffn_gate_exps.weight", "blk.0.ffn_up_exps.weight",
+        "blk.0.attn_norm.weight", "blk.0.attn_q.bias", "blk.0.attn_q.weight"};
+    CHECK(names_of(map_of(experts, 11)) == expected);
+    CHECK(names_of(map_of({{"model.layers.0.experts.all", Dims{11, 4, 8}}}, 11)) == expected);
 }
 
 TEST_CASE("a permutation takes the rows of each head from halves to pairs") {

@@ -46,7 +46,7 @@ notes = [{ field = "odd", is = true, text = "llama.cpp is even" }]
 refuse = [{ field = "sizes", has = 13, when = "hidden > 4", text = "nothing loads it" }]
 
 [gguf.tokenizer]
-kinds = ["byte_level"]
+kinds = ["json"]
 
 [gguf.tensors]
 "model.embed"                                = "token_embd"

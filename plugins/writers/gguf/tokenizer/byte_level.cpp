@@ -1,10 +1,11 @@
 // Byte-level BPE (GPT-2's kind): TextModel.get_vocab_base in conversion/base.py, merges as gguf-py's SpecialVocab.
 
+#include "tokenizer/merges.hpp"
+#include "tokenizer/pre_tokenizer.hpp"
 #include "tokenizer/vocabulary.hpp"
 #include "unshard/error.hpp"
 
-#include <array>
-#include <sstream>
+#include <algorithm>
 
 namespace unshard::gguf {
 namespace {
@@ -22,39 +23,11 @@ std::string without_spaces(const std::string& part) {
     return result;
 }
 
-std::string merge_text(const nlohmann::json& merge, const std::string& where) {
-    if (merge.is_string()) return merge.get<std::string>();
-    if (!merge.is_array() || merge.size() != 2 || !merge[0].is_string() || !merge[1].is_string()) {
-        throw Error(where + ": the merge " + merge.dump() + " is neither text nor a pair of texts");
-    }
-    return without_spaces(merge[0].get<std::string>()) + ' ' + without_spaces(merge[1].get<std::string>());
-}
-
-/// merges.txt: a comment, then two parts a line.
-std::vector<std::string> merges_of_text(const std::string& path) {
-    std::istringstream lines(read_text(path));
-    std::vector<std::string> merges;
-    std::string line;
-    for (bool is_first = true; std::getline(lines, line); is_first = false) {
-        if (is_first && line.starts_with('#')) continue;
-        std::istringstream words(line);
-        std::array<std::string, 3> parts;
-        words >> parts[0] >> parts[1] >> parts[2];
-        if (!parts[1].empty() && parts[2].empty()) merges.push_back(parts[0] + ' ' + parts[1]);
-    }
-    return merges;
-}
-
-std::vector<std::string> merges_of(const TokenizerFiles& files) {
-    std::vector<std::string> merges;
-    const nlohmann::json& list = member(member(files.tokenizer, "model"), "merges");
-    if (list.is_array()) {
-        merges.reserve(list.size());
-        for (const nlohmann::json& merge : list) merges.push_back(merge_text(merge, files.path("tokenizer.json")));
-    }
-    if (merges.empty() && files.has("merges.txt")) merges = merges_of_text(files.path("merges.txt"));
-    if (merges.empty()) throw Error(files.path("tokenizer.json") + ": there are no merges in it");
-    return merges;
+std::vector<std::string> merge_texts(const std::vector<Merge>& merges) {
+    std::vector<std::string> texts;
+    texts.reserve(merges.size());
+    for (const Merge& m : merges) texts.push_back(without_spaces(m.left) + ' ' + without_spaces(m.right));
+    return texts;
 }
 
 void check_kind(const TokenizerFiles& files) {
@@ -66,6 +39,16 @@ void check_kind(const TokenizerFiles& files) {
         throw Error(files.path("tokenizer.json") + ": a tokenizer of type '" + type +
                     "' is not supported: only BPE is");
     }
+    const auto is_byte_level = [](const nlohmann::json* step) { return member(*step, "type") == "ByteLevel"; };
+    const auto cuts = steps_in_order(member(files.tokenizer, "pre_tokenizer"), "pretokenizers");
+    const auto normalizers = steps_in_order(member(files.tokenizer, "normalizer"), "normalizers");
+    if (std::ranges::any_of(cuts, is_byte_level) || std::ranges::any_of(normalizers, is_byte_level)) return;
+    std::string steps;
+    for (const std::string& step : steps_of(member(files.tokenizer, "pre_tokenizer"))) {
+        steps += (steps.empty() ? "'" : ", '") + step + "'";
+    }
+    throw Error(files.path("tokenizer.json") + ": its pre-tokenizer, " + (steps.empty() ? "none" : steps) +
+                ", is not byte-level, and the model has no 'byte_fallback': llama.cpp has no such tokenizer");
 }
 
 }  // namespace
@@ -76,7 +59,7 @@ Vocabulary byte_level_vocabulary(const TokenizerFiles& files, std::uint64_t size
     check_fits(loaded, size, files);
     Vocabulary result;
     result.model = "gpt2";
-    result.merges = merges_of(files);
+    result.merges = merge_texts(load_merges(files));
     result.tokens.reserve(size);
     result.types.reserve(size);
     for (std::uint64_t id = 0; id < size; ++id) {

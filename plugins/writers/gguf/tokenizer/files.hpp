@@ -4,13 +4,14 @@
 #include <nlohmann/json.hpp>
 
 #include <string>
+#include <vector>
 
 namespace unshard::gguf {
 
 /// The JSON files of a model directory; null where there is none.
 struct TokenizerFiles {
     std::string directory;
-    nlohmann::json tokenizer;  ///< tokenizer.json
+    nlohmann::json tokenizer;  ///< tokenizer.json, or what vocab.json and merges.txt amount to
     nlohmann::json settings;   ///< tokenizer_config.json
     nlohmann::json added;      ///< added_tokens.json
     nlohmann::json config;     ///< config.json, as it is
@@ -30,5 +31,9 @@ const nlohmann::json& member(const nlohmann::json& object, const std::string& ke
 
 /// A member that must be text; empty when it is not there. Throws Error that names `where` and the key.
 std::string text_member(const nlohmann::json& object, const std::string& key, const std::string& where);
+
+/// The steps of a normalizer, pre-tokenizer or post-processor, in order: `step` itself, or when it is a Sequence what
+/// its `list` holds, Sequences in it likewise. None for null.
+std::vector<const nlohmann::json*> steps_in_order(const nlohmann::json& step, const char* list);
 
 }  // namespace unshard::gguf

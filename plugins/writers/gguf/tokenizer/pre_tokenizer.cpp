@@ -91,6 +91,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 std::vector<PreTokenizer> load_pre_tokenizers(const std::string& path) {
     const TomlFile file(path);
+    file.check_keys(file.root(), {"names", "pre_tokenizer"});
     std::vector<PreTokenizer> result;
     for (const toml::table* table : file.tables("pre_tokenizer")) {
         file.check_keys(*table, {"name", "steps", "token", "ignore_merges"});
@@ -105,10 +106,18 @@ std::vector<PreTokenizer> load_pre_tokenizers(const std::string& path) {
     return result;
 }
 
+void check_pre_tokenizer_name(const std::string& name, const std::string& path) {
+    const TomlFile file(path);
+    const std::vector<std::string> names = file.texts(file.root(), "names");
+    if (std::find(names.begin(), names.end(), name) != names.end()) return;
+    std::string known;
+    for (const std::string& n : names) known += (known.empty() ? "" : " ") + n;
+    throw UsageError("option 'pre': '" + name + "' is not known to llama.cpp: known are " + known);
+}
+
 std::vector<std::string> steps_of(const nlohmann::json& pre_tokenizer) {
-    if (member(pre_tokenizer, "type") != "Sequence") return {step_of(pre_tokenizer)};
     std::vector<std::string> steps;
-    for (const nlohmann::json& step : member(pre_tokenizer, "pretokenizers")) steps.push_back(step_of(step));
+    for (const nlohmann::json* step : steps_in_order(pre_tokenizer, "pretokenizers")) steps.push_back(step_of(*step));
     return steps;
 }
 

@@ -21,6 +21,9 @@ struct PreTokenizer {
 /// Throws UsageError with file:line:column for anything that it does not understand.
 std::vector<PreTokenizer> load_pre_tokenizers(const std::string& path);
 
+/// Throws UsageError when `name` is none of the names that the file at `path` lists.
+void check_pre_tokenizer_name(const std::string& name, const std::string& path);
+
 /// The steps of a tokenizer.json's `pre_tokenizer`, in order: "split PATTERN", "bytes", "words and bytes",
 /// "digits one by one", "digits", "punctuation Contiguous", or the type of any other.
 std::vector<std::string> steps_of(const nlohmann::json& pre_tokenizer);

@@ -1,6 +1,8 @@
 // tokenizer.model is a protobuf, sentencepiece_model.proto's ModelProto: field 1, repeated, is a SentencePiece with 1
-// piece, 2 score, 3 type. A piece's id is its position. Rules: TextModel._create_vocab_sentencepiece in
-// conversion/base.py, and Phi3MiniModel.set_vocab in conversion/phi.py.
+// piece, 2 score, 3 type; a piece's id is its position. Field 2 is a TrainerSpec with 3 model_type; field 3 a
+// NormalizerSpec with 1 name, 2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces. Rules:
+// TextModel._create_vocab_sentencepiece in conversion/base.py, and Phi3MiniModel.set_vocab in conversion/phi.py. Unlike
+// there, a user-defined piece stays one: it is found in the text before the others are put together.
 
 #include "tokenizer/vocabulary.hpp"
 #include "unshard/error.hpp"
@@ -21,12 +23,22 @@ struct Piece {
     TokenType type = TokenType::normal;
 };
 
-/// A piece of the proto's type USER_DEFINED is a normal token for the converter.
+struct Model {
+    std::vector<Piece> pieces;
+    std::int32_t model_type = 1;
+    std::string normalizer;
+    bool has_charsmap = false;
+    bool has_space_prefix = true;
+    bool removes_spaces = true;
+};
+
+constexpr std::int32_t kBpe = 2;
+
 TokenType token_type(std::int32_t proto_type) {
-    const auto type = static_cast<TokenType>(proto_type);
-    const bool is_kept = type == TokenType::unknown || type == TokenType::control || type == TokenType::unused ||
-                         type == TokenType::byte;
-    return is_kept ? type : TokenType::normal;
+    if (proto_type < 1 || proto_type > 6) {
+        throw Error("a piece is of type " + std::to_string(proto_type) + ", types are 1 to 6");
+    }
+    return static_cast<TokenType>(proto_type);
 }
 
 Piece read_piece(protozero::pbf_reader message) {
@@ -49,23 +61,78 @@ Piece read_piece(protozero::pbf_reader message) {
     return piece;
 }
 
-std::vector<Piece> read_pieces(const std::string& path) {
+void read_trainer(Model& model, protozero::pbf_reader message) {
+    while (message.next(3, protozero::pbf_wire_type::varint)) model.model_type = message.get_enum();
+}
+
+void read_normalizer(Model& model, protozero::pbf_reader message) {
+    while (message.next()) {
+        switch (message.tag_and_type()) {
+            case protozero::tag_and_type(1, protozero::pbf_wire_type::length_delimited):
+                model.normalizer = message.get_string();
+                break;
+            case protozero::tag_and_type(2, protozero::pbf_wire_type::length_delimited):
+                model.has_charsmap = message.get_view().size() != 0;
+                break;
+            case protozero::tag_and_type(3, protozero::pbf_wire_type::varint):
+                model.has_space_prefix = message.get_bool();
+                break;
+            case protozero::tag_and_type(4, protozero::pbf_wire_type::varint):
+                model.removes_spaces = message.get_bool();
+                break;
+            default:
+                message.skip();
+        }
+    }
+}
+
+Model read_model(const std::string& path) {
     const std::string bytes = read_text(path);
-    std::vector<Piece> pieces;
+    Model model;
     try {
-        protozero::pbf_reader model(bytes);
-        while (model.next()) {
-            if (model.tag_and_type() == protozero::tag_and_type(1, protozero::pbf_wire_type::length_delimited)) {
-                pieces.push_back(read_piece(model.get_message()));
+        protozero::pbf_reader message(bytes);
+        while (message.next()) {
+            const bool is_message = message.wire_type() == protozero::pbf_wire_type::length_delimited;
+            if (is_message && message.tag() == 1) {
+                model.pieces.push_back(read_piece(message.get_message()));
+            } else if (is_message && message.tag() == 2) {
+                read_trainer(model, message.get_message());
+            } else if (is_message && message.tag() == 3) {
+                read_normalizer(model, message.get_message());
             } else {
-                model.skip();
+                message.skip();
             }
         }
     } catch (const protozero::exception& e) {
         throw Error(path + ": not a SentencePiece model: " + e.what());
+    } catch (const Error& e) {
+        throw Error(path + ": " + e.what());
     }
-    if (pieces.empty()) throw Error(path + ": not a SentencePiece model: there are no pieces in it");
-    return pieces;
+    if (model.pieces.empty()) throw Error(path + ": not a SentencePiece model: there are no pieces in it");
+    return model;
+}
+
+/// What the tokenizer does to a text and llama.cpp does not.
+void warn_of_settings(const Model& model, const std::string& path, std::vector<std::string>& warnings) {
+    if (model.model_type != kBpe) {
+        warnings.push_back(path + ": its model_type is " + std::to_string(model.model_type) +
+                           ", llama.cpp joins pieces as BPE (2) does: most texts get other ids");
+    }
+    if (model.has_charsmap) {
+        warnings.push_back(path + ": it normalises texts ('" + model.normalizer +
+                           "'), llama.cpp does not: texts that this changes get other ids");
+    }
+    if (model.removes_spaces) {
+        warnings.push_back(path +
+                           ": it removes spaces that follow each other ('remove_extra_whitespaces'), llama.cpp " +
+                           "does not: texts with such spaces get other ids");
+    }
+    const auto is_user_defined = [](const Piece& p) { return p.type == TokenType::user_defined; };
+    const auto user = std::find_if(model.pieces.begin(), model.pieces.end(), is_user_defined);
+    if (user != model.pieces.end() && model.has_space_prefix) {
+        warnings.push_back(path + ": llama.cpp puts a space behind user-defined pieces such as '" + user->text +
+                           "', SentencePiece does not: texts with them get other ids");
+    }
 }
 
 class Builder {
@@ -94,7 +161,8 @@ public:
         set(id, std::move(text), kAddedScore, is_control ? TokenType::control : TokenType::user_defined);
     }
 
-    Vocabulary finish() {
+    Vocabulary finish(bool has_space_prefix) {
+        result_.has_space_prefix = has_space_prefix;
         if (left_out_ != 0) {
             warnings_.push_back(files_.directory + ": " + std::to_string(left_out_) + " tokens from '" +
                                 first_left_out_ + "' on are left out: their ids are past the " +
@@ -111,12 +179,6 @@ private:
     std::string first_left_out_;
 };
 
-std::uint64_t number_of(const std::string& id, const std::string& where) {
-    const bool is_number = !id.empty() && id.size() < 10 && std::all_of(id.begin(), id.end(), ::isdigit);
-    if (!is_number) throw Error(where + ": '" + id + "' is no token's id");
-    return std::stoull(id);
-}
-
 std::string content_of(const nlohmann::json& token, const std::string& where) {
     if (!member(token, "content").is_string()) throw Error(where + ": an added token has no 'content'");
     return member(token, "content").get<std::string>();
@@ -127,27 +189,28 @@ std::string content_of(const nlohmann::json& token, const std::string& where) {
 Vocabulary sentencepiece_vocabulary(const TokenizerFiles& files, std::uint64_t size, AddedStyle style,
                                     std::vector<std::string>& warnings) {
     Builder builder(files, size, warnings);
-    const std::vector<Piece> pieces = read_pieces(files.path("tokenizer.model"));
-    for (std::size_t id = 0; id < pieces.size(); ++id)
-        builder.set(id, pieces[id].text, pieces[id].score, pieces[id].type);
+    const Model model = read_model(files.path("tokenizer.model"));
+    warn_of_settings(model, files.path("tokenizer.model"), warnings);
+    for (std::size_t id = 0; id < model.pieces.size(); ++id) {
+        const Piece& piece = model.pieces[id];
+        const bool is_user_defined = piece.type == TokenType::user_defined;
+        builder.set(id, is_user_defined ? with_spaces(piece.text) : piece.text, piece.score, piece.type);
+    }
     for (const auto& [text, id] : files.added.items()) {
-        if (!id.is_number_unsigned())
-            throw Error(files.path("added_tokens.json") + ": the id of '" + text + "' is " + id.dump());
-        builder.set(id.get<std::uint64_t>(), text, kAddedScore, TokenType::user_defined);
+        builder.set(token_id(id, files.path("added_tokens.json")), text, kAddedScore, TokenType::user_defined);
     }
     const std::string settings = files.path("tokenizer_config.json");
     for (const auto& [id, token] : member(files.settings, "added_tokens_decoder").items()) {
-        builder.set_added(number_of(id, settings), content_of(token, settings), member(token, "special") == true,
-                          style);
+        builder.set_added(token_id(id, settings), content_of(token, settings), member(token, "special") == true, style);
     }
     if (style == AddedStyle::phi3) {
         const std::string tokenizer = files.path("tokenizer.json");
         for (const auto& [index, token] : member(files.tokenizer, "added_tokens").items()) {
-            const std::uint64_t id = number_of(member(token, "id").dump(), tokenizer);
+            const std::uint64_t id = token_id(member(token, "id"), tokenizer);
             builder.set_added(id, content_of(token, tokenizer), member(token, "special") == true, style);
         }
     }
-    return builder.finish();
+    return builder.finish(model.has_space_prefix);
 }
 
 }  // namespace unshard::gguf

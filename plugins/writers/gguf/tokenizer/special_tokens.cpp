@@ -4,11 +4,13 @@
 // tokenizer_config.json.
 
 #include "tokenizer/special_tokens.hpp"
+#include "tokenizer/vocabulary.hpp"
 
 #include "unshard/error.hpp"
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,7 +21,7 @@ using nlohmann::json;
 
 constexpr std::array kKinds = {"bos", "eos", "unk", "sep", "pad", "cls", "mask"};
 
-constexpr std::array<std::pair<const char*, const char*>, 8> kIdKeys = {{
+constexpr std::array<std::pair<std::string_view, const char*>, 8> kIdKeys = {{
     {"bos", "tokenizer.ggml.bos_token_id"},
     {"eos", "tokenizer.ggml.eos_token_id"},
     {"unk", "tokenizer.ggml.unknown_token_id"},
@@ -30,7 +32,7 @@ constexpr std::array<std::pair<const char*, const char*>, 8> kIdKeys = {{
     {"eom", "tokenizer.ggml.eom_token_id"},
 }};
 
-constexpr std::array<std::pair<const char*, const char*>, 3> kAddKeys = {{
+constexpr std::array<std::pair<std::string_view, const char*>, 3> kAddKeys = {{
     {"bos", "tokenizer.ggml.add_bos_token"},
     {"eos", "tokenizer.ggml.add_eos_token"},
     {"sep", "tokenizer.ggml.add_sep_token"},
@@ -77,10 +79,8 @@ private:
         }
         if (!is_truthy(named_["bos"]) && is_truthy(named_["cls"])) declare("bos", named_["cls"]);
         if (!is_truthy(named_["eos"]) && is_truthy(named_["sep"])) declare("eos", named_["sep"]);
-        const json& processor = member(files_.tokenizer, "post_processor");
-        const json& list = member(processor, "processors");
-        if (!list.is_array()) return read_processor(processor);
-        for (const json& p : list) read_processor(p);
+        for (const json* p : steps_in_order(member(files_.tokenizer, "post_processor"), "processors"))
+            read_processor(*p);
     }
 
     void read_processor(const json& processor) {
@@ -90,11 +90,20 @@ private:
             result_.add.emplace("eos", false);
         } else if (type == "RobertaProcessing") {
             for (const char* kind : {"bos", "eos", "sep"}) result_.add[kind] = true;
+            read_pair_token(processor, "cls", "bos");
+            read_pair_token(processor, "sep", "eos");
         } else if (type == "TemplateProcessing") {
             const json first = read_first(member(processor, "single"));
             const json last = read_last(member(processor, "single"));
             read_pair(member(processor, "pair"), first, last);
         }
+    }
+
+    /// RobertaProcessing has its tokens as [text, id].
+    void read_pair_token(const json& processor, const char* kind, const char* otherwise) {
+        if (is_truthy(named_[kind]) || !has_settings()) return;
+        const json& token = member(processor, kind);
+        declare(kind, token.is_array() && !token.empty() ? token[0] : named_[otherwise]);
     }
 
     json read_first(const json& single) {
@@ -155,9 +164,16 @@ private:
         }
     }
 
-    json added_id(const json& text) const {
-        for (const json& token : member(files_.tokenizer, "added_tokens")) {
-            if (member(token, "content") == text) return member(token, "id");
+    /// The id that an added token of tokenizer.json has once it is loaded, which need not be the file's.
+    json added_id(const json& text) {
+        const json& added = member(files_.tokenizer, "added_tokens");
+        const auto named = std::find_if(added.begin(), added.end(),
+                                        [&](const json& token) { return member(token, "content") == text; });
+        if (named == added.end()) return nullptr;
+        if (!member(member(files_.tokenizer, "model"), "vocab").is_object()) return member(*named, "id");
+        if (!loaded_) loaded_ = load_tokens(files_);
+        for (const auto& [id, token] : loaded_->added) {
+            if (token.text == text) return id;
         }
         return nullptr;
     }
@@ -170,10 +186,9 @@ private:
         }
     }
 
+    /// A negative id is how some configurations say that there is none.
     void set(const std::string& kind, const json& id) {
-        if (!id.is_number_integer()) return;
-        const bool is_none = !id.is_number_unsigned() && id.get<std::int64_t>() < 0;  // as old files say it
-        if (is_none) return;
+        if (!id.is_number_integer() || (!id.is_number_unsigned() && id.get<std::int64_t>() < 0)) return;
         if (!std::in_range<std::uint32_t>(id.get<std::uint64_t>())) {
             throw Error(files_.directory + ": the '" + kind + "' token has the id " + id.dump());
         }
@@ -184,6 +199,7 @@ private:
     std::optional<std::uint64_t> size_;
     json settings_;
     std::vector<std::string> kinds_;
+    std::optional<LoadedTokens> loaded_;
     std::map<std::string, json> named_;  ///< kind -> token, as the post-processor's rules see it
     SpecialTokens result_;
 };
@@ -193,26 +209,39 @@ private:
 SpecialTokens find_special_tokens(const TokenizerFiles& files, std::optional<std::uint64_t> size,
                                   const std::map<std::string, std::uint32_t>& otherwise) {
     SpecialTokens tokens = Finder(files, size).find();
-    tokens.ids.insert(otherwise.begin(), otherwise.end());
+    for (const char* kind : {"eos", "eot", "unk", "bos"}) {  // the converter's order
+        if (const auto id = otherwise.find(kind); id != otherwise.end()) tokens.ids.insert(*id);
+    }
+    for (const auto& id : otherwise) tokens.ids.insert(id);
     return tokens;
 }
 
 void add_special_tokens(KeyValues& metadata, const SpecialTokens& tokens) {
-    for (const auto& [kind, key] : kIdKeys) {
-        if (const auto id = tokens.ids.find(kind); id != tokens.ids.end()) metadata.set(key, id->second);
+    const auto key_of = [](const auto& keys, const std::string& kind) {
+        const auto found = std::find_if(keys.begin(), keys.end(), [&](const auto& key) { return key.first == kind; });
+        return found == keys.end() ? nullptr : found->second;
+    };
+    for (const auto& [kind, id] : tokens.ids) {
+        if (const char* key = key_of(kIdKeys, kind)) metadata.set(key, id);
     }
-    for (const auto& [kind, key] : kAddKeys) {
-        if (const auto add = tokens.add.find(kind); add != tokens.add.end()) metadata.set(key, add->second);
+    for (const auto& [kind, add] : tokens.add) {
+        if (const char* key = key_of(kAddKeys, kind)) metadata.set(key, add);
     }
 }
 
 void add_normalizer(KeyValues& metadata, const json& tokenizer) {
-    const json& normalizer = member(tokenizer, "normalizer");
-    const json& list = member(normalizer, "normalizers");
-    for (const json& step : list.is_array() ? list : json::array({normalizer})) {
-        if (member(step, "type") == "Lowercase") metadata.set("tokenizer.ggml.normalizer.lowercase", true);
-        if (member(step, "type") == "StripAccents") metadata.set("tokenizer.ggml.normalizer.strip_accents", true);
+    std::optional<bool> lowercase, strip_accents;
+    for (const json* step : steps_in_order(member(tokenizer, "normalizer"), "normalizers")) {
+        const json& type = member(*step, "type");
+        if (type == "Lowercase") lowercase = true;
+        if (type == "StripAccents") strip_accents = true;
+        if (type != "BertNormalizer") continue;
+        const json &small = member(*step, "lowercase"), &plain = member(*step, "strip_accents");
+        if (small.is_boolean()) lowercase = small.get<bool>();
+        if (plain.is_boolean()) strip_accents = plain.get<bool>();
     }
+    if (lowercase) metadata.set("tokenizer.ggml.normalizer.lowercase", *lowercase);
+    if (strip_accents) metadata.set("tokenizer.ggml.normalizer.strip_accents", *strip_accents);
 }
 
 }  // namespace unshard::gguf

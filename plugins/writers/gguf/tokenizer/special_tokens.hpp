@@ -4,6 +4,8 @@
 #include "key_values.hpp"
 #include "tokenizer/files.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -11,9 +13,10 @@
 
 namespace unshard::gguf {
 
+/// In the order in which they are found, which is that of the keys.
 struct SpecialTokens {
-    std::map<std::string, std::uint32_t> ids;  ///< "bos" -> 1
-    std::map<std::string, bool> add;           ///< "bos" -> true
+    nlohmann::ordered_map<std::string, std::uint32_t> ids;  ///< "bos" -> 1
+    nlohmann::ordered_map<std::string, bool> add;           ///< "bos" -> true
     friend bool operator==(const SpecialTokens&, const SpecialTokens&) = default;
 };
 

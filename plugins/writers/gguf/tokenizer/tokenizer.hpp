@@ -12,23 +12,24 @@
 
 namespace unshard::gguf {
 
-enum class TokenizerKind { sentencepiece, llama_hf, byte_level };
+/// tokenizer.model, or tokenizer.json.
+enum class TokenizerSource { sentencepiece, json };
 
 /// `[gguf.tokenizer]` of a model's file:
 ///
-///     kinds = ["sentencepiece", "llama_hf", "byte_level"]   the first whose files are there
-///     added = "phi3"                                        see AddedStyle
-///     byte_level_class = "GPT2Tokenizer"                    this tokenizer_class is byte-level, whatever files there
-///     are space_prefix = "config"                               add_space_prefix from tokenizer_config.json; or true,
-///     false ids = { eot = 107, unk = "<|endoftext|>" }            for kinds of which nothing says one by_vocabulary =
-///     [{ size = 32016, ids = { eot = 32010 }, add_bos = false }]     for this vocab_size only
+///     kinds = ["sentencepiece", "json"]      the first whose file is there
+///     added = "phi3"                         see AddedStyle
+///     byte_level_class = "GPT2Tokenizer"     with this tokenizer_class tokenizer.json counts, whatever files there are
+///     space_prefix = "config"                add_space_prefix from tokenizer_config.json; or true, false
+///     ids = { eot = 107, unk = "<|endoftext|>" }     for kinds of which nothing says one
+///     by_vocabulary = [{ size = 32016, ids = { eot = 32010 }, add_bos = false }]     for this vocab_size only
 struct TokenizerRules {
     struct BySize {
         std::uint64_t size = 0;
         std::map<std::string, nlohmann::json> ids;
         std::optional<bool> add_bos;
     };
-    std::vector<TokenizerKind> kinds;
+    std::vector<TokenizerSource> sources;
     AddedStyle added = AddedStyle::common;
     std::string byte_level_class;
     nlohmann::json space_prefix;                ///< "config", a boolean, or null
@@ -39,6 +40,7 @@ struct TokenizerRules {
 struct TokenizerRequest {
     std::string directory;
     std::uint64_t size = 0;           ///< rows of the embedding: so many tokens are written
+    std::string name;                 ///< value of general.name
     std::string pre;                  ///< value of tokenizer.ggml.pre; empty: found out
     std::string pre_tokenizers_file;  ///< of the known ones
 };

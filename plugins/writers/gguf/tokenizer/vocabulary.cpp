@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <unordered_map>
 
 namespace unshard::gguf {
@@ -18,13 +19,6 @@ constexpr std::uint64_t kMaxTokens = 1 << 24;
 constexpr std::array kNamedTokens = {"bos_token", "eos_token", "unk_token", "sep_token",
                                      "pad_token", "cls_token", "mask_token"};
 
-std::uint64_t token_id(const nlohmann::json& id, const std::string& where) {
-    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kMaxTokens) {
-        throw Error(where + ": a token has the id " + id.dump() + ", ids are 0 to " + std::to_string(kMaxTokens - 1));
-    }
-    return id.get<std::uint64_t>();
-}
-
 /// The text of a token given as text or as an object with `content`.
 std::optional<std::string> content_of(const nlohmann::json& token) {
     const nlohmann::json& content = token.is_object() ? member(token, "content") : token;
@@ -34,14 +28,16 @@ std::optional<std::string> content_of(const nlohmann::json& token) {
 
 class Loader {
 public:
-    explicit Loader(const TokenizerFiles& files) : files_(files), where_(files.path("tokenizer.json")) {}
+    explicit Loader(const TokenizerFiles& files)
+        : files_(files), where_(files.path("tokenizer.json")), settings_(files.path("tokenizer_config.json")) {}
 
     LoadedTokens load() {
         add_base();
         for (const nlohmann::json& token : list(member(files_.tokenizer, "added_tokens"))) {
             const auto text = content_of(token);
             if (!text) throw Error(where_ + ": an added token has no 'content'");
-            add(token_id(member(token, "id"), where_), {*text, member(token, "special") == true});
+            token_id(member(token, "id"), where_);
+            add_by_text({*text, member(token, "special") == true, member(token, "normalized") == true});
         }
         add_settings();
         return std::move(result_);
@@ -57,19 +53,26 @@ private:
         const nlohmann::json& vocab = member(member(files_.tokenizer, "model"), "vocab");
         if (!vocab.is_object() || vocab.empty()) throw Error(where_ + ": there is no vocabulary in it");
         for (const auto& [text, id] : vocab.items()) {
-            result_.tokens[token_id(id, where_)] = text;
-            ids_.emplace(text, id.get<std::uint64_t>());
+            const auto [first, is_new] = result_.tokens.emplace(token_id(id, where_), text);
+            if (!is_new) fail_twice(first->first, first->second, text);
+            ids_.emplace(text, first->first);
         }
         result_.base_size = vocab.size();
     }
 
+    [[noreturn]] void fail_twice(std::uint64_t id, const std::string& first, const std::string& second) const {
+        throw Error(where_ + ": '" + first + "' and '" + second + "' both have the id " + std::to_string(id) +
+                    ": the file is damaged: take it from the model again");
+    }
+
     void add(std::uint64_t id, AddedToken token) {
+        const auto [known, is_new] = result_.tokens.emplace(id, token.text);
+        if (!is_new && known->second != token.text) fail_twice(id, known->second, token.text);
         ids_[token.text] = id;
-        result_.tokens[id] = token.text;
         result_.added[id] = std::move(token);
     }
 
-    /// Under the id that the text has already, else behind all others.
+    /// Under the id that the text has already, else behind all others; the tokenizers library heeds no other id.
     void add_by_text(AddedToken token) {
         const auto known = ids_.find(token.text);
         if (known != ids_.end()) return add(known->second, std::move(token));
@@ -86,8 +89,9 @@ private:
         std::map<std::uint64_t, AddedToken> decoder;
         for (const auto& [id, token] : member(files_.settings, "added_tokens_decoder").items()) {
             const auto text = content_of(token);
-            const bool is_number = !id.empty() && id.size() < 9 && std::all_of(id.begin(), id.end(), ::isdigit);
-            if (text && is_number) decoder[std::stoull(id)] = {*text, member(token, "special") == true};
+            if (!text) throw Error(settings_ + ": the added token " + id + " has no 'content'");
+            decoder[token_id(id, settings_)] = {*text, member(token, "special") == true,
+                                                member(token, "normalized") == true};
         }
         for (auto& [id, token] : decoder) add_by_text(std::move(token));
         for (const char* name : kNamedTokens) add_special(member(files_.settings, name));
@@ -98,16 +102,30 @@ private:
 
     void add_special(const nlohmann::json& token) {
         const auto text = content_of(token);
-        if (text && !text->empty() && !is_added(*text)) add_by_text({*text, true});
+        if (text && !text->empty() && !is_added(*text)) add_by_text({*text, true, false});
     }
 
     const TokenizerFiles& files_;
-    std::string where_;
+    std::string where_, settings_;
     LoadedTokens result_;
     std::unordered_map<std::string, std::uint64_t> ids_;
 };
 
 }  // namespace
+
+std::uint64_t token_id(const nlohmann::json& id, const std::string& where) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kMaxTokens) {
+        throw Error(where + ": a token has the id " + id.dump() + ", ids are 0 to " + std::to_string(kMaxTokens - 1));
+    }
+    return id.get<std::uint64_t>();
+}
+
+std::uint64_t token_id(const std::string& id, const std::string& where) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), number);
+    const bool is_number = error == std::errc() && end == id.data() + id.size();
+    return token_id(is_number ? nlohmann::json(number) : nlohmann::json(id), where);
+}
 
 LoadedTokens load_tokens(const TokenizerFiles& files) {
     return Loader(files).load();

@@ -18,9 +18,10 @@ enum class TokenType : std::int32_t { normal = 1, unknown = 2, control = 3, user
 struct Vocabulary {
     std::string model;  ///< tokenizer.ggml.model: "gpt2" (byte-level BPE) or "llama" (SentencePiece)
     std::vector<std::string> tokens;
-    std::vector<std::int32_t> types;  ///< TokenType
-    std::vector<float> scores;        ///< "llama" only
-    std::vector<std::string> merges;  ///< "gpt2" only
+    std::vector<std::int32_t> types;       ///< TokenType
+    std::vector<float> scores;             ///< "llama" only
+    std::vector<std::string> merges;       ///< "gpt2" only
+    std::optional<bool> has_space_prefix;  ///< what the tokenizer's files say of it
     friend bool operator==(const Vocabulary&, const Vocabulary&) = default;
 };
 
@@ -28,6 +29,7 @@ struct Vocabulary {
 struct AddedToken {
     std::string text;
     bool is_special = false;
+    bool is_normalized = false;  ///< looked for in the normalised text
     friend bool operator==(const AddedToken&, const AddedToken&) = default;
 };
 
@@ -45,10 +47,12 @@ Vocabulary byte_level_vocabulary(const TokenizerFiles& files, std::uint64_t size
 Vocabulary sentencepiece_vocabulary(const TokenizerFiles& files, std::uint64_t size, AddedStyle style,
                                     std::vector<std::string>& warnings);
 
-/// Whether tokenizer.json is a SentencePiece BPE in disguise (Llama 2 without tokenizer.model).
+/// Whether tokenizer.json is a SentencePiece BPE in disguise (Llama 2 without tokenizer.model): bytes for unknown
+/// characters, and no byte-level alphabet.
 bool is_llama_hf(const TokenizerFiles& files);
-/// From such a tokenizer.json, padded to `size`. Throws Error when it has more tokens.
-Vocabulary llama_hf_vocabulary(const TokenizerFiles& files, std::uint64_t size);
+/// From such a tokenizer.json, padded to `size`. Throws Error when it has more tokens. Warns of texts for which
+/// llama.cpp cannot give the ids that the tokenizer gives.
+Vocabulary llama_hf_vocabulary(const TokenizerFiles& files, std::uint64_t size, std::vector<std::string>& warnings);
 
 /// Throws Error that names the token and both ids: llama.cpp aborts on a duplicate.
 void check_unique(const Vocabulary& vocabulary, const std::string& directory);
@@ -61,6 +65,11 @@ struct LoadedTokens {
     std::map<std::uint64_t, AddedToken> added;    ///< by id
 };
 LoadedTokens load_tokens(const TokenizerFiles& files);
+
+/// A token's id as a file has it, a number or the text of one. Throws Error when it is none, or larger than any
+/// vocabulary.
+std::uint64_t token_id(const nlohmann::json& id, const std::string& where);
+std::uint64_t token_id(const std::string& id, const std::string& where);
 
 /// Throws Error when a token's id is not below `size`, the rows of the model's embedding.
 void check_fits(const LoadedTokens& loaded, std::uint64_t size, const TokenizerFiles& files);

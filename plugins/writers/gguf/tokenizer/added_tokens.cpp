@@ -1,0 +1,69 @@
+// llama.cpp finds added tokens wherever their text stands. That some take the spaces beside them it knows of by the
+// model's name only (llama_vocab::impl::load, "set attributes by model/tokenizer/architecture name").
+
+#include "tokenizer/added_tokens.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace unshard::gguf {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<std::string_view, 3> kUnstripped = {"<unk>", "<s>", "<|endoftext|>"};
+
+std::string lower(std::string text) {
+    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return text;
+}
+
+/// Whether llama.cpp takes the spaces behind added tokens for theirs, as Phi 3 has it.
+bool is_phi3(const std::string& name) {
+    return lower(name).find("phi-3") != std::string::npos || lower(name).find("phi3") != std::string::npos;
+}
+
+bool has_prepend(const json& tokenizer) {
+    const auto steps = steps_in_order(member(tokenizer, "normalizer"), "normalizers");
+    return std::ranges::any_of(steps, [](const json* step) { return member(*step, "type") == "Prepend"; });
+}
+
+/// The first of the tokens with a property, and how many there are.
+class Odd {
+public:
+    void add(const json& token) {
+        if (count_++ == 0) first_ = member(token, "content").dump();
+    }
+    void warn(const std::string& where, const std::string& what, std::vector<std::string>& warnings) const {
+        if (count_ == 0) return;
+        const std::string others = count_ == 1 ? "" : " and " + std::to_string(count_ - 1) + " more";
+        warnings.push_back(where + ": added token " + first_ + others + ": " + what + ": texts with it get other ids");
+    }
+
+private:
+    std::string first_;
+    std::size_t count_ = 0;
+};
+
+}  // namespace
+
+void warn_of_added_tokens(const TokenizerFiles& files, const std::string& name, std::vector<std::string>& warnings) {
+    Odd words, stripped, kept, prepended;
+    for (const json& token : member(files.tokenizer, "added_tokens")) {
+        const json& text = member(token, "content");
+        const bool is_stripped = is_phi3(name) && std::ranges::find(kUnstripped, text) == kUnstripped.end();
+        if (member(token, "single_word") == true) words.add(token);
+        if (member(token, "lstrip") == true || (member(token, "rstrip") == true && !is_stripped)) stripped.add(token);
+        if (member(token, "rstrip") == false && is_stripped) kept.add(token);
+        if (member(token, "normalized") == true && has_prepend(files.tokenizer)) prepended.add(token);
+    }
+    const std::string where = files.path("tokenizer.json");
+    words.warn(where, "the tokenizer finds it as a word of its own only, llama.cpp everywhere", warnings);
+    stripped.warn(where, "the tokenizer takes spaces beside it for its own, llama.cpp does not", warnings);
+    kept.warn(where, "llama.cpp takes spaces behind it for its own in a model called '" + name + "', the tokenizer not",
+              warnings);
+    prepended.warn(where, "the tokenizer finds it behind a space only, llama.cpp everywhere", warnings);
+}
+
+}  // namespace unshard::gguf
