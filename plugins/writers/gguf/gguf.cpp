@@ -149,11 +149,15 @@ private:
             add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
             add_model_keys(metadata, std::span(theta, common.end()), sizes_);
             metadata.set("general.file_type", file_type().number);
-            for (const std::string& key : model_.gguf.omit) metadata.remove(sizes_.arch + "." + key);
         } else {
             add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
         }
-        add_model_keys(metadata, model_.gguf.keys, sizes_);
+        KeyValues own;
+        add_model_keys(own, model_.gguf.keys, sizes_);
+        for (const std::string& key : model_.gguf.omit) {
+            if (!own.find(sizes_.arch + "." + key)) metadata.remove(sizes_.arch + "." + key);
+        }
+        for (const auto& [key, value] : own.entries()) metadata.set(key, value);  // in its place, where it has one
         add_remarks(model_.gguf, sizes_, layout_.warnings);
         add_pooling(metadata, sizes_.arch, request_.assets, layout_.warnings);
         metadata.set("general.file_type", file_type().number);
