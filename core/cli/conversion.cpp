@@ -2,6 +2,7 @@
 
 #include "console.hpp"
 #include "report/report.hpp"
+#include "select/strip.hpp"
 #include "terminal_progress.hpp"
 #include "text/printable.hpp"
 
@@ -14,7 +15,7 @@
 namespace unshard::cli {
 namespace {
 
-enum class Kind { text, number, list, flag };
+enum class Kind { text, number, list, prefixes, renames, flag };
 
 /// An option and the pipeline key that it sets.
 struct KeyOption {
@@ -55,11 +56,17 @@ constexpr std::array kKeyOptions = {
               "tensor-parallel rules, for mergers that need them"},
     KeyOption{"--verify-replicas", "", "merge.verify_replicas", Kind::flag, kInput,
               "compare all that several ranks hold of the same tensor; by default a sample of it"},
+    KeyOption{"--strip", "PREFIX", "select.strip", Kind::prefixes, kNames,
+              "take this off the front of names, beside what wrappers put there (repeatable)"},
+    KeyOption{"--rename", "FROM=TO", "select.rename", Kind::renames, kNames,
+              "change names: the first match of FROM (RE2) becomes TO, with \\1 for groups (repeatable)"},
     KeyOption{"--keep", "PATTERN", "select.keep", Kind::list, kNames,
               "tensors that are written in any case, tied weights too (RE2, repeatable)"},
     KeyOption{"--drop", "PATTERN", "select.drop", Kind::list, kNames, "tensors to leave out (RE2, repeatable)"},
     KeyOption{"--allow-missing", "", "select.allow_missing", Kind::flag, kNames,
               "write a model that lacks tensors which its class has"},
+    KeyOption{"--extra-rows", "WHAT", "select.extra_rows", Kind::text, kNames,
+              "rows of the embedding past config.json's vocab_size: refuse (the default), cut, or keep and change it"},
     KeyOption{"--threads", "N", "engine.threads", Kind::number, kRunning, "default: all cores"},
     KeyOption{"--tile-mib", "N", "engine.tile_mib", Kind::number, kRunning,
               "size of a unit of work, 1 to 1024; default: 4"},
@@ -76,9 +83,22 @@ std::string long_name(const KeyOption& option) {
     return names.substr(names.find("--"));
 }
 
+/// FROM=TO as a table. Patterns hold no '=' but in a class: [=].
+std::string rename_table(const std::string& value) {
+    const std::size_t equals = value.find('=');
+    if (equals == std::string::npos || equals == 0) {
+        throw UsageError(fmt::format("--rename {}: write it as FROM=TO, like --rename '^net\\.=model.'", value));
+    }
+    return fmt::format("{{ from = {}, to = {} }}", toml_string(value.substr(0, equals)),
+                       toml_string(value.substr(equals + 1)));
+}
+
 Setting list_setting(const KeyOption& option, const std::vector<std::string>& values) {
     std::string list;
-    for (const std::string& value : values) list += (list.empty() ? "" : ", ") + toml_string(value);
+    for (const std::string& value : values) {
+        list += (list.empty() ? "" : ", ") + (option.kind == Kind::renames ? rename_table(value) : toml_string(value));
+    }
+    if (option.kind == Kind::prefixes) list += ", " + toml_string(kAutoStrip);
     return {option.key, "[" + list + "]", fmt::format("{} {}", long_name(option), fmt::join(values, " ")), false, true};
 }
 
@@ -90,7 +110,7 @@ void add_key_option(CLI::App& app, const KeyOption& option, std::vector<Setting>
             ->group(option.group);
         return;
     }
-    if (option.kind == Kind::list) {
+    if (option.kind != Kind::text && option.kind != Kind::number) {
         app.add_option_function<std::vector<std::string>>(
                option.names,
                [&settings, option](const std::vector<std::string>& v) { settings.push_back(list_setting(option, v)); },
@@ -121,8 +141,9 @@ std::vector<Setting> all_settings(const Conversion& conversion) {
     return settings;
 }
 
-constexpr std::array kComparisonKeys = {"input.options.opaque", "select.keep",     "select.drop",
-                                        "engine.threads",       "engine.tile_mib", "engine.plugin_path"};
+constexpr std::array kComparisonKeys = {"input.options.opaque", "select.keep",       "select.drop",
+                                        "select.strip",         "select.rename",     "engine.threads",
+                                        "engine.tile_mib",      "engine.plugin_path"};
 
 void add_running_options(CLI::App& app, Conversion& conversion) {
     add_list(app, "--set", conversion.sets, "set any key of the pipeline, e.g. input.root=model (repeatable)")

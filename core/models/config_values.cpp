@@ -32,6 +32,12 @@ std::vector<std::int64_t> numbers(const ConfigName& name, const nlohmann::json& 
     return result;
 }
 
+/// The size of what is to be counted; 0 when there is no such thing.
+std::uint64_t counted(const ConfigName& name, const nlohmann::json& config) {
+    const auto found = config.find(name.counted);
+    return name.counted.empty() || found == config.end() || !found->is_structured() ? 0 : found->size();
+}
+
 }  // namespace
 
 Values config_values(const ModelRules& rules, const nlohmann::json& config) {
@@ -44,6 +50,8 @@ Values config_values(const ModelRules& rules, const nlohmann::json& config) {
         const nlohmann::json* value = find_field(fields, name.fields);
         if (name.is_list) {
             values.lists[name.name] = value ? numbers(name, *value) : std::vector<std::int64_t>();
+        } else if (const std::uint64_t count = counted(name, fields); count != 0) {
+            values.numbers[name.name] = static_cast<std::int64_t>(count);
         } else if (value) {
             values.numbers[name.name] = number(name, *value);
         } else if (name.fallback) {

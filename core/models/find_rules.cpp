@@ -1,3 +1,4 @@
+#include "models/model_config.hpp"
 #include "models/rules.hpp"
 #include "unshard/directory.hpp"
 
@@ -6,6 +7,9 @@
 
 namespace unshard {
 namespace {
+
+/// How the names of causal language models end.
+constexpr std::string_view kCausal[] = {"ForCausalLM", "LMHeadModel"};
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
@@ -17,6 +21,12 @@ void check_apart(const ModelRules& rules, const ModelRules& other) {
         std::find_if(names.begin(), names.end(), [&](const auto& name) { return contains(other.architectures, name); });
     if (twice == names.end()) return;
     throw UsageError(rules.file + ": architecture '" + *twice + "' is in " + other.file + " too");
+}
+
+const ModelRules* rules_for(const std::vector<ModelRules>& all, const std::string& architecture) {
+    const auto found = std::find_if(
+        all.begin(), all.end(), [&](const ModelRules& rules) { return contains(rules.architectures, architecture); });
+    return found == all.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -35,22 +45,34 @@ std::vector<ModelRules> load_rules_directory(const std::string& directory) {
     return all;
 }
 
-const ModelRules* find_rules(const std::vector<ModelRules>& all, const nlohmann::json& config) {
-    if (!config.is_object()) return nullptr;
-    const auto architectures = config.find("architectures");
-    if (architectures == config.end() || !architectures->is_array()) return nullptr;
-    for (const ModelRules& rules : all) {
-        for (const nlohmann::json& name : *architectures) {
-            if (name.is_string() && contains(rules.architectures, name.get<std::string>())) return &rules;
+std::string architecture_of(const nlohmann::json& config) {
+    if (!config.is_object()) return {};
+    const auto names = config.find("architectures");
+    if (names == config.end() || !names->is_array() || names->empty() || !names->front().is_string()) return {};
+    return plain_class_name(names->front().get<std::string>());
+}
+
+std::optional<ModelRules> find_rules(const std::string& directory, const std::string& architecture) {
+    if (architecture.empty()) return std::nullopt;
+    const std::vector<ModelRules> all = load_rules_directory(directory);
+    if (const ModelRules* rules = rules_for(all, architecture)) return *rules;
+    const std::string heads = directory + "/heads/heads.toml";
+    if (!has_file(heads)) return std::nullopt;
+    for (const std::string& suffix : head_suffixes(heads)) {
+        if (!architecture.ends_with(suffix)) continue;
+        const std::string stem = architecture.substr(0, architecture.size() - suffix.size());
+        for (const std::string_view causal : kCausal) {
+            if (const ModelRules* rules = rules_for(all, stem + std::string(causal)))
+                return with_head(*rules, heads, stem, suffix);
         }
     }
-    return nullptr;
+    return std::nullopt;
 }
 
 std::optional<ModelRules> find_rules(std::span<const std::string> directories, const nlohmann::json& config) {
+    const std::string architecture = architecture_of(config);
     for (const std::string& directory : directories) {
-        const std::vector<ModelRules> all = load_rules_directory(directory);
-        if (const ModelRules* rules = find_rules(all, config)) return *rules;
+        if (std::optional<ModelRules> rules = find_rules(directory, architecture)) return rules;
     }
     return std::nullopt;
 }

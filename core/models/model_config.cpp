@@ -33,7 +33,7 @@ std::vector<std::string> stated_architectures(const json& config) {
     std::vector<std::string> names;
     const json& stated = find_field(config, {"architectures"});
     for (const json& name : stated.is_array() ? stated : json::array()) {
-        if (name.is_string()) names.push_back(name.get<std::string>());
+        if (name.is_string()) names.push_back(plain_class_name(name.get<std::string>()));
     }
     return names;
 }
@@ -76,7 +76,10 @@ public:
 
     ModelConfig run() {
         ModelConfig result;
+        result.file = config_;
         std::vector<std::string> architectures = stated_architectures(config_);
+        if (!architectures.empty() && config_["architectures"] != json(architectures))
+            result.corrections["architectures"] = architectures;
         if (architectures.empty()) architectures = name_by_type(result.warnings);
         result.settings = settings_of(architectures);
         const json& weights = weights_of(architectures);
@@ -200,6 +203,14 @@ private:
 
 }  // namespace
 
+std::string plain_class_name(std::string name) {
+    static constexpr std::string_view kWrapper = "FSDP";
+    const bool is_wrapped = name.starts_with(kWrapper) && name.size() > kWrapper.size() &&
+                            name[kWrapper.size()] >= 'A' && name[kWrapper.size()] <= 'Z';
+    if (is_wrapped) name.erase(0, kWrapper.size());
+    return name;
+}
+
 ModelConfig model_config(const json& file, std::span<const std::string> directories,
                          const std::vector<std::string>& otherwise) {
     if (file.is_null()) return {};
@@ -208,8 +219,10 @@ ModelConfig model_config(const json& file, std::span<const std::string> director
 }
 
 ModelConfig read_model_config(const std::string& assets, std::span<const std::string> directories,
-                              const std::vector<std::string>& otherwise) {
-    return model_config(read_json(assets + "/config.json"), directories, otherwise);
+                              const json& changes, const std::vector<std::string>& otherwise) {
+    json file = read_json(assets + "/config.json");
+    if (!changes.empty()) file.merge_patch(changes);
+    return model_config(file, directories, otherwise);
 }
 
 const json& find_field(const json& config, const std::vector<std::string>& fields) {

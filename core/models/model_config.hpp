@@ -12,7 +12,15 @@
 
 namespace unshard {
 
+/// A class as transformers calls it: without what FSDP2 puts in front ("FSDPQwen2ForCausalLM", as transformers up to 4.56
+/// saves it).
+std::string plain_class_name(std::string name);
+
 struct ModelConfig {
+    nlohmann::json file;  ///< config.json's content, null when there is none
+    /// A merge patch (RFC 7396): what must not be written as it is in the file, namely names of classes.
+    nlohmann::json corrections = nlohmann::json::object();
+
     /// An object like config.json, null when there is none: its root, over that the language model's settings with all
     /// that its class fills in. `rope_parameters` has all that is said of rope; `tie_word_embeddings` is true when the
     /// output weights are the embedding; `architectures` are the model's classes, those that config.json names or else
@@ -33,8 +41,9 @@ struct ModelConfig {
 ModelConfig model_config(const nlohmann::json& file, std::span<const std::string> directories,
                          const std::vector<std::string>& otherwise = {});
 
-/// The same of `config.json` in a directory of assets, which must be there.
+/// The same of `config.json` in a directory of assets, which must be there, with these changes (a merge patch).
 ModelConfig read_model_config(const std::string& assets, std::span<const std::string> directories,
+                              const nlohmann::json& changes = nlohmann::json::object(),
                               const std::vector<std::string>& otherwise = {});
 
 /// The first of these fields that is there and not null, else null. "a.b" is field b of the object a.

@@ -9,7 +9,8 @@
 //     config.heads    = "num_attention_heads"
 //     config.layers   = "num_hidden_layers"
 //     config.head_dim = { field = "head_dim", default = "hidden / heads" }
-//     define.sparse   = "layer % 2 == 1"
+//     config.labels   = { field = "num_labels", count = "id2label", default = 2 }    the size of id2label, if it is
+//     there define.sparse   = "layer % 2 == 1"
 //
 //     tensors = [ {
 //         name  = "model.layers.{layer}.self_attn.q_proj.weight",  {layer} counts from 0 to below `layers`, and so on
@@ -73,6 +74,7 @@ struct ConfigName {
     std::vector<std::string> fields;
     std::optional<Expression> fallback;
     bool is_list = false;  ///< a list of numbers, empty when it is not there
+    std::string counted;   ///< an object or list whose size counts before `fields`, when config.json has it
 };
 
 struct TensorRule {
@@ -104,18 +106,32 @@ struct ModelRules {
     std::vector<std::string> outside;  ///< prefixes of names that are not described here: on all ranks, of any shape
     std::vector<std::string> buffers;  ///< how names of what is computed from config.json end
     std::optional<NamePattern> extra_layers;
+    bool is_bare = false;              ///< a backbone alone: its names lack the first part of the rules' names
 };
 
 /// Throws UsageError with file:line:column for anything that it does not understand.
 ModelRules load_rules(const std::string& file);
 
+/// How the names of classes with another head end, as a heads file lists them.
+std::vector<std::string> head_suffixes(const std::string& heads_file);
+
+/// The rules of a causal language model, with the head of the class that is called `stem` + `suffix`.
+ModelRules with_head(ModelRules rules, const std::string& heads_file, const std::string& stem,
+                     const std::string& suffix);
+
 /// All files `*.toml` of a directory, sorted. Throws UsageError when two of them are for the same architecture.
 std::vector<ModelRules> load_rules_directory(const std::string& directory);
 
-/// The rules for a config.json's architectures; nullptr when there are none.
-const ModelRules* find_rules(const std::vector<ModelRules>& all, const nlohmann::json& config);
+/// The class that a config.json is for, as transformers calls it: the first of `architectures`, without what FSDP2 put
+/// in front of it (transformers up to 4.56 saves "FSDPQwen2ForCausalLM"). Empty when config.json names none.
+std::string architecture_of(const nlohmann::json& config);
 
-/// The first rules of these directories for a config.json's architectures; nothing when there are none.
+/// The rules for a class. Where no file has it, those of its causal language model with the other head:
+/// heads/heads.toml of the directory says which there are (Qwen2Model, Qwen2ForSequenceClassification, ...). Nothing
+/// when none fits.
+std::optional<ModelRules> find_rules(const std::string& directory, const std::string& architecture);
+
+/// The first rules of these directories for a config.json's class; nothing when there are none.
 std::optional<ModelRules> find_rules(std::span<const std::string> directories, const nlohmann::json& config);
 
 /// The numbers behind the names under `config`. A `text_config` in config.json comes before its root. Throws Error that

@@ -16,6 +16,11 @@ constexpr std::array kSplits = {
     std::pair{"vocabulary", Split::vocabulary}, std::pair{"grouped", Split::grouped},
 };
 
+/// "model." of "model.layers.0".
+std::string first_part(const std::string& name) {
+    return name.substr(0, name.find('.') + 1);
+}
+
 bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -41,6 +46,35 @@ public:
         for (const toml::table* table : file_.tables("tensors")) add_tensor(*table);
         for (const toml::table* table : file_.tables("alternatives")) add_fused(*table, true);
         for (const toml::table* table : file_.tables("fused")) add_fused(*table, false);
+        return std::move(rules_);
+    }
+
+    std::vector<std::string> suffixes() {
+        file_.check_keys(file_.root(), {"config", "head"});
+        std::vector<std::string> result;
+        for (const toml::table* head : file_.tables("head")) result.push_back(file_.text(*head, "suffix"));
+        return result;
+    }
+
+    /// This file is one of heads: `rules` with the one of class `stem` + `suffix` in place of the output weights.
+    ModelRules replace_head(ModelRules rules, const std::string& stem, const std::string& suffix) {
+        rules_ = std::move(rules);
+        const std::string backbone = first_part(rules_.tensors.front().name.text());
+        for (TensorRule& rule : rules_.tensors) {
+            if (rule.name.text().starts_with("lm_head.")) rule.when = Expression("0");
+        }
+        for (const auto& [name, node] : file_.entries("config")) rules_.config.push_back(config_name(name, *node));
+        for (const toml::table* head : file_.tables("head")) {
+            file_.check_keys(*head, {"suffix", "only", "backbone", "tensors"});
+            const std::vector<std::string> only = file_.texts(*head, "only");
+            if (file_.text(*head, "suffix") != suffix || (!only.empty() && !contains(only, stem))) continue;
+            for (const toml::table* table : file_.tables(*head, "tensors")) add_tensor(*table);
+            if (!head->contains("backbone")) break;
+            const std::string written = file_.text(*head, "backbone");
+            rules_.prefixes.emplace_back(written, backbone);
+            rules_.is_bare = written.empty();
+            break;
+        }
         return std::move(rules_);
     }
 
@@ -81,12 +115,13 @@ private:
     }
 
     ConfigName config_name(const std::string& name, const toml::node& node) const {
-        if (node.is_string()) return {name, {node.as_string()->get()}, std::nullopt, false};
+        if (node.is_string()) return {name, {node.as_string()->get()}, std::nullopt, false, {}};
         if (!node.is_table())
             file_.fail(node, "'" + name + "' must be a field's name or { field = ..., default = ... }");
         const toml::table& table = *node.as_table();
-        file_.check_keys(table, {"field", "default"});
-        ConfigName result{name, file_.texts(table, "field"), std::nullopt, false};
+        file_.check_keys(table, {"field", "default", "count"});
+        ConfigName result{name, file_.texts(table, "field"), std::nullopt, false, {}};
+        if (table.contains("count")) result.counted = file_.text(table, "count");
         if (result.fields.empty()) file_.fail(node, "'field' is missing");
         const toml::node* fallback = table.get("default");
         if (!fallback) return result;
@@ -239,6 +274,15 @@ std::string to_string(Split split) {
 
 ModelRules load_rules(const std::string& file) {
     return RulesFile(file).read();
+}
+
+std::vector<std::string> head_suffixes(const std::string& heads_file) {
+    return RulesFile(heads_file).suffixes();
+}
+
+ModelRules with_head(ModelRules rules, const std::string& heads_file, const std::string& stem,
+                     const std::string& suffix) {
+    return RulesFile(heads_file).replace_head(std::move(rules), stem, suffix);
 }
 
 }  // namespace unshard

@@ -54,9 +54,9 @@ std::vector<std::string> TomlFile::texts(const toml::table& table, std::string_v
     return result;
 }
 
-std::vector<const toml::table*> TomlFile::tables(std::string_view key) const {
+std::vector<const toml::table*> TomlFile::tables(const toml::table& table, std::string_view key) const {
     std::vector<const toml::table*> result;
-    const toml::node* node = root_.get(key);
+    const toml::node* node = table.get(key);
     if (!node) return result;
     if (!node->is_array()) fail(*node, "'" + std::string(key) + "' must be an array of tables");
     for (const toml::node& item : *node->as_array()) {

@@ -28,7 +28,8 @@ public:
     std::string text(const toml::table& table, std::string_view key) const;
     /// A string or an array of strings; nothing when the key is not there.
     std::vector<std::string> texts(const toml::table& table, std::string_view key) const;
-    std::vector<const toml::table*> tables(std::string_view key) const;
+    std::vector<const toml::table*> tables(std::string_view key) const { return tables(root_, key); }
+    std::vector<const toml::table*> tables(const toml::table& table, std::string_view key) const;
     /// A table's entries in the file's order, for they may use what stands above them; toml++ sorts them by name.
     std::vector<std::pair<std::string, const toml::node*>> entries(std::string_view key) const;
 

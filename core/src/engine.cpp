@@ -17,9 +17,12 @@
 #include "select/experts.hpp"
 #include "select/foreign_names.hpp"
 #include "select/model_check.hpp"
+#include "select/quantised.hpp"
 #include "select/select.hpp"
+#include "select/vocabulary.hpp"
 #include "text/quantity.hpp"
 #include "unshard/model_directory.hpp"
+#include "unshard/name_list.hpp"
 #include "verify/verify.hpp"
 
 #include <fmt/format.h>
@@ -51,6 +54,7 @@ Plan merge(const Pipeline::Merge& wanted, const Model& model, const Plugins& plu
     Request request;
     request.assets = model.assets;
     request.models = model.models;
+    request.config_changes = model.config_changes;
     request.options = wanted.options;
     if (!wanted.rules.empty()) request.options["rules"] = rules_file(wanted.rules, request.models);
     request.threads = threads;
@@ -66,12 +70,13 @@ void check_assets(const Layout& layout, const std::string& directory) {
     }
 }
 
-Output lay_out(const Pipeline::Output& wanted, std::shared_ptr<const Plan> plan, const std::string& assets,
-               std::span<const std::string> models, const Plugins& plugins, unsigned threads) {
+Output lay_out(const Pipeline::Output& wanted, std::shared_ptr<const Plan> plan, const Model& model,
+               const Plugins& plugins, unsigned threads) {
     Request request;
     request.output = wanted.path;
-    request.assets = assets;
-    request.models.assign(models.begin(), models.end());
+    request.assets = model.assets;
+    request.models = model.models;
+    request.config_changes = model.config_changes;
     request.options = wanted.options;
     request.options["dtype"] = wanted.dtype;
     if (!wanted.max_shard_size.empty()) request.options["max_shard_size"] = wanted.max_shard_size;
@@ -81,6 +86,15 @@ Output lay_out(const Pipeline::Output& wanted, std::shared_ptr<const Plan> plan,
     check_assets(output.layout, assets);
     output.destinations = lower(*output.plan, output.layout);
     return output;
+}
+
+/// A weight that became infinite makes every output of the model NaN.
+void check_overflow(const CopyReport& report) {
+    if (report.overflowed == 0) return;
+    throw Error(
+        fmt::format("{}: {} values are too large for the type that is written and would become infinite: use one "
+                    "of a wider range (--dtype bf16 or f32), or keep the type",
+                    name_list(report.overflowed_tensors), report.overflowed));
 }
 
 /// What everybody may do who may read all of the checkpoint: a private one does not become a public model.
@@ -117,6 +131,7 @@ CopyReport copy_all(const CheckpointIndex& index, const std::vector<Output>& out
     const CopySettings settings{thread_count(pipeline.engine), pipeline.engine.tile_mib << 20,
                                 pipeline.merge.verify_replicas};
     CopyReport report = copy(index, tasks, settings, [&](std::uint64_t done) { observer.progress(done, total); });
+    check_overflow(report);
     for (const Stage& stage : stages) {
         for (const std::string& path : stage.removed()) {
             warnings.push_back(fmt::format("{}: was left by a conversion that was killed, and is removed", path));
@@ -193,6 +208,15 @@ void warn(RunReport& report, Observer& observer, const std::vector<std::string>&
     }
 }
 
+/// Cuts rows past the vocabulary or makes config.json count them, as the pipeline says.
+void fit_vocabulary(Model& model, const std::string& extra_rows) {
+    fit_vocabulary(model.plan, {model.config, model.config_file, model.models}, extra_rows, model.config_changes);
+    if (model.config_changes.empty()) return;
+    nlohmann::json changed = model.config_file;
+    changed.merge_patch(model.config_changes);
+    model.config = model_config(changed, model.models).settings;
+}
+
 }  // namespace
 
 unsigned thread_count(const Pipeline::Engine& engine) {
@@ -215,17 +239,20 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     model.models = models_directories(pipeline);
     const ModelConfig config = config_in(model.assets, model.models);
     model.config = config.settings;
+    model.config_file = config.file;
+    model.config_changes = config.corrections;
     const bool is_conversion = !pipeline.outputs.empty();
     if (is_conversion) refuse_foreign_names(model.index, model.config, pipeline.select);
     Selection selection(pipeline.select);
     selection.before_merge(model.index);
+    model.name_changes = selection.name_changes();
 
     observer.pass("plan");
     model.merger = choose_merger(pipeline.merge, model.index);
     Plan merged = merge(pipeline.merge, model, plugins, threads);
 
     observer.pass("select");
-    model.plan = selection.after_merge(std::move(merged), model.config);
+    model.plan = selection.after_merge(std::move(merged), model.config, model.config_file, model.config_changes);
     model.plan.warnings.insert(model.plan.warnings.end(), config.warnings.begin(), config.warnings.end());
     verify_plan(model.index, model.plan);
     forget_shared_replicas(model.index, model.plan);
@@ -246,8 +273,12 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     const CheckpointIndex& index = model.index;
     report.warnings = index.warnings;
     verify_plain(index);
+    fit_vocabulary(model, pipeline.select.extra_rows);
+    verify_plan(index, model.plan);
+    const QuantisedWeights quantised = find_quantised(model.plan);
+    check_quantised(quantised, model.plan, model.config, pipeline.outputs);
     report.model_check =
-        check_model(model.plan, model.config, model.models, pipeline.select, cause_of_other_shapes(index));
+        check_model(model.plan, {model.config, model.models, pipeline.select, quantised, cause_of_other_shapes(index)});
     check_shapes_known(model, report.model_check);
     warn(report, observer, model.plan.warnings);
     const auto common = std::make_shared<const Plan>(std::move(model.plan));
@@ -256,7 +287,7 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     std::vector<Output> outputs;
     for (const Pipeline::Output& o : pipeline.outputs) {
         const auto plan = plan_for(o, common, index, model.config, model.models);
-        outputs.push_back(lay_out(o, plan, model.assets, model.models, plugins, threads));
+        outputs.push_back(lay_out(o, plan, model, plugins, threads));
     }
 
     observer.pass("verify");
@@ -270,6 +301,7 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     report.reader = model.reader;
     report.merger = model.merger;
     report.assets = model.assets;
+    report.name_changes = model.name_changes;
     describe(report, index, *common);
     warn(report, observer, growth_warnings(report));
 

@@ -40,8 +40,9 @@ struct RunReport {
     std::string input, format, reader, merger, assets;
     std::uint64_t ranks = 0, source_files = 0, source_bytes = 0;
     std::uint64_t tensors = 0, parameters = 0;
-    std::string model_check;       ///< how the tensors were held against what the model's class has, in words
-    std::vector<Dropped> dropped;  ///< by the reader, merger and select
+    std::vector<std::string> name_changes;  ///< what was taken off names, in words
+    std::string model_check;                ///< how the tensors were held against what the model's class has, in words
+    std::vector<Dropped> dropped;           ///< by the reader, merger and select
     std::vector<std::string> warnings;
     std::vector<OutputReport> outputs;
     CopyReport copied;
@@ -53,8 +54,11 @@ struct Model {
     std::string path, reader, merger, assets;
     CheckpointIndex index;
     Plan plan;
-    nlohmann::json config;            ///< ModelConfig::settings
-    std::vector<std::string> models;  ///< where facts about models are, the first counts
+    std::vector<std::string> name_changes;  ///< what was taken off names, in words
+    nlohmann::json config;                  ///< ModelConfig::settings
+    nlohmann::json config_file;             ///< config.json itself; null when there is none
+    nlohmann::json config_changes = nlohmann::json::object();  ///< a merge patch: what outputs must change in the file
+    std::vector<std::string> models;                           ///< where facts about models are, the first counts
 };
 
 /// The passes index, plan and select. Warnings of the index reach the observer, those of the plan stay in it.

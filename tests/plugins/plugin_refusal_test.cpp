@@ -51,7 +51,7 @@ TEST_CASE("a symbol that is something else is refused") {
 
 TEST_CASE("another major version of the ABI is refused before anything else is looked at") {
     CHECK(refusal("wrong_major") ==
-          expected("wrong_major", "plugin ABI 2.1, this unshard speaks 1.2: rebuild the plugin against SDK 1.x"));
+          expected("wrong_major", "plugin ABI 2.2, this unshard speaks 1.2: rebuild the plugin against SDK 1.x"));
 }
 
 TEST_CASE("a plugin that needs a later minor version is refused") {

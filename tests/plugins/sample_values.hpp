@@ -63,8 +63,13 @@ inline Layout sample_layout() {
 }
 
 inline Request sample_request() {
-    return {"in/checkpoint",         "out/hf", "in/huggingface", {{"dtype", "bf16"}, {"threads", true}}, 7,
-            {"mine", "share/models"}};
+    return {"in/checkpoint",
+            "out/hf",
+            "in/huggingface",
+            {{"dtype", "bf16"}, {"threads", true}},
+            7,
+            {"mine", "share/models"},
+            {{"vocab_size", 512}}};
 }
 
 }  // namespace unshard::test

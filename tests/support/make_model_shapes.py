@@ -97,9 +97,22 @@ MODELS = {
 }
 
 
-def causal_lm(family: str, settings: dict):
-    cls = getattr(transformers, family + "ForCausalLM")
+HEADED = ("Llama", "Qwen2", "Qwen3", "Qwen2Moe", "Gemma2", "StableLm")
+HEADS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
+
+
+def make(family: str, settings: dict, head: str = "ForCausalLM"):
+    cls = getattr(transformers, family + head)
     return cls(cls.config_class(**{**BASE, **settings}))
+
+
+def other_heads():
+    """Classes that put another head on one of the models above."""
+    for family in HEADED:
+        settings = {**(SHARED if family == "Qwen2Moe" else {}), "num_labels": 3, "tie_word_embeddings": False}
+        for head in HEADS:
+            if hasattr(transformers, family + head):
+                yield family + head, make(family, settings, head)
 
 
 def multimodal():
@@ -107,9 +120,9 @@ def multimodal():
     return transformers.Gemma3ForConditionalGeneration(config)
 
 
-def gpt2():
+def gpt2(cls: str = "GPT2LMHeadModel"):
     config = transformers.GPT2Config(n_layer=2, n_embd=32, n_head=4, n_positions=64, vocab_size=96)
-    return transformers.GPT2LMHeadModel(config)
+    return getattr(transformers, cls)(config)
 
 
 def described(model) -> dict:
@@ -123,9 +136,12 @@ def described(model) -> dict:
 
 
 def main() -> None:
-    models = {name: described(causal_lm(*what)) for name, what in MODELS.items()}
+    models = {name: described(make(*what)) for name, what in MODELS.items()}
     models["gemma3, multimodal"] = described(multimodal())
     models["gpt2"] = described(gpt2())
+    models |= {name: described(model) for name, model in other_heads()}
+    for head in HEADS:
+        models["GPT2" + head] = described(gpt2("GPT2" + head))
     text = ",\n".join(f"{json.dumps(name)}: {json.dumps(model)}" for name, model in models.items())
     Path(sys.argv[1]).write_text("{\n" + text + "\n}\n")
 

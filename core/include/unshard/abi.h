@@ -10,9 +10,9 @@
  * once. Growth: minor versions add members at the end of records and tables. Each table starts with its size; each
  * record arrives in an unshard_array that states the size of one item. A member that lies past that size reads as zero.
  *
- * History: 1.0, the first. 1.1: source files may be packed, source tensors stored in blocks. 1.2: what tells
- * a source file that was written to after it was indexed, checksums of storages,
- * files that a writer leaves behind. */
+ * History: 1.0, the first. 1.1: source files may be packed, source tensors stored in blocks. 1.2: what tells a source file
+ * that was written to after it was indexed, checksums of storages, files that a writer leaves behind; a request can
+ * change config.json, an index says whether training code wrote it. */
 #ifndef UNSHARD_ABI_H
 #define UNSHARD_ABI_H
 
@@ -117,12 +117,14 @@ typedef struct unshard_dropped {
 typedef struct unshard_index {
     unshard_string format;
     uint64_t ranks;
-    unshard_array files;     /* of unshard_source_file */
-    unshard_array meshes;    /* of unshard_mesh */
-    unshard_array tensors;   /* of unshard_source_tensor */
-    unshard_array dropped;   /* of unshard_dropped */
-    unshard_array warnings;  /* of unshard_string */
-    unshard_string metadata; /* a JSON object */
+    unshard_array files;        /* of unshard_source_file */
+    unshard_array meshes;       /* of unshard_mesh */
+    unshard_array tensors;      /* of unshard_source_tensor */
+    unshard_array dropped;      /* of unshard_dropped */
+    unshard_array warnings;     /* of unshard_string */
+    unshard_string metadata;    /* a JSON object */
+    uint32_t is_training_state; /* 0 or 1; since 1.2 */
+    uint32_t reserved;
 } unshard_index;
 
 /* ---- plan: see plan.hpp ------------------------------------------------------------------------------------------ */
@@ -206,6 +208,7 @@ typedef struct unshard_request {
     uint32_t threads;       /* how many the plugin may use in this call, at least 1 */
     uint32_t reserved;
     unshard_array models; /* of unshard_string; merger, writer: directories of facts about models, the first counts */
+    unshard_string config_changes; /* merger, writer: a JSON merge patch (RFC 7396) for config.json; since 1.2 */
 } unshard_request;
 
 /* Where a call's result goes. `accept` takes an array of exactly one record: reader index: unshard_index,

@@ -248,6 +248,7 @@ inline unshard_index record(Records& own, const CheckpointIndex& index) {
     r.dropped = records(own, index.dropped);
     r.warnings = own.strings(index.warnings);
     r.metadata = own.own(json_text(index.metadata));
+    r.is_training_state = index.is_training_state;
     return r;
 }
 
@@ -272,6 +273,7 @@ inline CheckpointIndex value(const unshard_index& r) {
     index.dropped = dropped(r.dropped);
     index.warnings = strings(r.warnings);
     index.metadata = json_object(r.metadata);
+    index.is_training_state = r.is_training_state != 0;
     return index;
 }
 
@@ -379,11 +381,17 @@ inline unshard_request record(Records& own, const Request& request) {
             own.own(json_text(request.options)),
             request.threads,
             0,
-            own.strings(request.models)};
+            own.strings(request.models),
+            own.own(json_text(request.config_changes))};
 }
 inline Request value(const unshard_request& r) {
-    return {text(r.input),          text(r.output),          text(r.assets),
-            json_object(r.options), std::max(r.threads, 1U), strings(r.models)};
+    return {text(r.input),
+            text(r.output),
+            text(r.assets),
+            json_object(r.options),
+            std::max(r.threads, 1U),
+            strings(r.models),
+            json_object(r.config_changes)};
 }
 
 }  // namespace unshard::abi

@@ -122,6 +122,8 @@ struct CheckpointIndex {
     std::vector<Dropped> dropped;
     std::vector<std::string> warnings;
     nlohmann::json metadata = nlohmann::json::object();
+    /// Training code wrote it: its names may carry what wrappers (DDP, FSDP, torch.compile) put into them.
+    bool is_training_state = false;
     friend bool operator==(const CheckpointIndex&, const CheckpointIndex&) = default;
 };
 

@@ -21,6 +21,8 @@ struct Request {
     nlohmann::json options = nlohmann::json::object();
     unsigned threads = 1;
     std::vector<std::string> models;  ///< merger, writer: directories of facts about models; the first counts
+    /// Merger, writer: what is to be changed in config.json, as a JSON merge patch (RFC 7396). Usually empty.
+    nlohmann::json config_changes = nlohmann::json::object();
     friend bool operator==(const Request&, const Request&) = default;
 };
 

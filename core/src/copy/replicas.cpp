@@ -2,6 +2,7 @@
 
 #include "copy/boxes.hpp"
 #include "copy/element_text.hpp"
+#include "select/pattern.hpp"
 #include "text/quantity.hpp"
 
 #include <fmt/format.h>
@@ -61,10 +62,11 @@ std::string difference_text(const CheckpointIndex& index, const PlannedTensor& t
                                                      {tensor.dtype, other.subspan(in_tile * elem_bytes, elem_bytes)}));
     const Copy& copy = giver(destination, number);
     if (copy.tensor != replica.tensor) {
+        const std::string& name = index.tensors[replica.tensor].name;
         return fmt::format(
-            "{} differs from {} ({}) although config.json says tie_word_embeddings: keep it with [select] keep = "
-            "[\"^lm_head\\\\.weight$\"] or set tie_word_embeddings to false",
-            index.tensors[replica.tensor].name, tensor.name, what);
+            "{} differs from {} ({}) although config.json says tie_word_embeddings: --keep '{}' writes it "
+            "and makes config.json say that they are not tied",
+            name, tensor.name, what, exact_pattern(name));
     }
     const Shard& first = shard_of(index, copy);
     return fmt::format("{}: ranks {} and {} hold different values ({}): {}", tensor.name, first.rank,

@@ -115,6 +115,7 @@ DiffReport diff(const Pipeline& pipeline_a, const Pipeline& pipeline_b, Observer
     report.b = described(b);
     report.only_in_a = only_in(a, numbers_of(b.plan), report.b);
     report.only_in_b = only_in(b, numbers_of(a.plan), report.a);
+    report.configuration = compare_configuration(a, b);
 
     observer.pass("compare");
     std::vector<std::size_t> entries;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "diff/compare.hpp"
+#include "diff/configuration.hpp"
 #include "engine.hpp"
 
 #include <nlohmann/json.hpp>
@@ -38,10 +39,13 @@ struct DiffReport {
     std::vector<DiffTensor> only_in_a, only_in_b;
     std::vector<DifferentTensor> different;
     std::uint64_t equal_tensors = 0;
+    ConfigurationDifference configuration;
     std::uint64_t bytes_compared = 0;  ///< of both sides
     double seconds = 0;
 
-    bool is_same() const { return only_in_a.empty() && only_in_b.empty() && different.empty(); }
+    bool is_same() const {
+        return only_in_a.empty() && only_in_b.empty() && different.empty() && configuration.different.empty();
+    }
 };
 
 /// Reads, merges and selects both as a conversion would, then compares what the outputs would hold. Outputs of the

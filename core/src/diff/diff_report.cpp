@@ -6,6 +6,7 @@
 #include "text/printable.hpp"
 #include "text/quantity.hpp"
 #include "text/table.hpp"
+#include "unshard/name_list.hpp"
 
 #include <fmt/format.h>
 
@@ -92,12 +93,25 @@ std::string side_text(std::string_view letter, const DiffReport::Side& side) {
                        count_of(side.tensors, "tensor"), side.reader, side.merger);
 }
 
+std::string configuration_text(const ConfigurationDifference& c) {
+    std::string text;
+    for (const std::string& line : c.different) text += printable(line) + "\n";
+    return text;
+}
+
+/// What can be said of the configuration after "every tensor is equal".
+std::string configuration_summary(const ConfigurationDifference& c) {
+    if (!c.not_compared.empty()) return fmt::format("only tensors were compared: {}", c.not_compared);
+    return fmt::format("equal too: {}", printable(some_of(c.equal)));
+}
+
 std::string summary_text(const DiffReport& r) {
     const std::string rate = rate_text(r.bytes_compared, r.seconds);
     const std::string effort = fmt::format("compared {} in {}{}", size_text(r.bytes_compared), duration_text(r.seconds),
                                            rate.empty() ? "" : fmt::format(" ({})", rate));
     if (r.is_same()) {
-        return fmt::format("the same: {}, every byte is equal; {}\n", count_of(r.equal_tensors, "tensor"), effort);
+        return fmt::format("the same: {}, every byte is equal; {}; {}\n", count_of(r.equal_tensors, "tensor"),
+                           configuration_summary(r.configuration), effort);
     }
     std::string text = "different: " + count_of(r.equal_tensors, "tensor") + " equal";
     if (!r.different.empty()) text += fmt::format(", {} not", grouped(r.different.size()));
@@ -108,6 +122,10 @@ std::string summary_text(const DiffReport& r) {
     }
     if (!r.only_in_a.empty()) text += fmt::format(", {} only in A", grouped(r.only_in_a.size()));
     if (!r.only_in_b.empty()) text += fmt::format(", {} only in B", grouped(r.only_in_b.size()));
+    if (!r.configuration.different.empty()) {
+        text += fmt::format("; {} of configuration and tokenizer",
+                            count_of(r.configuration.different.size(), "difference"));
+    }
     return text + "; " + effort + "\n";
 }
 
@@ -144,7 +162,8 @@ nlohmann::ordered_json to_json(const DifferentTensor& t) {
 
 std::string to_text(const DiffReport& report) {
     return side_text("A", report.a) + side_text("B", report.b) + only_text("only in A", report.only_in_a) +
-           only_text("only in B", report.only_in_b) + different_text(report.different) + summary_text(report);
+           only_text("only in B", report.only_in_b) + different_text(report.different) +
+           configuration_text(report.configuration) + summary_text(report);
 }
 
 nlohmann::ordered_json to_json(const DiffReport& report) {
@@ -157,6 +176,10 @@ nlohmann::ordered_json to_json(const DiffReport& report) {
             {"different", different},
             {"only_in_a", to_json(report.only_in_a)},
             {"only_in_b", to_json(report.only_in_b)},
+            {"configuration",
+             {{"equal", report.configuration.equal},
+              {"different", report.configuration.different},
+              {"not_compared", report.configuration.not_compared}}},
             {"bytes_compared", report.bytes_compared},
             {"seconds", report.seconds}};
 }

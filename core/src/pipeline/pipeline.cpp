@@ -6,6 +6,7 @@
 #include "pipeline/toml_section.hpp"
 #include "select/experts.hpp"
 #include "select/pattern.hpp"
+#include "select/vocabulary.hpp"
 #include "unshard/directory.hpp"
 
 #include <fmt/format.h>
@@ -65,6 +66,14 @@ RenameRule rename_rule(TomlSection rule) {
     return result;
 }
 
+/// Throws UsageError that shows the nearest of what is known.
+template <class Known>
+void check_one_of(const char* key, const std::string& value, const Known& known) {
+    if (std::find(known.begin(), known.end(), value) != known.end()) return;
+    const std::vector<std::string> names(known.begin(), known.end());
+    throw UsageError(fmt::format("{} '{}' is unknown: {}", key, value, suggestion(value, names)));
+}
+
 void read(TomlSection section, Pipeline::Select& select) {
     select.strip = section.texts("strip", select.strip);
     for (const TomlSection& rule : section.sections("rename", "in a rename of [select]")) {
@@ -73,13 +82,9 @@ void read(TomlSection section, Pipeline::Select& select) {
     select.keep = patterns(section, "keep");
     select.drop = patterns(section, "drop");
     select.allow_missing = section.flag("allow_missing", select.allow_missing);
+    select.extra_rows = section.text("extra_rows", select.extra_rows);
+    section.check("extra_rows", [&] { check_one_of("extra_rows", select.extra_rows, kExtraRows); });
     section.finish();
-}
-
-void check_expert_form(const std::string& form) {
-    const std::vector<std::string> known(kExpertForms.begin(), kExpertForms.end());
-    if (std::find(known.begin(), known.end(), form) != known.end()) return;
-    throw UsageError(fmt::format("experts '{}' is unknown: {}", form, suggestion(form, known)));
 }
 
 Pipeline::Output output(TomlSection section) {
@@ -89,7 +94,7 @@ Pipeline::Output output(TomlSection section) {
     output.dtype = section.text("dtype", output.writer == "gguf" ? "auto" : "keep");
     output.max_shard_size = section.text("max_shard_size", "");
     output.experts = section.text("experts", output.experts);
-    section.check("experts", [&] { check_expert_form(output.experts); });
+    section.check("experts", [&] { check_one_of("experts", output.experts, kExpertForms); });
     output.options = section.json("options");
     nlohmann::json types = section.json_array("types");
     if (!types.empty() && output.options.contains("types")) section.fail("types", "'types' is in 'options' too");

@@ -33,12 +33,12 @@ struct Pipeline {
         nlohmann::json options = nlohmann::json::object();
     } merge;
     struct Select {
-        std::vector<std::string> strip = {"module.", "_orig_mod.", "_fsdp_wrapped_module.",
-                                          "_checkpoint_wrapped_module."};
-        std::vector<RenameRule> rename;  ///< each rule in turn
-        std::vector<std::string> keep;   ///< RE2: names that no rule drops, tied weights included
-        std::vector<std::string> drop;   ///< RE2
+        std::vector<std::string> strip = {"auto"};  ///< prefixes; "auto": those of wrappers, see select/strip.hpp
+        std::vector<RenameRule> rename;             ///< each rule in turn
+        std::vector<std::string> keep;              ///< RE2: names that no rule drops, tied weights included
+        std::vector<std::string> drop;              ///< RE2
         bool allow_missing = false;  ///< tensors that the model's class has and the checkpoint has not are a warning
+        std::string extra_rows = "refuse";  ///< one of kExtraRows (select/vocabulary.hpp)
     } select;
     struct Output {
         std::string path;

@@ -83,11 +83,12 @@ std::string to_toml(const Pipeline::Merge& merge) {
 
 std::string to_toml(const Pipeline::Select& select) {
     return "\n# Names. Patterns are RE2 and match anywhere unless ^ and $ say where.\n[select]\n" +
-           line("strip", toml_strings(select.strip), "") +
+           line("strip", toml_strings(select.strip), "prefixes; \"auto\": what wrappers of training code put there") +
            line("rename", renames(select.rename), R"([{ from = '^backbone\.(.*)', to = 'model.\1' }])") +
            line("drop", toml_strings(select.drop), R"(['\.rotary_emb\.inv_freq$'])") +
            line("keep", toml_strings(select.keep), "never dropped, tied weights included") +
-           line("allow_missing", select.allow_missing ? "true" : "false", "write a model that lacks tensors");
+           line("allow_missing", select.allow_missing ? "true" : "false", "write a model that lacks tensors") +
+           line("extra_rows", toml_string(select.extra_rows), "past vocab_size: refuse, cut, or keep and change it");
 }
 
 std::string to_toml(const Pipeline::Output& output) {

@@ -29,6 +29,7 @@ std::string input_text(const RunReport& r) {
     std::string text = fmt::format("{}: {} (reader {}, merger {})\n", printable(r.input), r.format, r.reader, r.merger);
     text += fmt::format("  {}, {}; {}, {}\n", count_of(r.source_files, "file"), size_text(r.source_bytes),
                         count_of(r.tensors, "tensor"), count_of(r.parameters, "parameter"));
+    for (const std::string& change : r.name_changes) text += fmt::format("  {}\n", printable(change));
     if (!r.model_check.empty()) text += fmt::format("  {}\n", printable(r.model_check));
     if (!r.assets.empty()) text += fmt::format("  configuration and tokenizer from {}\n", printable(r.assets));
     return text;
@@ -60,10 +61,6 @@ std::string effort_text(const RunReport& r) {
     } else if (c.replicas != 0) {
         text += fmt::format("compared a sample of the replicas, {} of {}: equal; --verify-replicas compares all\n",
                             size_text(c.replicas_compared), size_text(c.replicas));
-    }
-    if (c.overflowed != 0) {
-        text += fmt::format("{} became infinite in the narrower type, in {}\n", count_of(c.overflowed, "value"),
-                            some_of(c.overflowed_tensors));
     }
     return text;
 }
@@ -110,6 +107,7 @@ nlohmann::ordered_json to_json(const RunReport& report, bool dry_run) {
             {"merger", report.merger},
             {"assets", report.assets},
             {"model_check", report.model_check},
+            {"name_changes", report.name_changes},
             {"ranks", report.ranks},
             {"source_files", report.source_files},
             {"source_bytes", report.source_bytes},
@@ -122,8 +120,6 @@ nlohmann::ordered_json to_json(const RunReport& report, bool dry_run) {
             {"bytes_written", c.bytes_written},
             {"replica_bytes_compared", c.replicas_compared},
             {"replica_bytes", c.replicas},
-            {"overflowed", c.overflowed},
-            {"overflowed_tensors", c.overflowed_tensors},
             {"seconds", report.seconds},
             {"peak_memory_bytes", peak_memory_bytes()}};
 }

@@ -16,29 +16,40 @@ namespace unshard {
 namespace {
 
 constexpr std::size_t kMostNames = 20, kFewNames = 3;
+/// "base_model.model." are two.
+constexpr int kMostPrefixParts = 4;
 
-std::string architecture_of(const nlohmann::json& config) {
-    const auto found = config.find("architectures");
-    if (found == config.end() || !found->is_array() || found->empty() || !found->front().is_string()) return {};
-    return found->front().get<std::string>();
-}
-
-std::vector<NamedShape> shapes_of(const Plan& plan) {
+/// The tensors as the class knows them: quantised weights under their plain names, without what stands beside them.
+std::vector<NamedShape> shapes_of(const Plan& plan, const QuantisedWeights& quantised) {
     std::vector<NamedShape> shapes;
-    for (const PlannedTensor& t : plan.tensors) shapes.push_back({t.name, t.shape});
+    for (const PlannedTensor& t : plan.tensors) {
+        if (quantised.companions.contains(t.name)) continue;
+        const auto packed = quantised.packed.find(t.name);
+        shapes.push_back({packed == quantised.packed.end() ? t.name : packed->second, t.shape});
+    }
     return shapes;
 }
 
-/// What was dropped on purpose is not missed, in whatever form it was.
-void forget_dropped(std::vector<std::string>& missing, const Plan& plan, const ModelRules& rules,
-                    const Values& values) {
+/// Quantised weights have shapes of their own.
+void forget_packed(std::vector<WrongShape>& wrong, const QuantisedWeights& quantised) {
+    std::set<std::string> weights;
+    for (const auto* list : {&quantised.companions, &quantised.packed}) {
+        for (const auto& [name, weight] : *list) weights.insert(weight);
+    }
+    std::erase_if(wrong, [&](const WrongShape& w) { return weights.contains(w.name); });
+}
+
+/// How many of the missing tensors were left out by the pipeline, in whatever form they were.
+std::size_t count_dropped(const std::vector<std::string>& missing, const Plan& plan, const ModelRules& rules,
+                          const Values& values) {
     std::set<std::string> dropped;
     for (const Dropped& d : plan.dropped) {
         const std::optional<NameMatch> match = match_name(rules, d.name);
         if (!match) continue;
         for (std::string& name : tensors_behind(rules, *match, values)) dropped.insert(std::move(name));
     }
-    std::erase_if(missing, [&](const std::string& name) { return dropped.contains(name); });
+    return static_cast<std::size_t>(
+        std::ranges::count_if(missing, [&](const std::string& name) { return dropped.contains(name); }));
 }
 
 /// What is kept on purpose is expected.
@@ -57,59 +68,124 @@ std::vector<std::string> texts_of(const std::vector<WrongShape>& wrong) {
     return texts;
 }
 
-void report_problems(const Completeness& found, const std::string& architecture, bool allow_missing,
-                     const std::string& cause_of_other_shapes, Plan& plan) {
-    std::vector<std::string> problems;
-    if (!found.missing.empty()) {
-        const std::string text =
-            fmt::format("{} missing: {}", found.missing.size(), name_list(found.missing, kMostNames));
-        if (allow_missing) {
-            plan.warnings.push_back(fmt::format("{}: {}", architecture, text));
+/// "net." where every name of the class is there once this is taken off; empty where no prefix does it.
+std::string prefix_in_front(const ModelRules& rules, const Values& values, const std::vector<NamedShape>& shapes) {
+    const std::string& first = shapes.front().name;
+    std::size_t end = 0;
+    for (int parts = 0; parts < kMostPrefixParts && (end = first.find('.', end)) != std::string::npos; ++parts) {
+        const std::string prefix = first.substr(0, ++end);
+        std::vector<NamedShape> without;
+        for (const NamedShape& s : shapes) {
+            const bool leads = s.name.starts_with(prefix) && s.name.size() > prefix.size();
+            without.push_back({leads ? s.name.substr(prefix.size()) : s.name, s.shape});
+        }
+        if (check_completeness(rules, values, without).missing.empty()) return prefix;
+    }
+    return {};
+}
+
+class Check {
+public:
+    Check(const ModelCheck& wanted, const ModelRules& rules, Plan& plan)
+        : wanted_(wanted),
+          rules_(rules),
+          plan_(plan),
+          class_(architecture_of(wanted.config)),
+          values_(config_values(rules, wanted.config)),
+          shapes_(shapes_of(plan, wanted.quantised)) {}
+
+    std::string run() {
+        found_ = check_completeness(rules_, values_, shapes_);
+        forget_packed(found_.wrong_shape, wanted_.quantised);
+        const std::size_t dropped = count_dropped(found_.missing, plan_, rules_, values_);
+        if (rules_.is_bare) use_bare_names();
+        forget_kept(found_.unexpected, wanted_.select.keep);
+        if (found_.unexpected.size() == plan_.tensors.size()) fail_other_names();
+        std::vector<std::string> problems;
+        report_missing(dropped, problems);
+        if (!found_.unexpected.empty()) {
+            problems.push_back(
+                fmt::format("{} unexpected: {} (--drop PATTERN leaves them out, --keep PATTERN writes them)",
+                            found_.unexpected.size(), name_list(found_.unexpected, kMostNames)));
+        }
+        if (!found_.wrong_shape.empty()) problems.push_back(wrong_shapes());
+        if (!problems.empty()) {
+            throw Error(
+                fmt::format("the tensors are not those of {} in config.json: {}", class_, fmt::join(problems, "; ")));
+        }
+        return fmt::format("{} as {} has them ({}){}",
+                           found_.missing.empty() ? "complete: all tensors" : "incomplete, the rest", class_,
+                           std::filesystem::path(rules_.file).filename().string(),
+                           wanted_.quantised.empty() ? "" : ", quantised: copied as they are");
+    }
+
+private:
+    /// Rules name what is missing as the causal language model does; a backbone alone has no prefix.
+    void use_bare_names() {
+        const std::string& prefix = rules_.prefixes.back().second;
+        for (std::string& name : found_.missing) {
+            if (name.starts_with(prefix)) name.erase(0, prefix.size());
+        }
+    }
+
+    [[noreturn]] void fail_other_names() const {
+        const std::string prefix = prefix_in_front(rules_, values_, shapes_);
+        if (!prefix.empty()) {
+            throw Error(
+                fmt::format("the tensors are those of {} in config.json, with '{}' in front of their names: pass "
+                            "--strip {} to take it off",
+                            class_, prefix, prefix));
+        }
+        throw Error(fmt::format(
+            "no tensor has a name that {} in config.json has, such as {}; there are {} (--rename FROM=TO brings other "
+            "names in, --assets none converts without config.json)",
+            class_, name_list(found_.missing, kFewNames), name_list(found_.unexpected, kFewNames)));
+    }
+
+    void report_missing(std::size_t dropped, std::vector<std::string>& problems) {
+        if (found_.missing.empty()) return;
+        std::string text = fmt::format("{} missing: {}", found_.missing.size(), name_list(found_.missing, kMostNames));
+        if (dropped != 0) text += fmt::format(", {} of them left out by drop", dropped);
+        if (wanted_.select.allow_missing) {
+            plan_.warnings.push_back(fmt::format("{}: {}", class_, text));
         } else {
             problems.push_back(text + " (--allow-missing writes the rest)");
         }
     }
-    if (found.unexpected.size() == plan.tensors.size()) {
-        throw Error(fmt::format(
-            "no tensor has a name that {} in config.json has, such as {}; there are {} ([select] rename brings other "
-            "names in, --assets none converts without config.json)",
-            architecture, name_list(found.missing, kFewNames), name_list(found.unexpected, kFewNames)));
+
+    std::string wrong_shapes() const {
+        return fmt::format("{} of another shape than config.json says: {}{}", found_.wrong_shape.size(),
+                           some_of(texts_of(found_.wrong_shape), kMostNames), wanted_.cause_of_other_shapes);
     }
-    if (!found.unexpected.empty()) {
-        problems.push_back(fmt::format("{} unexpected: {} (--drop PATTERN leaves them out, --keep PATTERN writes them)",
-                                       found.unexpected.size(), name_list(found.unexpected, kMostNames)));
-    }
-    if (!found.wrong_shape.empty()) {
-        problems.push_back(fmt::format("{} of another shape than config.json says: {}", found.wrong_shape.size(),
-                                       some_of(texts_of(found.wrong_shape), kMostNames)) +
-                           cause_of_other_shapes);
-    }
-    if (problems.empty()) return;
-    throw Error(
-        fmt::format("the tensors are not those of {} in config.json: {}", architecture, fmt::join(problems, "; ")));
+
+    const ModelCheck& wanted_;
+    const ModelRules& rules_;
+    Plan& plan_;
+    std::string class_;
+    Values values_;
+    std::vector<NamedShape> shapes_;
+    Completeness found_;
+};
+
+/// For a model whose tensors cannot be checked: one line, and a warning where the user might think they were.
+std::string unchecked(Plan& plan, const std::string& why, bool is_warning) {
+    const std::string text = "not checked for completeness: " + why;
+    if (is_warning) plan.warnings.push_back(text);
+    return text;
 }
 
 }  // namespace
 
-std::string check_model(Plan& plan, const nlohmann::json& config, std::span<const std::string> models,
-                        const Pipeline::Select& select, const std::string& cause_of_other_shapes) {
-    if (!config.is_object()) return "not checked for completeness: there is no config.json";
-    if (models.empty()) return "not checked for completeness: configs/models is not installed";
-    const std::string architecture = architecture_of(config);
-    const std::optional<ModelRules> rules = find_rules(models, config);
-    if (!rules) {
-        return fmt::format("not checked for completeness: nothing is known about {}",
-                           architecture.empty() ? "a config.json without architectures" : architecture);
-    }
-    const auto shapes = shapes_of(plan);
-    const Values values = config_values(*rules, config);
-    Completeness found = check_completeness(*rules, values, shapes);
-    forget_dropped(found.missing, plan, *rules, values);
-    forget_kept(found.unexpected, select.keep);
-    report_problems(found, architecture, select.allow_missing, cause_of_other_shapes, plan);
-    return fmt::format("{} as {} has them ({})",
-                       found.missing.empty() ? "complete: all tensors" : "incomplete, the rest", architecture,
-                       std::filesystem::path(rules->file).filename().string());
+std::string check_model(Plan& plan, const ModelCheck& wanted) {
+    if (!wanted.config.is_object()) return unchecked(plan, "there is no config.json", false);
+    if (wanted.models.empty()) return unchecked(plan, "configs/models is not installed", true);
+    const std::optional<ModelRules> rules = find_rules(wanted.models, wanted.config);
+    if (rules) return Check(wanted, *rules, plan).run();
+    const std::string architecture = architecture_of(wanted.config);
+    return unchecked(plan,
+                     architecture.empty() ? "config.json has no 'architectures'"
+                                          : fmt::format("nothing is known about {}", architecture),
+                     true);
 }
 
 }  // namespace unshard

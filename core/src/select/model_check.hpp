@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pipeline/pipeline.hpp"
+#include "select/quantised.hpp"
 #include "unshard/plan.hpp"
 
 #include <nlohmann/json.hpp>
@@ -11,11 +12,18 @@
 
 namespace unshard {
 
-/// Holds the plan's names and shapes against what the first of the directories `models` that knows it says of the
-/// architecture in `config` (null when there is no config.json). Tensors that [select] drops are not missed, those that
-/// it keeps are not unexpected. Throws Error that lists what is missing, unexpected or of another shape; with
-/// `allow_missing`, what is missing is a warning of the plan. Returns one line for the report.
-std::string check_model(Plan& plan, const nlohmann::json& config, std::span<const std::string> models,
-                        const Pipeline::Select& select, const std::string& cause_of_other_shapes = "");
+struct ModelCheck {
+    const nlohmann::json& config;         ///< config.json; null when there is none
+    std::span<const std::string> models;  ///< directories of facts about models; the first that knows the class counts
+    const Pipeline::Select& select;
+    const QuantisedWeights& quantised;
+    std::string cause_of_other_shapes = {};  ///< what is said behind wrong shapes
+};
+
+/// Holds the plan's names and shapes against what is known of the class in config.json. Tensors that [select] drops are
+/// missing, those that it keeps are not unexpected; quantised weights are looked for under their plain names. Throws
+/// Error that lists what is missing, unexpected or of another shape; with `allow_missing`, what is missing is a warning
+/// of the plan; so is a class that nothing is known of. Returns one line for the report.
+std::string check_model(Plan& plan, const ModelCheck& wanted);
 
 }  // namespace unshard

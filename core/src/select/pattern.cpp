@@ -14,6 +14,10 @@ std::unique_ptr<const re2::RE2> compile_pattern(const std::string& pattern) {
     return compiled;
 }
 
+std::string exact_pattern(const std::string& name) {
+    return "^" + re2::RE2::QuoteMeta(name) + "$";
+}
+
 void check_replacement(const re2::RE2& pattern, const std::string& to) {
     std::string why;
     if (pattern.CheckRewriteString(to, &why)) return;

@@ -1,6 +1,7 @@
 #include "select/select.hpp"
 
 #include "select/pattern.hpp"
+#include "select/strip.hpp"
 #include "select/tied.hpp"
 
 #include <fmt/format.h>
@@ -47,28 +48,6 @@ bool any_matches(std::vector<SelectRule>& rules, const std::string& name) {
     return found;
 }
 
-/// Removes what wrappers put into names. At the start of a name any prefix; further in only those that begin with '_',
-/// because a model may well have a part called 'module'.
-std::string stripped(std::string name, const std::vector<std::string>& prefixes) {
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (const std::string& prefix : prefixes) {
-            if (prefix.empty()) continue;
-            const bool leads = name.starts_with(prefix) && name.size() > prefix.size();
-            const std::size_t inner = prefix.front() == '_' ? name.find("." + prefix) : std::string::npos;
-            if (leads) {
-                name.erase(0, prefix.size());
-            } else if (inner != std::string::npos && inner + 1 + prefix.size() < name.size()) {
-                name.erase(inner + 1, prefix.size());
-            } else {
-                continue;
-            }
-            changed = true;
-        }
-    }
-    return name;
-}
-
 std::string renamed(std::string name, std::vector<SelectRule>& renames) {
     for (SelectRule& rule : renames) {
         if (!rule.matches(name)) continue;
@@ -88,7 +67,7 @@ void check_names_unique(const std::vector<Tensor>& tensors, const std::vector<st
     for (std::size_t i = 0; i < tensors.size(); ++i) {
         const auto [first, is_new] = seen.try_emplace(tensors[i].name, i);
         if (is_new) continue;
-        throw Error(fmt::format("'{}' and '{}' both become '{}': drop one, or change [select] strip or rename",
+        throw Error(fmt::format("'{}' and '{}' both become '{}': drop one, or change what --strip or --rename does",
                                 origins[first->second], origins[i], tensors[i].name));
     }
 }
@@ -141,16 +120,22 @@ void Selection::drop_matching(std::vector<Tensor>& tensors, std::vector<std::str
 void Selection::before_merge(CheckpointIndex& index) {
     if (index.tensors.empty()) throw Error("the checkpoint holds no tensors");
     std::vector<std::string> origins = names_of(index.tensors);
-    for (SourceTensor& tensor : index.tensors) tensor.name = renamed(stripped(tensor.name, strip_), renames_);
+    Stripping stripping(strip_, origins, index.is_training_state);
+    for (SourceTensor& tensor : index.tensors) tensor.name = renamed(stripping.stripped(tensor.name), renames_);
+    for (const auto& [prefix, count] : stripping.counts()) {
+        name_changes_.push_back(fmt::format("'{}' was taken off {} of {} names", prefix, count, origins.size()));
+    }
     drop_matching(index.tensors, origins);
     check_names_unique(index.tensors, origins);
 }
 
-Plan Selection::after_merge(Plan plan, const nlohmann::json& config) {
+Plan Selection::after_merge(Plan plan, const nlohmann::json& config, const nlohmann::json& config_file,
+                            nlohmann::json& config_changes) {
     std::vector<std::string> origins = names_of(plan.tensors);
     drop_matching(plan.tensors, origins);
     plan.dropped.insert(plan.dropped.end(), dropped_.begin(), dropped_.end());
-    drop_tied_head(plan, config, [&](const std::string& name) { return any_matches(keeps_, name); });
+    const auto is_kept = [&](const std::string& name) { return any_matches(keeps_, name); };
+    drop_tied_head(plan, {config, config_file, is_kept}, config_changes);
     for (const auto* rules : {&renames_, &drops_, &keeps_}) warn_of_idle(*rules, plan.warnings);
     return plan;
 }

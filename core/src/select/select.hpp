@@ -28,10 +28,16 @@ public:
     void before_merge(CheckpointIndex& index);
 
     /// Drops what the merger made, such as parts of fused tensors, and tied weights; names what was dropped before.
-    /// `config` is the model's config.json (null when there is none). A tied `lm_head.weight` is dropped and its pieces
+    /// `config` are the model's settings (ModelConfig::settings),
+    /// `config_file` is config.json itself; both are null when there is none. A tied `lm_head.weight` is dropped and its pieces
     /// become replicas of the embedding, so that the copy pass proves them equal. A rule that never matched is a
-    /// warning. Throws Error when none is left.
-    Plan after_merge(Plan plan, const nlohmann::json& config);
+    /// warning. Output weights that are tied and kept all the same become a change of config.json. Throws Error when
+    /// none is left.
+    Plan after_merge(Plan plan, const nlohmann::json& config, const nlohmann::json& config_file,
+                     nlohmann::json& config_changes);
+
+    /// What was changed in names without being asked for, in words.
+    const std::vector<std::string>& name_changes() const { return name_changes_; }
 
 private:
     template <class Tensor>
@@ -40,6 +46,7 @@ private:
     std::vector<std::string> strip_;
     std::vector<SelectRule> renames_, drops_, keeps_;
     std::vector<Dropped> dropped_;
+    std::vector<std::string> name_changes_;
 };
 
 }  // namespace unshard

@@ -5,6 +5,8 @@
 
 #include "select/tied.hpp"
 
+#include "select/pattern.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -71,8 +73,8 @@ std::optional<std::size_t> partner_of(const PlannedTensor& head, Plan& plan) {
     if (partners.empty()) {
         throw Error(
             fmt::format("'{}': config.json says that it is tied to '{}', but it is {} and that is {}: to write "
-                        "it all the same pass --keep '^{}$'",
-                        head.name, first.name, form(head), form(first), "lm_head\\.weight"));
+                        "it all the same pass --keep '{}'",
+                        head.name, first.name, form(head), form(first), exact_pattern(head.name)));
     }
     plan.warnings.push_back(
         fmt::format("'{}': config.json says that it is tied, but {} tensors could be its embedding: "
@@ -83,11 +85,17 @@ std::optional<std::size_t> partner_of(const PlannedTensor& head, Plan& plan) {
 
 }  // namespace
 
-void drop_tied_head(Plan& plan, const nlohmann::json& config, const std::function<bool(const std::string&)>& is_kept) {
-    if (!says_tied(config)) return;
+void drop_tied_head(Plan& plan, const TiedContext& context, nlohmann::json& config_changes) {
+    if (!says_tied(context.config)) return;
     const auto head = std::find_if(plan.tensors.begin(), plan.tensors.end(),
                                    [](const PlannedTensor& t) { return has_ending(t.name, kHead); });
-    if (head == plan.tensors.end() || is_kept(head->name)) return;
+    if (head == plan.tensors.end()) return;
+    if (context.is_kept(head->name)) {
+        config_changes["tie_word_embeddings"] = false;
+        if (context.config_file.is_object() && stated(context.config_file.value("text_config", nlohmann::json())))
+            config_changes["text_config"]["tie_word_embeddings"] = false;
+        return;
+    }
     const auto partner = partner_of(*head, plan);
     if (!partner) return;
     PlannedTensor& embedding = plan.tensors[*partner];

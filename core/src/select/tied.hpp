@@ -10,8 +10,15 @@
 
 namespace unshard {
 
-/// When config.json says tied: drops `lm_head.weight` and makes its pieces replicas of the embedding, so that the copy
-/// pass proves them equal. `is_kept` names what must stay. Throws Error when the two cannot be equal.
-void drop_tied_head(Plan& plan, const nlohmann::json& config, const std::function<bool(const std::string&)>& is_kept);
+struct TiedContext {
+    const nlohmann::json& config;       ///< the settings (ModelConfig::settings)
+    const nlohmann::json& config_file;  ///< config.json itself
+    std::function<bool(const std::string&)> is_kept;
+};
+
+/// When the settings say tied: drops `lm_head.weight` and makes its pieces replicas of the embedding, so that the copy
+/// pass proves them equal. What is kept must stay: config.json then has to say that they are not tied, for who loads the
+/// model would not look at `lm_head.weight` else. Throws Error when the two cannot be equal.
+void drop_tied_head(Plan& plan, const TiedContext& context, nlohmann::json& config_changes);
 
 }  // namespace unshard

@@ -80,6 +80,7 @@ public:
             return dcp::locate_chunks(tensors, index.files, files.names(), opaque, request.threads);
         });
         index.ranks = count_ranks(files, paths.size());
+        index.is_training_state = true;
         index.format = "DCP, " + std::to_string(index.ranks) + (index.ranks == 1 ? " rank" : " ranks");
         return index;
     }

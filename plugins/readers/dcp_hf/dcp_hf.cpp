@@ -87,6 +87,7 @@ public:
         Options options(request.options);
         const auto allow_gaps = options.take("allow_gaps", false);
         const auto trust_shapes = options.take("trust_shapes", false);
+        options.take<std::vector<std::string>>("opaque", {});  // there is no pickle: nothing to let through
         options.finish();
 
         const std::vector<ShardFile> names =
@@ -98,6 +99,7 @@ public:
 
         CheckpointIndex index;
         index.ranks = names.back().rank + 1;
+        index.is_training_state = true;
         index.format = "DCP in safetensors, " + std::to_string(index.ranks) + (index.ranks == 1 ? " rank" : " ranks");
         index.tensors = in_context(request.input, [&] { return unite(files, names); });
         for (const Pieces& pieces : files) index.files.push_back(pieces.file);

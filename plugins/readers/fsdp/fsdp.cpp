@@ -102,6 +102,7 @@ public:
             torch::in_context(request.input,
                               [&] { fsdp::settle_split_order(index, split_order ? split_order : configured); });
         }
+        index.is_training_state = true;
         index.format = "FSDP, " + std::to_string(paths.size()) + (paths.size() == 1 ? " rank" : " ranks");
         index.files = std::move(files);
         return index;

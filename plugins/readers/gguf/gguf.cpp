@@ -38,7 +38,11 @@ nlohmann::json keys_of(const Header& header) {
     auto keys = nlohmann::json::array();
     for (const gguf::KeyValue& key : header.keys) {
         nlohmann::json entry = {{"key", key.key}, {"type", key.type}, {"value", key.value}};
-        if (key.is_array()) entry["count"] = key.count;
+        if (key.is_array()) {
+            entry["count"] = key.count;
+            entry["offset"] = key.offset;
+            entry["bytes"] = key.bytes;
+        }
         keys.push_back(std::move(entry));
     }
     return keys;
@@ -58,7 +62,9 @@ public:
     }
 
     CheckpointIndex index(const Request& request) override {
-        Options(request.options).finish();
+        Options options(request.options);
+        options.take<std::vector<std::string>>("opaque", {});  // there is no pickle: nothing to let through
+        options.finish();
         const std::vector<ModelFile> files = gguf::read_model_files(request.input);
         CheckpointIndex index;
         for (const ModelFile& file : files) {

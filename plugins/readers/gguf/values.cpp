@@ -113,6 +113,7 @@ KeyValue read_key_value(Cursor& cursor) {
     KeyValue result;
     result.key = cursor.text(kMostKeyBytes, "a key");
     if (result.key.empty()) throw Error("a key is empty");
+    result.offset = cursor.position();
     try {
         const ValueTypeInfo& type = read_type(cursor);
         result.type = type.name;
@@ -124,6 +125,7 @@ KeyValue read_key_value(Cursor& cursor) {
     } catch (const Error& e) {
         throw Error("key '" + as_utf8(result.key) + "': " + e.what());
     }
+    result.bytes = cursor.position() - result.offset;
     return result;
 }
 

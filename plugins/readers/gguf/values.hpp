@@ -17,6 +17,8 @@ struct KeyValue {
     std::string type;      ///< "u32", "array of string"
     nlohmann::json value;  ///< of an array, its first elements. Texts are made UTF-8
     std::uint64_t count = 1;
+    std::uint64_t offset = 0;  ///< of the whole value, bytes from the start of the file
+    std::uint64_t bytes = 0;
 
     bool is_array() const { return value.is_array(); }
 };

@@ -74,6 +74,7 @@ public:
     CheckpointIndex index(const Request& request) override {
         Options options(request.options);
         const bool is_part_wanted = options.take("part", false);
+        options.take<std::vector<std::string>>("opaque", {});  // there is no pickle: nothing to let through
         options.finish();
         ModelFiles files =
             in_context(request.input, [&] { return safetensors::find_model_files(request.input, is_part_wanted); });

@@ -1,26 +1,11 @@
 #include "find_model.hpp"
 
-#include "models/model_config.hpp"
 #include "unshard/directory.hpp"
 
 #include <algorithm>
 
 namespace unshard::gguf {
 namespace {
-
-using nlohmann::json;
-
-/// The architecture of the language model: a multimodal model's text_config can name its own.
-std::string architecture_of(const json& config) {
-    for (const char* field : {"text_config.architectures", "architectures"}) {
-        const json& names = find_field(config, {field});
-        if (names.is_array() && !names.empty() && names.front().is_string()) return names.front().get<std::string>();
-    }
-    throw Error(
-        "config.json: there are no 'architectures' in it, nor a known 'model_type': GGUF needs to know what kind of "
-        "model "
-        "it is: write the name of its class into it, such as \"architectures\": [\"LlamaForCausalLM\"]");
-}
 
 std::string listed(std::vector<std::string> names) {
     std::sort(names.begin(), names.end());
@@ -32,18 +17,19 @@ std::string listed(std::vector<std::string> names) {
 
 }  // namespace
 
-FoundModel find_model(const json& config, const std::vector<std::string>& directories) {
+FoundModel find_model(const nlohmann::json& config, const std::vector<std::string>& directories) {
     const std::string architecture = architecture_of(config);
+    if (architecture.empty())
+        throw Error(
+            "config.json: there are no 'architectures' in it, nor a known 'model_type': GGUF needs to know what kind of "
+            "model it is: write the name of its class into it, such as \"architectures\": [\"LlamaForCausalLM\"]");
     std::vector<std::string> known;
     for (const std::string& directory : directories) {
-        const std::vector<ModelRules> all = load_rules_directory(directory);
-        const ModelRules* rules = find_rules(all, {{"architectures", {architecture}}});
-        if (rules) {
-            if (std::optional<GgufModel> gguf = load_gguf_model(rules->file, *rules)) {
+        if (const std::optional<ModelRules> rules = find_rules(directory, architecture)) {
+            if (std::optional<GgufModel> gguf = load_gguf_model(rules->file, *rules))
                 return {*rules, *gguf, load_arch_tensors(directories, gguf->arch), directory};
-            }
         }
-        for (const ModelRules& other : all) {
+        for (const ModelRules& other : load_rules_directory(directory)) {
             if (!load_gguf_model(other.file, other)) continue;
             known.insert(known.end(), other.architectures.begin(), other.architectures.end());
         }

@@ -63,13 +63,14 @@ Contents sorted(Contents contents) {
     return result;
 }
 
-nlohmann::json read_config(const std::string& directory, const std::vector<std::string>& models) {
+nlohmann::json read_config(const Request& request, const std::vector<std::string>& models) {
+    const std::string& directory = request.assets;
     if (directory.empty()) {
         throw Error(
             "writer 'gguf' needs the model's config.json and tokenizer: pass the directory that has them, --assets "
             "DIR");
     }
-    return read_model_config(directory, models).settings;
+    return read_model_config(directory, models, request.config_changes).settings;
 }
 
 /// Four times as many as any model has. A stride of 0 makes more from a file of no size.
@@ -114,7 +115,7 @@ public:
           request_(request),
           layout_(layout),
           options_(read_options(request)),
-          config_(read_config(request.assets, options_.model_dirs)),
+          config_(read_config(request, options_.model_dirs)),
           model_(find_model(config_, options_.model_dirs)) {}
 
     /// Keys and tensors come in the order in which convert_hf_to_gguf.py, or after it llama-quantize, writes them.

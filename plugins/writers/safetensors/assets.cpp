@@ -125,11 +125,20 @@ Assets find_assets(const std::string& directory, std::vector<std::string>& warni
     return found;
 }
 
-std::string config_with_dtype(const std::string& path, std::optional<DType> dtype) {
-    const auto config = read_json(path);
+std::string config_for(const std::string& path, std::optional<DType> dtype, const nlohmann::json& changes) {
+    auto config = read_json(path);
     if (!config.is_object()) throw Error(path + ": is not a JSON object");
     const InputFile file(path);
     std::string text = file.read(0, file.bytes());
+    if (!changes.empty()) {
+        if (without_python_constants(text) != text) {
+            throw Error(path + ": " + changes.dump() +
+                        " is to be changed in it, but it holds NaN or Infinity, which JSON " +
+                        "does not have: change it by hand");
+        }
+        config.merge_patch(nlohmann::ordered_json(changes));
+        text = config.dump(2) + "\n";
+    }
     if (!dtype) return text;
     const std::string now(info(*dtype).torch);
     for (const std::string_view key : {"dtype", "torch_dtype"}) {

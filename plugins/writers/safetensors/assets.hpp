@@ -3,6 +3,8 @@
 
 #include "unshard/layout.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,8 +20,8 @@ struct Assets {
 /// be looked at, and for links that leave the directory.
 Assets find_assets(const std::string& directory, std::vector<std::string>& warnings);
 
-/// The bytes of config.json. Where it says another dtype than the tensors now have, that word is replaced and nothing
-/// else. `dtype` is empty when the tensors have several.
-std::string config_with_dtype(const std::string& path, std::optional<DType> dtype);
+/// The bytes of config.json with these changes (a merge patch). Where it says another dtype than the tensors now have,
+/// that word is replaced and nothing else. `dtype` is empty when the tensors have several.
+std::string config_for(const std::string& path, std::optional<DType> dtype, const nlohmann::json& changes);
 
 }  // namespace unshard::safetensors

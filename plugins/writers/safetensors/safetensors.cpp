@@ -117,18 +117,19 @@ public:
         const auto parts = parts_of(entries, options.max_shard_size);
         for (std::size_t i = 0; i < parts.size(); ++i) add_part(layout, part_name(i, parts.size()), parts[i]);
         if (parts.size() > 1) add_text_file(layout, "model.safetensors.index.json", index_json(parts));
-        add_assets(layout, request.assets, options.dtype ? options.dtype : common_dtype(entries));
+        add_assets(layout, request, options.dtype ? options.dtype : common_dtype(entries));
         return layout;
     }
 
 private:
-    static void add_assets(Layout& layout, const std::string& directory, std::optional<DType> dtype) {
+    static void add_assets(Layout& layout, const Request& request, std::optional<DType> dtype) {
+        const std::string& directory = request.assets;
         safetensors::Assets found = safetensors::find_assets(directory, layout.warnings);
         layout.assets = std::move(found.copied);
         layout.left_behind = std::move(found.left);
         if (!directory.empty() && has_model_file(directory, "config.json")) {
             const std::filesystem::path config = std::filesystem::path(directory) / "config.json";
-            add_text_file(layout, "config.json", safetensors::config_with_dtype(config.string(), dtype));
+            add_text_file(layout, "config.json", safetensors::config_for(config.string(), dtype, request.config_changes));
         } else {
             layout.warnings.push_back(
                 "no config.json was found: only the weights are written; pass --assets DIR to add it");

@@ -145,8 +145,8 @@ TEST_CASE("a tied tensor that differs is told with the way out") {
     model.plan.tensors.pop_back();
     REQUIRE(error_of([&] { run_copy(model, layout_of(model.plan), dir); }) ==
             "lm_head.weight differs from model.embed_tokens.weight (first at element 1: 2 and 3) although config.json "
-            "says tie_word_embeddings: keep it with [select] keep = [\"^lm_head\\\\.weight$\"] or set "
-            "tie_word_embeddings to false");
+            "says tie_word_embeddings: --keep '^lm_head\\.weight$' writes it and makes config.json say that they are "
+            "not tied");
 }
 
 namespace {

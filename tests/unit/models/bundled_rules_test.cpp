@@ -26,6 +26,11 @@ std::vector<NamedShape> named_shapes(const nlohmann::json& shapes) {
     return result;
 }
 
+std::optional<ModelRules> bundled_rules(const nlohmann::json& config) {
+    static const std::vector<std::string> kDirectories = {bundled_models()};
+    return find_rules(kDirectories, config);
+}
+
 }  // namespace
 
 TEST_CASE("the rules that tensor parallelism needs are bundled, each for its architectures") {
@@ -36,18 +41,16 @@ TEST_CASE("the rules that tensor parallelism needs are bundled, each for its arc
         {"MixtralForCausalLM", "mixtral"},    {"Gemma2ForCausalLM", "gemma2"},
         {"Gemma3ForCausalLM", "gemma3"},      {"Gemma3ForConditionalGeneration", "gemma3"},
         {"Phi3ForCausalLM", "phi3"}};
-    const std::vector<ModelRules> all = load_rules_directory(bundled_models());
     for (const auto& [architecture, file] : expected) {
-        const ModelRules* rules = find_rules(all, {{"architectures", {architecture}}});
+        const std::optional<ModelRules> rules = find_rules(bundled_models(), architecture);
         REQUIRE(rules);
         CHECK(rules->file == bundled_models() + "/" + file + ".toml");
     }
 }
 
 TEST_CASE("models that transformers makes are complete, in memory and on disk") {
-    const std::vector<ModelRules> all = load_rules_directory(bundled_models());
     for (const auto& [name, model] : transformers_models().items()) {
-        const ModelRules* rules = find_rules(all, model["config"]);
+        const std::optional<ModelRules> rules = bundled_rules(model["config"]);
         REQUIRE(rules);
         const Values values = values_of(*rules, model["config"]);
         for (const char* form : {"memory", "disk"}) {
@@ -58,9 +61,8 @@ TEST_CASE("models that transformers makes are complete, in memory and on disk") 
 }
 
 TEST_CASE("no tensor of these models can go missing or change its shape unseen") {
-    const std::vector<ModelRules> all = load_rules_directory(bundled_models());
     for (const auto& [model_name, model] : transformers_models().items()) {
-        const ModelRules& rules = *find_rules(all, model["config"]);
+        const ModelRules rules = *bundled_rules(model["config"]);
         const Values values = values_of(rules, model["config"]);
         const std::vector<NamedShape> tensors = named_shapes(model["disk"]);
         for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -80,9 +82,8 @@ TEST_CASE("no tensor of these models can go missing or change its shape unseen")
 }
 
 TEST_CASE("a config.json of an unknown architecture, or of none, has no rules") {
-    const std::vector<ModelRules> all = load_rules_directory(bundled_models());
-    CHECK(find_rules(all, {{"architectures", {"ToyModel", 3}}}) == nullptr);
-    CHECK(find_rules(all, {{"architectures", nullptr}}) == nullptr);
-    CHECK(find_rules(all, nlohmann::json::object()) == nullptr);
-    CHECK(find_rules(all, nlohmann::json()) == nullptr);
+    CHECK_FALSE(bundled_rules({{"architectures", {"ToyModel", 3}}}));
+    CHECK_FALSE(bundled_rules({{"architectures", nullptr}}));
+    CHECK_FALSE(bundled_rules(nlohmann::json::object()));
+    CHECK_FALSE(bundled_rules(nlohmann::json()));
 }

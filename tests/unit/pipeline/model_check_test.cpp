@@ -1,4 +1,5 @@
 #include "select/model_check.hpp"
+#include "models/rules.hpp"
 #include "support/catch.hpp"
 #include "unit/engine/error_text.hpp"
 #include "unit/engine/temp_dir.hpp"
@@ -35,7 +36,8 @@ struct Checked {
 
     /// The line for the report.
     std::string check(const nlohmann::json& config = kConfig) {
-        return check_model(plan, config, std::vector{models.path()}, select);
+        const std::vector<std::string> directories = {models.path()};
+        return check_model(plan, {config, directories, select, find_quantised(plan), cause_of_other_shapes});
     }
     std::string error() {
         return error_of([&] { check(); });
@@ -43,6 +45,7 @@ struct Checked {
 
     Plan plan;
     Pipeline::Select select;
+    std::string cause_of_other_shapes;
     TempDir models;
 };
 
@@ -64,10 +67,14 @@ TEST_CASE("a lost layer is an error that lists its tensors, or a warning where i
     CHECK(model.plan.warnings == std::vector<std::string>{"ToyForCausalLM: 1 missing: 'layers.1.w'"});
 }
 
-TEST_CASE("what was dropped on purpose is not missed") {
+TEST_CASE("what was left out is missing all the same, and the error says why") {
     Checked model({kEmbedding, square("layers.0.w")});
-    model.plan.dropped = {{"layers.1.w", "dropped by [select] drop"}};
-    CHECK(model.check() == "complete: all tensors as ToyForCausalLM has them (toy.toml)");
+    model.plan.dropped = {{"layers.1.w", "[select] drop '1'"}, {"value_head", "[select] drop 'value'"}};
+    CHECK(model.error() ==
+          "the tensors are not those of ToyForCausalLM in config.json: 1 missing: 'layers.1.w', 1 of them left out by "
+          "drop (--allow-missing writes the rest)");
+    model.select.allow_missing = true;
+    CHECK(model.check() == "incomplete, the rest as ToyForCausalLM has them (toy.toml)");
 }
 
 TEST_CASE("an unexpected tensor is an error until it is kept") {
@@ -86,21 +93,44 @@ TEST_CASE("a layer too many and a wrong shape are told in one error") {
           "the tensors are not those of ToyForCausalLM in config.json: 1 unexpected: 'layers.2.w' (--drop PATTERN "
           "leaves them out, --keep PATTERN writes them); 1 of another shape than config.json says: layers.1.w is (2, "
           "2), not (4, 4)");
+    model.cause_of_other_shapes = " (are these parts?)";
+    CHECK(model.error().ends_with("not (4, 4) (are these parts?)"));
 }
 
 TEST_CASE("names of another kind altogether are shown beside those that were looked for") {
     Checked model({square("blk.0.w"), square("blk.1.w")});
     CHECK(model.error() ==
           "no tensor has a name that ToyForCausalLM in config.json has, such as 'embed', 'layers.0.w', 'layers.1.w'; "
-          "there are 'blk.0.w', 'blk.1.w' ([select] rename brings other names in, --assets none converts without "
+          "there are 'blk.0.w', 'blk.1.w' (--rename FROM=TO brings other names in, --assets none converts without "
           "config.json)");
+}
+
+TEST_CASE("one prefix in front of every name is found, and the option that takes it off") {
+    Checked model({square("net.model.layers.1.w"),
+                   square("net.model.layers.0.w"),
+                   {"net.model.embed", DType::f32, {5, 4}, {5, 4}, {}, {}, true}});
+    CHECK(model.error() ==
+          "the tensors are those of ToyForCausalLM in config.json, with 'net.model.' in front of their "
+          "names: pass --strip net.model. to take it off");
+}
+
+TEST_CASE("a class that FSDP2 wrapped is the class itself") {
+    Checked model({kEmbedding, square("layers.0.w"), square("layers.1.w")});
+    nlohmann::json config = kConfig;
+    config["architectures"] = {"FSDPToyForCausalLM"};
+    CHECK(model.check(config) == "complete: all tensors as ToyForCausalLM has them (toy.toml)");
+    CHECK(architecture_of({{"architectures", {"FSDP"}}}) == "FSDP");
+    CHECK(architecture_of({{"architectures", nullptr}}).empty());
+    CHECK(architecture_of({{"architectures", {3}}}).empty());
 }
 
 TEST_CASE("a model that nothing is known of is not checked, and the report says so") {
     Checked model({square("blk.0.w")});
     CHECK(model.check(nullptr) == "not checked for completeness: there is no config.json");
-    CHECK(model.check({{"architectures", {"OtherForCausalLM"}}}) ==
-          "not checked for completeness: nothing is known about OtherForCausalLM");
-    CHECK(model.check({{"hidden_size", 4}}) ==
-          "not checked for completeness: nothing is known about a config.json without architectures");
+    CHECK(model.plan.warnings.empty());
+    const std::string unknown = "not checked for completeness: nothing is known about OtherForCausalLM";
+    const std::string nameless = "not checked for completeness: config.json has no 'architectures'";
+    CHECK(model.check({{"architectures", {"OtherForCausalLM"}}}) == unknown);
+    CHECK(model.check({{"hidden_size", 4}}) == nameless);
+    CHECK(model.plan.warnings == std::vector<std::string>{unknown, nameless});
 }

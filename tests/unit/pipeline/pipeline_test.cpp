@@ -39,8 +39,7 @@ TEST_CASE("a minimal pipeline gets the documented defaults") {
     CHECK(p.input.root == "auto");
     CHECK(p.merge.merger == "auto");
     CHECK_FALSE(p.merge.verify_replicas);
-    CHECK(p.select.strip ==
-          std::vector<std::string>{"module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."});
+    CHECK(p.select.strip == std::vector<std::string>{"auto"});
     REQUIRE(p.outputs.size() == 1);
     CHECK(p.outputs[0].path == file.directory / "out");
     CHECK(p.outputs[0].writer == "safetensors");

@@ -23,6 +23,7 @@ std::vector<std::string> names_of(const Plan& plan) {
 CheckpointIndex index_of(const std::vector<std::string>& names) {
     CheckpointIndex index;
     for (const std::string& name : names) index.tensors.push_back({name, DType::f32, {}, {}});
+    index.is_training_state = true;
     return index;
 }
 
@@ -33,11 +34,16 @@ CheckpointIndex selected_index(const std::vector<std::string>& names, const Pipe
     return index;
 }
 
+Plan after_merge(Selection& selection, Plan plan) {
+    nlohmann::json changes = nlohmann::json::object();
+    return selection.after_merge(std::move(plan), nullptr, nullptr, changes);
+}
+
 Plan selected(const std::vector<std::string>& names, const Pipeline::Select& rules) {
     CheckpointIndex index = index_of(names);
     Selection selection(rules);
     selection.before_merge(index);
-    return selection.after_merge(plan_of(index), nullptr);
+    return after_merge(selection, plan_of(index));
 }
 
 std::string stripped(const std::string& name) {
@@ -61,6 +67,41 @@ TEST_CASE("what only looks like a wrapper prefix stays") {
     CHECK(stripped("submodule.weight") == "submodule.weight");
     CHECK(stripped("model.my_orig_mod.weight") == "model.my_orig_mod.weight");
     CHECK(stripped("module.") == "module.");
+}
+
+TEST_CASE("'module.' is a wrapper's only when all names begin with it") {
+    CheckpointIndex index = index_of({"module.w", "_orig_mod.module.v"});
+    Selection all({});
+    all.before_merge(index);
+    CHECK(index.tensors[0].name == "w");
+    CHECK(index.tensors[1].name == "v");
+    CHECK(all.name_changes() ==
+          Names{"'_orig_mod.' was taken off 1 of 2 names", "'module.' was taken off 2 of 2 names"});
+    index = index_of({"module.w", "head.w"});
+    Selection some({});
+    some.before_merge(index);
+    CHECK(index.tensors[0].name == "module.w");
+    CHECK(some.name_changes().empty());
+}
+
+TEST_CASE("in what no training code wrote, names stay as they are unless a prefix is named") {
+    CheckpointIndex index = index_of({"module.w", "enc._orig_mod.v"});
+    index.is_training_state = false;
+    const CheckpointIndex before = index;
+    Selection({}).before_merge(index);
+    CHECK(index == before);
+    Pipeline::Select rules;
+    rules.strip = {"module.", "auto"};
+    Selection(rules).before_merge(index);
+    CHECK(index.tensors[0].name == "w");
+    CHECK(index.tensors[1].name == "enc._orig_mod.v");
+}
+
+TEST_CASE("a prefix that is repeated a million times is taken off in linear time") {
+    std::string name;
+    for (int i = 0; i < 1'000'000; ++i) name += "_orig_mod.";
+    CHECK(stripped(name + "w") == "w");
+    CHECK(stripped("a." + name + "w") == "a.w");
 }
 
 TEST_CASE("renames apply in turn, each to its first match") {
@@ -101,7 +142,7 @@ TEST_CASE("what the merger made can be dropped too, and a rule that matched only
     CheckpointIndex index = index_of({"qkv_proj", "head"});
     Selection selection(rules);
     selection.before_merge(index);
-    const Plan plan = selection.after_merge(plan_of(index_of({"q_proj", "k_proj", "v_proj"})), nullptr);
+    const Plan plan = after_merge(selection, plan_of(index_of({"q_proj", "k_proj", "v_proj"})));
     CHECK(names_of(plan) == Names{"k_proj", "v_proj"});
     CHECK(plan.dropped == std::vector<Dropped>{{"head", "[select] drop 'head'"}, {"q_proj", "[select] drop 'q_proj'"}});
     CHECK(plan.warnings.empty());
@@ -119,11 +160,11 @@ TEST_CASE("rules that match nothing are warnings") {
 
 TEST_CASE("two tensors of one name are an error that names both as in the checkpoint") {
     CHECK(error_of([] { selected({"module.w", "w"}, {}); }) ==
-          "'module.w' and 'w' both become 'w': drop one, or change [select] strip or rename");
+          "'module.w' and 'w' both become 'w': drop one, or change what --strip or --rename does");
     Pipeline::Select rules;
     rules.rename = {{"^a$", "w"}};
     CHECK(error_of([&] { selected({"module.a", "w"}, rules); }) ==
-          "'module.a' and 'w' both become 'w': drop one, or change [select] strip or rename");
+          "'module.a' and 'w' both become 'w': drop one, or change what --strip or --rename does");
 }
 
 TEST_CASE("dropping everything is an error") {

@@ -24,7 +24,17 @@ Plan model(const std::string& embedding = "model.embed_tokens.weight") {
 }
 
 Plan select(Plan plan, const Pipeline::Select& rules, const nlohmann::json& config) {
-    return Selection(rules).after_merge(std::move(plan), config);
+    nlohmann::json changes = nlohmann::json::object();
+    return Selection(rules).after_merge(std::move(plan), config, config, changes);
+}
+
+/// What becomes of config.json when the head is kept.
+nlohmann::json changes_when_kept(const nlohmann::json& config) {
+    Pipeline::Select rules;
+    rules.keep = {"lm_head"};
+    nlohmann::json changes = nlohmann::json::object();
+    Selection(rules).after_merge(model(), config, config, changes);
+    return changes;
 }
 
 std::vector<std::string> names_after(Plan plan, const nlohmann::json& config, const Pipeline::Select& rules = {}) {
@@ -97,4 +107,11 @@ TEST_CASE("a head with two possible embeddings is written, with a warning") {
 TEST_CASE("without an embedding there is nothing to be tied to") {
     CHECK(names_after(model("model.words.weight"), kTied) ==
           Names{"model.words.weight", "model.norm.weight", "lm_head.weight"});
+}
+
+TEST_CASE("a head that is kept makes the outputs' config.json say that it is not tied") {
+    CHECK(changes_when_kept(kTied) == nlohmann::json{{"tie_word_embeddings", false}});
+    CHECK(changes_when_kept({{"text_config", kTied}}) ==
+          nlohmann::json{{"tie_word_embeddings", false}, {"text_config", {{"tie_word_embeddings", false}}}});
+    CHECK(changes_when_kept({{"tie_word_embeddings", false}}) == nlohmann::json::object());
 }

@@ -1,0 +1,31 @@
+// Embeddings with more rows than config.json's vocab_size: training code pads them, and a config.json can be older than
+// the tokens that were added.
+#pragma once
+
+#include "pipeline/pipeline.hpp"
+#include "unshard/plan.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace unshard {
+
+/// What to do with such rows: refuse the model, leave them out, or write them and change vocab_size.
+inline constexpr std::array<std::string_view, 3> kExtraRows = {"refuse", "cut", "keep"};
+
+struct VocabularyContext {
+    const nlohmann::json& config;         ///< the settings (ModelConfig::settings)
+    const nlohmann::json& config_file;    ///< config.json itself
+    std::span<const std::string> models;  ///< directories of facts about models
+};
+
+/// Applies the pipeline's `extra_rows` to the plan (cut), or to config.json by way of `config_changes` (keep). Says in
+/// the plan's warnings how many rows were cut. Throws Error with both numbers when neither was asked for.
+void fit_vocabulary(Plan& plan, const VocabularyContext& context, const std::string& extra_rows,
+                    nlohmann::json& config_changes);
+
+}  // namespace unshard
