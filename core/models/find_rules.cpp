@@ -38,6 +38,7 @@ std::vector<ModelRules> load_rules_directory(const std::string& directory) {
     }
     std::vector<ModelRules> all;
     for (const std::string& file : files) {
+        if (!describes_model(file)) continue;
         ModelRules rules = load_rules(file);
         for (const ModelRules& other : all) check_apart(rules, other);
         all.push_back(std::move(rules));

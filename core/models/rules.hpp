@@ -119,7 +119,10 @@ std::vector<std::string> head_suffixes(const std::string& heads_file);
 ModelRules with_head(ModelRules rules, const std::string& heads_file, const std::string& stem,
                      const std::string& suffix);
 
-/// All files `*.toml` of a directory, sorted. Throws UsageError when two of them are for the same architecture.
+/// Whether a TOML file is of this kind: one that has none of its main keys is something else.
+bool describes_model(const std::string& file);
+
+/// All such files of a directory, sorted. Throws UsageError when two of them are for the same architecture.
 std::vector<ModelRules> load_rules_directory(const std::string& directory);
 
 /// The class that a config.json is for, as transformers calls it: the first of `architectures`, without what FSDP2 put

@@ -276,6 +276,12 @@ ModelRules load_rules(const std::string& file) {
     return RulesFile(file).read();
 }
 
+bool describes_model(const std::string& file) {
+    const TomlFile toml(file);
+    const toml::table& root = toml.root();
+    return root.contains("architectures") || root.contains("config") || root.contains("tensors");
+}
+
 std::vector<std::string> head_suffixes(const std::string& heads_file) {
     return RulesFile(heads_file).suffixes();
 }

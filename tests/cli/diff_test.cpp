@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
+
 using namespace unshard::test;
 
 namespace {
@@ -26,6 +28,34 @@ TEST_CASE("diff of a checkpoint and the model that was sharded says that they ar
     CHECK(result.err.empty());
     CHECK(result.out.starts_with("A  " + qwen3() + ": FSDP, 4 ranks, "));
     CHECK(result.out.find("\nthe same: ") != std::string::npos);
+    CHECK(result.out.find("every byte is equal; only tensors were compared: B has no config.json; ") !=
+          std::string::npos);
+}
+
+TEST_CASE("equal tensors with another configuration or tokenizer are not the same model") {
+    const TempDir directory;
+    REQUIRE(unshard_process({"convert", qwen3(), "-o", directory / "hf"}).exit_code == 0);
+    const ProcessResult same = unshard_process({"diff", qwen3(), directory / "hf"});
+    CHECK(same.exit_code == 0);
+    CHECK(same.out.find("equal too: config.json, ") != std::string::npos);
+
+    const std::string config = directory / "hf/config.json", tokenizer = directory / "hf/tokenizer.json";
+    auto json = nlohmann::ordered_json::parse(read_file(config));
+    json["hidden_act"] = "relu";
+    json["transformers_version"] = "0";
+    write_file(config, json.dump());
+    write_file(tokenizer, read_file(tokenizer) + " ");
+    std::filesystem::remove(directory / "hf/tokenizer_config.json");
+    const ProcessResult other = unshard_process({"diff", qwen3(), directory / "hf"});
+    CHECK(other.exit_code == 1);
+    CHECK(other.out.find("\nconfig.json: 'hidden_act' is \"silu\" and \"relu\"\n") != std::string::npos);
+    CHECK(other.out.find("\ntokenizer.json: its bytes differ\n") != std::string::npos);
+    CHECK(other.out.find("\ntokenizer_config.json: only beside A\n") != std::string::npos);
+    CHECK(other.out.find("; 3 differences of configuration and tokenizer; ") != std::string::npos);
+}
+
+TEST_CASE("an option for classes in pickles does no harm to a side that has none") {
+    CHECK(unshard_process({"diff", qwen3(), kTruth, "--opaque", "some.Class"}).exit_code == 0);
 }
 
 TEST_CASE("diff finds one bit, and exits with 1") {

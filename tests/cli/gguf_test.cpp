@@ -58,6 +58,23 @@ TEST_CASE("diff compares GGUF files, blocks as bytes") {
     CHECK(one_bit.out.find("1 byte of blocks differ") != std::string::npos);
 }
 
+TEST_CASE("diff compares the keys of GGUF files, long arrays to their ends") {
+    const TempDir directory;
+    const std::string path = made(directory, "m.gguf", "f32"), other = directory / "other.gguf";
+    std::string bytes = read_file(path);
+    const auto keys = nlohmann::json::parse(unshard_process({"inspect", path, "--json"}).out)["metadata"]["keys"];
+    for (const auto& key : keys) {
+        if (key["key"] != "tokenizer.ggml.tokens") continue;
+        const auto end = key["offset"].get<std::size_t>() + key["bytes"].get<std::size_t>();
+        bytes[end - 1] = static_cast<char>(bytes[end - 1] ^ 1);
+    }
+    write_file(other, bytes);
+    const ProcessResult result = unshard_process({"diff", path, other});
+    CHECK(result.exit_code == 1);
+    CHECK(result.out.find("\nkey 'tokenizer.ggml.tokens' is [") != std::string::npos);
+    CHECK(result.out.find("; 1 difference of configuration and tokenizer; ") != std::string::npos);
+}
+
 TEST_CASE("a GGUF file of plain types is converted, a quantised one is refused by name") {
     const TempDir directory;
     const std::string bf16 = made(directory, "bf16.gguf", "bf16"), q8 = made(directory, "q8.gguf", "q8_0");

@@ -27,6 +27,10 @@ std::set<std::string> known_models(std::span<const std::string> directories) {
 
 std::vector<std::string> models_directories(const Pipeline& pipeline) {
     std::vector<std::string> directories;
+    for (const Pipeline::Output& output : pipeline.outputs) {
+        const auto named = output.options.find("model_dir");
+        if (named != output.options.end() && named->is_string()) directories.push_back(named->get<std::string>());
+    }
     if (!pipeline.models.empty()) directories.push_back(pipeline.models);
     std::error_code failed;
     const fs::path executable = fs::read_symlink("/proc/self/exe", failed);

@@ -48,6 +48,11 @@ bool any_matches(std::vector<SelectRule>& rules, const std::string& name) {
     return found;
 }
 
+/// torch.nn.Module.get_extra_state: TransformerEngine keeps its float8 scales there, which no other program reads.
+bool is_extra_state(const std::string& name) {
+    return name == "_extra_state" || name.ends_with("._extra_state");
+}
+
 std::string renamed(std::string name, std::vector<SelectRule>& renames) {
     for (SelectRule& rule : renames) {
         if (!rule.matches(name)) continue;
@@ -104,6 +109,10 @@ void Selection::drop_matching(std::vector<Tensor>& tensors, std::vector<std::str
     for (std::size_t i = 0; i < tensors.size(); ++i) {
         const std::string& name = tensors[i].name;
         const bool is_kept = any_matches(keeps_, name);
+        if (is_extra_state(name) && !is_kept) {
+            dropped_.push_back({name, "what a module keeps beside its weights (get_extra_state)"});
+            continue;
+        }
         const auto drop = std::find_if(drops_.begin(), drops_.end(), [&](SelectRule& r) { return r.matches(name); });
         if (drop != drops_.end() && !is_kept) {
             dropped_.push_back({name, fmt::format("[select] drop '{}'", drop->pattern->pattern())});

@@ -122,6 +122,17 @@ TEST_CASE("dropped names are listed with the rule; kept ones stay") {
     CHECK(plan.warnings.empty());
 }
 
+TEST_CASE("what modules keep beside their weights is left out, and said, unless it is kept") {
+    const Plan plan = selected({"a._extra_state", "a.w", "_extra_state", "my_extra_state"}, {});
+    CHECK(names_of(plan) == Names{"a.w", "my_extra_state"});
+    REQUIRE(plan.dropped.size() == 2);
+    CHECK(plan.dropped[0].name == "a._extra_state");
+    CHECK(plan.dropped[0].why == "what a module keeps beside its weights (get_extra_state)");
+    Pipeline::Select rules;
+    rules.keep = {"_extra_state$"};
+    CHECK(names_of(selected({"a._extra_state", "a.w"}, rules)) == Names{"a._extra_state", "a.w"});
+}
+
 TEST_CASE("drop patterns see renamed names") {
     Pipeline::Select rules;
     rules.rename = {{"^x\\.", "y."}};
