@@ -144,7 +144,7 @@ TEST_CASE("the merger sees new names, and nothing that was dropped") {
     Pipeline::Select rules;
     rules.rename = {{"^backbone\\.", "model."}};
     rules.drop = {"value_head"};
-    CHECK(selected_index({"module.backbone.w", "value_head.weight"}, rules) == index_of({"model.w"}));
+    CHECK(selected_index({"module.backbone.w", "module.value_head.weight"}, rules) == index_of({"model.w"}));
 }
 
 TEST_CASE("what the merger made can be dropped too, and a rule that matched only there is not idle") {
@@ -170,12 +170,12 @@ TEST_CASE("rules that match nothing are warnings") {
 }
 
 TEST_CASE("two tensors of one name are an error that names both as in the checkpoint") {
-    CHECK(error_of([] { selected({"module.w", "w"}, {}); }) ==
-          "'module.w' and 'w' both become 'w': drop one, or change what --strip or --rename does");
+    CHECK(error_of([] { selected({"_orig_mod.w", "w"}, {}); }) ==
+          "'_orig_mod.w' and 'w' both become 'w': drop one, or change what --strip or --rename does");
     Pipeline::Select rules;
     rules.rename = {{"^a$", "w"}};
-    CHECK(error_of([&] { selected({"module.a", "w"}, rules); }) ==
-          "'module.a' and 'w' both become 'w': drop one, or change what --strip or --rename does");
+    CHECK(error_of([&] { selected({"_orig_mod.a", "w"}, rules); }) ==
+          "'_orig_mod.a' and 'w' both become 'w': drop one, or change what --strip or --rename does");
 }
 
 TEST_CASE("dropping everything is an error") {
