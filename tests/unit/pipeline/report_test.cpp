@@ -79,15 +79,13 @@ TEST_CASE("a plan names every file and says that nothing was written") {
           "nothing was written: this is the plan\n");
 }
 
-TEST_CASE("a summary ends in the effort and what the numbers suffered") {
+TEST_CASE("a summary ends in the effort and what was compared") {
     RunReport r = sample();
     r.copied = {3ULL << 30, 1 << 20, 2, {"a", "b"}, 1 << 20};
     r.seconds = 2;
     const std::string text = to_text(r, false);
     CHECK(text.find("\nwrote 3.00 GiB in 2.0 s (1.50 GiB/s), peak memory ") != std::string::npos);
-    CHECK(
-        text.ends_with("compared 1.00 MiB of replicas: equal\n"
-                       "2 values became infinite in the narrower type, in a, b\n"));
+    CHECK(text.ends_with("compared 1.00 MiB of replicas: equal\n"));
     r.copied.replicas = 5 << 20;
     CHECK(to_text(r, false).find("\ncompared a sample of the replicas, 1.00 MiB of 5.00 MiB: equal; --verify-replicas "
                                  "compares all\n") != std::string::npos);
