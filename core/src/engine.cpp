@@ -83,7 +83,7 @@ Output lay_out(const Pipeline::Output& wanted, std::shared_ptr<const Plan> plan,
     request.threads = threads;
     Output output{&wanted, plugins.writer(wanted.writer), std::move(plan), {}, {}};
     output.layout = output.writer->layout(*output.plan, request);
-    check_assets(output.layout, assets);
+    check_assets(output.layout, model.assets);
     output.destinations = lower(*output.plan, output.layout);
     return output;
 }
