@@ -218,8 +218,8 @@ ModelConfig model_config(const json& file, std::span<const std::string> director
     return Reading(file, directories, otherwise).run();
 }
 
-ModelConfig read_model_config(const std::string& assets, std::span<const std::string> directories,
-                              const json& changes, const std::vector<std::string>& otherwise) {
+ModelConfig read_model_config(const std::string& assets, std::span<const std::string> directories, const json& changes,
+                              const std::vector<std::string>& otherwise) {
     json file = read_json(assets + "/config.json");
     if (!changes.empty()) file.merge_patch(changes);
     return model_config(file, directories, otherwise);

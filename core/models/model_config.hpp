@@ -12,8 +12,8 @@
 
 namespace unshard {
 
-/// A class as transformers calls it: without what FSDP2 puts in front ("FSDPQwen2ForCausalLM", as transformers up to 4.56
-/// saves it).
+/// A class as transformers calls it: without what FSDP2 puts in front ("FSDPQwen2ForCausalLM", as transformers up
+/// to 4.56 saves it).
 std::string plain_class_name(std::string name);
 
 struct ModelConfig {

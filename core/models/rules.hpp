@@ -106,7 +106,7 @@ struct ModelRules {
     std::vector<std::string> outside;  ///< prefixes of names that are not described here: on all ranks, of any shape
     std::vector<std::string> buffers;  ///< how names of what is computed from config.json end
     std::optional<NamePattern> extra_layers;
-    bool is_bare = false;              ///< a backbone alone: its names lack the first part of the rules' names
+    bool is_bare = false;  ///< a backbone alone: its names lack the first part of the rules' names
 };
 
 /// Throws UsageError with file:line:column for anything that it does not understand.

@@ -54,9 +54,9 @@ struct Model {
     std::string path, reader, merger, assets;
     CheckpointIndex index;
     Plan plan;
-    std::vector<std::string> name_changes;  ///< what was taken off names, in words
-    nlohmann::json config;                  ///< ModelConfig::settings
-    nlohmann::json config_file;             ///< config.json itself; null when there is none
+    std::vector<std::string> name_changes;                     ///< what was taken off names, in words
+    nlohmann::json config;                                     ///< ModelConfig::settings
+    nlohmann::json config_file;                                ///< config.json itself; null when there is none
     nlohmann::json config_changes = nlohmann::json::object();  ///< a merge patch: what outputs must change in the file
     std::vector<std::string> models;                           ///< where facts about models are, the first counts
 };

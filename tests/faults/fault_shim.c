@@ -52,12 +52,12 @@ __attribute__((destructor)) static void write_count(void) {
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-#define OPEN(name)                                                \
-    int name(const char* path, int flags, ...) {                  \
-        va_list more;                                             \
-        va_start(more, flags);                                    \
-        const mode_t mode = (mode_t)va_arg(more, unsigned);       \
-        va_end(more);                                             \
+#define OPEN(name)                                                 \
+    int name(const char* path, int flags, ...) {                   \
+        va_list more;                                              \
+        va_start(more, flags);                                     \
+        const mode_t mode = (mode_t)va_arg(more, unsigned);        \
+        va_end(more);                                              \
         return fails("open") ? -1 : REAL(name)(path, flags, mode); \
     }
 OPEN(open)
@@ -67,23 +67,23 @@ DIR* opendir(const char* path) {
     return fails("open") ? NULL : REAL(opendir)(path);
 }
 
-#define READ(name)                                                                \
-    ssize_t name(int fd, void* bytes, size_t count, off_t offset) {               \
-        return fails("read") ? -1 : REAL(name)(fd, bytes, count, offset);         \
+#define READ(name)                                                        \
+    ssize_t name(int fd, void* bytes, size_t count, off_t offset) {       \
+        return fails("read") ? -1 : REAL(name)(fd, bytes, count, offset); \
     }
 READ(pread)
 READ(pread64)
 
-#define WRITE(name)                                                               \
-    ssize_t name(int fd, const void* bytes, size_t count, off_t offset) {         \
-        return fails("write") ? -1 : REAL(name)(fd, bytes, count, offset);        \
+#define WRITE(name)                                                        \
+    ssize_t name(int fd, const void* bytes, size_t count, off_t offset) {  \
+        return fails("write") ? -1 : REAL(name)(fd, bytes, count, offset); \
     }
 WRITE(pwrite)
 WRITE(pwrite64)
 
-#define CLAIM(name)                                                               \
-    int name(int fd, int mode, off_t offset, off_t length) {                      \
-        return fails("claim") ? -1 : REAL(name)(fd, mode, offset, length);        \
+#define CLAIM(name)                                                        \
+    int name(int fd, int mode, off_t offset, off_t length) {               \
+        return fails("claim") ? -1 : REAL(name)(fd, mode, offset, length); \
     }
 CLAIM(fallocate)
 CLAIM(fallocate64)
@@ -113,9 +113,9 @@ int mkdir(const char* path, mode_t mode) {
     return fails("mkdir") ? -1 : REAL(mkdir)(path, mode);
 }
 
-#define STAT(name)                                                                \
-    int name(const char* path, struct stat* found) {                              \
-        return fails("stat") ? -1 : REAL(name)(path, found);                      \
+#define STAT(name)                                           \
+    int name(const char* path, struct stat* found) {         \
+        return fails("stat") ? -1 : REAL(name)(path, found); \
     }
 STAT(stat)
 STAT(lstat)

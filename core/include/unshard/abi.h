@@ -10,9 +10,9 @@
  * once. Growth: minor versions add members at the end of records and tables. Each table starts with its size; each
  * record arrives in an unshard_array that states the size of one item. A member that lies past that size reads as zero.
  *
- * History: 1.0, the first. 1.1: source files may be packed, source tensors stored in blocks. 1.2: what tells a source file
- * that was written to after it was indexed, checksums of storages, files that a writer leaves behind; a request can
- * change config.json, an index says whether training code wrote it. */
+ * History: 1.0, the first. 1.1: source files may be packed, source tensors stored in blocks. 1.2: what tells a source
+ * file that was written to after it was indexed, checksums of storages, files that a writer leaves behind; a request
+ * can change config.json, an index says whether training code wrote it. */
 #ifndef UNSHARD_ABI_H
 #define UNSHARD_ABI_H
 

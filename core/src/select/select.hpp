@@ -29,10 +29,10 @@ public:
 
     /// Drops what the merger made, such as parts of fused tensors, and tied weights; names what was dropped before.
     /// `config` are the model's settings (ModelConfig::settings),
-    /// `config_file` is config.json itself; both are null when there is none. A tied `lm_head.weight` is dropped and its pieces
-    /// become replicas of the embedding, so that the copy pass proves them equal. A rule that never matched is a
-    /// warning. Output weights that are tied and kept all the same become a change of config.json. Throws Error when
-    /// none is left.
+    /// `config_file` is config.json itself; both are null when there is none. A tied `lm_head.weight` is dropped and
+    /// its pieces become replicas of the embedding, so that the copy pass proves them equal. A rule that never matched
+    /// is a warning. Output weights that are tied and kept all the same become a change of config.json. Throws Error
+    /// when none is left.
     Plan after_merge(Plan plan, const nlohmann::json& config, const nlohmann::json& config_file,
                      nlohmann::json& config_changes);
 

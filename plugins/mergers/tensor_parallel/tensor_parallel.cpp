@@ -63,7 +63,9 @@ public:
         }
         nlohmann::json config = read_model_config(request.assets, directories).settings;
         ModelRules rules = choose_rules(file, directories, config);
-        if (!file.empty()) config = read_model_config(request.assets, directories, request.config_changes, rules.architectures).settings;
+        if (!file.empty())
+            config =
+                read_model_config(request.assets, directories, request.config_changes, rules.architectures).settings;
         if (!fused_qkv.empty()) group_heads(rules);
         const Values values = config_values(rules, config);
         return plan_tensor_parallel(index, rules, values, RankMesh(mesh.empty() ? rules.mesh : mesh, index.ranks));

@@ -21,7 +21,8 @@ FoundModel find_model(const nlohmann::json& config, const std::vector<std::strin
     const std::string architecture = architecture_of(config);
     if (architecture.empty())
         throw Error(
-            "config.json: there are no 'architectures' in it, nor a known 'model_type': GGUF needs to know what kind of "
+            "config.json: there are no 'architectures' in it, nor a known 'model_type': GGUF needs to know what kind "
+            "of "
             "model it is: write the name of its class into it, such as \"architectures\": [\"LlamaForCausalLM\"]");
     std::vector<std::string> known;
     for (const std::string& directory : directories) {

@@ -129,7 +129,8 @@ private:
         layout.left_behind = std::move(found.left);
         if (!directory.empty() && has_model_file(directory, "config.json")) {
             const std::filesystem::path config = std::filesystem::path(directory) / "config.json";
-            add_text_file(layout, "config.json", safetensors::config_for(config.string(), dtype, request.config_changes));
+            add_text_file(layout, "config.json",
+                          safetensors::config_for(config.string(), dtype, request.config_changes));
         } else {
             layout.warnings.push_back(
                 "no config.json was found: only the weights are written; pass --assets DIR to add it");

@@ -89,8 +89,9 @@ TEST_CASE("what llama.cpp would not load is refused: by config.json") {
 TEST_CASE("what llama.cpp would not load is refused: a tensor that it does not have, or lacks") {
     Job job;
     job.assets.write("models/gguf/tensors.toml", "[tiny]\nneeds = ['token_embd.weight']\ntakes = []\n");
-    CHECK_THROWS_WITH(job.layout(), Catch::Matchers::EndsWith("has no tensor 'blk.0.ffn_gate_exps.weight' in architecture "
-                                                              "'tiny' and would not load the file"));
+    CHECK_THROWS_WITH(job.layout(),
+                      Catch::Matchers::EndsWith("has no tensor 'blk.0.ffn_gate_exps.weight' in architecture "
+                                                "'tiny' and would not load the file"));
     std::string more(kTinyArchTensors);
     more.insert(more.find("\"output.weight\""), "'blk.{layer}.sinks.weight', ");
     job.assets.write("models/gguf/tensors.toml", more);

@@ -126,8 +126,9 @@ TEST_CASE("a TOML file that is no model's is none of the directory's models") {
     std::ofstream(file.directory() / "pyproject.toml") << "[project]\nname = 'x'\n";
     CHECK(load_rules_directory(file.directory().string()).size() == 1);
     std::ofstream(file.directory() / "slip.toml") << "architecture = ['Toy2']\ntensors = []\n";
-    CHECK(message_of([&] { load_rules_directory(file.directory().string()); })
-              .find("slip.toml:1:16: unknown key 'architecture'") != std::string::npos);
+    CHECK(message_of([&] {
+              load_rules_directory(file.directory().string());
+          }).find("slip.toml:1:16: unknown key 'architecture'") != std::string::npos);
 }
 
 TEST_CASE("an architecture in two files is refused") {
