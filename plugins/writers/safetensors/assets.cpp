@@ -131,12 +131,12 @@ std::string config_for(const std::string& path, std::optional<DType> dtype, cons
     const InputFile file(path);
     std::string text = file.read(0, file.bytes());
     if (!changes.empty()) {
-        if (without_python_constants(text) != text) {
+        if (plain_json(text) != text) {
             throw Error(path + ": " + changes.dump() +
                         " is to be changed in it, but it holds NaN or Infinity, which JSON " +
                         "does not have: change it by hand");
         }
-        config.merge_patch(nlohmann::ordered_json(changes));
+        config.merge_patch(changes);
         text = config.dump(2) + "\n";
     }
     if (!dtype) return text;
