@@ -12,6 +12,8 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <new>
 
 namespace unshard::cli {
@@ -79,6 +81,24 @@ int dispatch(Words words) {
 int out_of_memory() noexcept {
     std::fputs("unshard: out of memory\n", stderr);
     return 1;
+}
+
+/// An exception where none can be caught, such as in a destructor or before main: without memory that happens anywhere.
+/// What is left of an output is removed by the next run.
+[[noreturn]] void end_program() noexcept {
+    try {
+        if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
+    } catch (const std::bad_alloc&) {
+        std::_Exit(out_of_memory());
+    } catch (...) {
+        std::fputs("unshard: internal error: an exception where none can be caught\n", stderr);
+    }
+    std::abort();
+}
+
+/// Before any other object of the program is made.
+[[gnu::constructor(101)]] void end_without_a_trace() {
+    std::set_terminate(end_program);
 }
 
 int guarded(int count, char** values) {

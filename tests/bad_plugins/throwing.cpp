@@ -2,13 +2,15 @@
 #include "unshard/plugin.hpp"
 
 #include <new>
+#include <stdexcept>
 
 namespace {
 
 void throw_as_told(const std::string& what) {
     if (what == "error") throw unshard::Error("model.toy: ends early: copy it again");
     if (what == "usage error") throw unshard::UsageError("option 'x': 1 has the wrong type or range");
-    if (what == "std::exception") throw std::bad_alloc();
+    if (what == "std::exception") throw std::runtime_error("a text");
+    if (what == "std::bad_alloc") throw std::bad_alloc();
     if (what == "int") throw 42;
 }
 

@@ -14,6 +14,7 @@
 #include <functional>
 #include <ranges>
 #include <string_view>
+#include <utility>
 
 namespace unshard {
 namespace fs = std::filesystem;

@@ -15,15 +15,20 @@ std::string listed(std::vector<std::string> names) {
     return text;
 }
 
+/// A multimodal model's text_config can name its own class.
+std::string language_model_of(const nlohmann::json& config) {
+    const std::string text = architecture_of(config.value("text_config", nlohmann::json()));
+    return text.empty() ? architecture_of(config) : text;
+}
+
 }  // namespace
 
 FoundModel find_model(const nlohmann::json& config, const std::vector<std::string>& directories) {
-    const std::string architecture = architecture_of(config);
+    const std::string architecture = language_model_of(config);
     if (architecture.empty())
         throw Error(
             "config.json: there are no 'architectures' in it, nor a known 'model_type': GGUF needs to know what kind "
-            "of "
-            "model it is: write the name of its class into it, such as \"architectures\": [\"LlamaForCausalLM\"]");
+            "of model it is: write the name of its class into it, such as \"architectures\": [\"LlamaForCausalLM\"]");
     std::vector<std::string> known;
     for (const std::string& directory : directories) {
         if (const std::optional<ModelRules> rules = find_rules(directory, architecture)) {

@@ -27,8 +27,16 @@ const std::string kSides =
 TEST_CASE("two models that are the same take three lines") {
     DiffReport report = empty_report();
     report.equal_tensors = 3;
+    report.configuration.equal = {"config.json", "tokenizer.json"};
     CHECK(report.is_same());
-    CHECK(to_text(report) == kSides + "the same: 3 tensors, every byte is equal; compared 2.00 KiB in 0.0 s\n");
+    CHECK(to_text(report) ==
+          kSides +
+              "the same: 3 tensors, every byte is equal; equal too: config.json, tokenizer.json; compared 2.00 KiB in "
+              "0.0 s\n");
+    report.configuration = {{}, {}, "B has no config.json"};
+    CHECK(to_text(report).find("; only tensors were compared: B has no config.json; ") != std::string::npos);
+    report.configuration = {{}, {"tokenizer.json: its bytes differ"}, {}};
+    CHECK_FALSE(report.is_same());
 }
 
 TEST_CASE("only what differs is shown, layers together") {

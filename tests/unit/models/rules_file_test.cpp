@@ -115,10 +115,9 @@ TEST_CASE("parts that do not fit together are refused") {
 
 TEST_CASE("a rules file that cannot be read or is not TOML is refused") {
     CHECK(message_of([] { load_rules("/nowhere/rules.toml"); }) ==
-          "/nowhere/rules.toml: File could not be opened for reading");
+          "/nowhere/rules.toml: cannot open: No such file or directory");
     CHECK(failure("tensors = [").starts_with(":6:12: "));
-    CHECK(message_of([] { load_rules_directory("/nowhere"); }) ==
-          "/nowhere: cannot list the models in it: No such file or directory");
+    CHECK(load_rules_directory("/nowhere").empty());
 }
 
 TEST_CASE("a TOML file that is no model's is none of the directory's models") {

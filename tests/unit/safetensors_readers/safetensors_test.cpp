@@ -41,7 +41,7 @@ TEST_CASE("safetensors: a model in one file is whole tensors where they lie") {
     shard.origin = Dims{0, 0};
     CheckpointIndex expected;
     expected.format = "safetensors, 1 file";
-    expected.files = {{directory / "model.safetensors", bytes.size()}};
+    expected.files = {source_file(InputFile(directory / "model.safetensors"))};
     expected.tensors = {{"w", DType::u8, Dims{2, 3}, {shard}}};
     CHECK(directory.index() == expected);
     CHECK(directory.index("model.safetensors") == expected);
