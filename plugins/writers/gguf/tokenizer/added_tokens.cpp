@@ -52,7 +52,9 @@ void warn_of_added_tokens(const TokenizerFiles& files, const std::string& name, 
     Odd words, stripped, kept, prepended;
     for (const json& token : member(files.tokenizer, "added_tokens")) {
         const json& text = member(token, "content");
-        const bool is_stripped = is_phi3(name) && std::ranges::find(kUnstripped, text) == kUnstripped.end();
+        const bool is_stripped = is_phi3(name) && std::ranges::none_of(kUnstripped, [&](const auto& name_of) {
+                                     return text == json(name_of);
+                                 });
         if (member(token, "single_word") == true) words.add(token);
         if (member(token, "lstrip") == true || (member(token, "rstrip") == true && !is_stripped)) stripped.add(token);
         if (member(token, "rstrip") == false && is_stripped) kept.add(token);

@@ -173,7 +173,7 @@ private:
         if (!member(member(files_.tokenizer, "model"), "vocab").is_object()) return member(*named, "id");
         if (!loaded_) loaded_ = load_tokens(files_);
         for (const auto& [id, token] : loaded_->added) {
-            if (token.text == text) return id;
+            if (text == json(token.text)) return id;
         }
         return nullptr;
     }
