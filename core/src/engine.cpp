@@ -93,7 +93,7 @@ void check_overflow(const CopyReport& report) {
     if (report.overflowed == 0) return;
     throw Error(
         fmt::format("{}: {} values are too large for the type that is written and would become infinite: use one "
-                    "of a wider range (--dtype bf16 or f32), or keep the type",
+                    "of a wider range (bf16 has that of f32), or keep the type",
                     name_list(report.overflowed_tensors), report.overflowed));
 }
 

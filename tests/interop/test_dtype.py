@@ -5,6 +5,7 @@ import pytest
 import torch
 import transformers
 from conftest import GOLDEN, convert, unshard
+from safetensors.torch import save_file
 from tensors import assert_same_tensors, assert_same_values, read_tensors
 
 TYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
@@ -15,9 +16,20 @@ TYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 def test_every_kind_of_value_is_cast_as_pytorch_does_and_integers_are_not(option, checkpoint_dir, tmp_path):
     folder = checkpoint_dir("float_values")
     truth = read_tensors(folder / "truth.safetensors")
-    expected = {name: tensor.to(TYPES[option]) if tensor.dtype.is_floating_point else tensor
-                for name, tensor in truth.items()}
-    assert_same_values(read_tensors(convert(folder / "ckpt", tmp_path / "out", "--dtype", option)), expected)
+    cast = {name: tensor.to(TYPES[option]) if tensor.dtype.is_floating_point else tensor
+            for name, tensor in truth.items()}
+    too_large = {name for name, tensor in truth.items() if tensor.dtype.is_floating_point
+                 and (tensor.to(torch.float64).isfinite() & cast[name].isinf()).any()}
+    refused = unshard("convert", folder / "ckpt", "-o", tmp_path / "out", "--dtype", option)
+    assert refused.code == 1 and all(f"'{name}'" in refused.err for name in too_large), refused.err
+    fits = [argument for name in too_large for argument in ("--drop", f"^{name}$")]
+    output = convert(folder / "ckpt", tmp_path / "out", "--dtype", option, *fits)
+    assert_same_values(read_tensors(output), {name: t for name, t in cast.items() if name not in too_large})
+    # What does not fit is made zero by the test, and the rest of these tensors is cast as well.
+    held = {name: torch.where(cast[name].isinf() & truth[name].isfinite(), 0, truth[name]) for name in too_large}
+    save_file(held, tmp_path / "held.safetensors", metadata={"format": "pt"})
+    output = convert(tmp_path / "held.safetensors", tmp_path / "held", "--dtype", option)
+    assert_same_values(read_tensors(output), {name: tensor.to(TYPES[option]) for name, tensor in held.items()})
 
 
 @pytest.mark.parametrize("option", TYPES)

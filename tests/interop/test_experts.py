@@ -60,7 +60,8 @@ def test_one_pipeline_writes_both_forms(checkpoint_dir, tmp_path):
 def test_a_lost_expert_is_an_error_in_either_form(checkpoint_dir, refusal):
     saved = checkpoint_dir("moe_mixtral") / "saved"
     lost = "model.layers.1.block_sparse_moe.experts.3.w2.weight"
-    said = refusal(saved, "--drop", lost, "--experts", "stacked")
+    assert f"1 missing: '{lost}'" in refusal(saved, "--drop", lost)
+    said = refusal(saved, "--drop", lost, "--allow-missing", "--experts", "stacked")
     assert f"'{lost}' among them: it cannot be stacked" in said
 
 

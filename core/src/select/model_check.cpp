@@ -153,7 +153,22 @@ private:
         }
     }
 
+    /// Whether a tensor has more rows than the model has tokens, and is else as it should be.
+    bool has_extra_rows(const WrongShape& wrong) const {
+        const std::optional<NameMatch> match = match_name(rules_, wrong.name);
+        return match && match->tensor && match->tensor->split == Split::vocabulary &&
+               wrong.found.rank() == wrong.expected.rank() && wrong.found[0] > wrong.expected[0] &&
+               std::equal(wrong.found.begin() + 1, wrong.found.end(), wrong.expected.begin() + 1);
+    }
+
     std::string wrong_shapes() const {
+        const WrongShape& first = found_.wrong_shape.front();
+        if (std::ranges::all_of(found_.wrong_shape, [&](const WrongShape& w) { return has_extra_rows(w); })) {
+            return fmt::format(
+                "'{}' has {} rows, config.json's vocab_size is {}: --extra-rows cut leaves out the last {} (padding), "
+                "--extra-rows keep writes them and changes vocab_size (tokens that were added)",
+                first.name, first.found[0], first.expected[0], first.found[0] - first.expected[0]);
+        }
         return fmt::format("{} of another shape than config.json says: {}{}", found_.wrong_shape.size(),
                            some_of(texts_of(found_.wrong_shape), kMostNames), wanted_.cause_of_other_shapes);
     }

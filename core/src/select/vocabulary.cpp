@@ -73,6 +73,7 @@ void set_vocab_size(nlohmann::json& changes, const nlohmann::json& config, std::
 
 void fit_vocabulary(Plan& plan, const VocabularyContext& context, const std::string& extra_rows,
                     nlohmann::json& config_changes) {
+    if (extra_rows == "refuse") return;
     const std::optional<ModelRules> rules = find_rules(context.models, context.config);
     if (!rules) return;
     const std::vector<Embedding> found = embeddings_with_more_rows(plan, *rules, config_values(*rules, context.config));
@@ -87,12 +88,6 @@ void fit_vocabulary(Plan& plan, const VocabularyContext& context, const std::str
                             first.tensor->name, first.rows(), other->tensor->name, other->rows(), first.tokens));
         }
         return set_vocab_size(config_changes, context.config_file, first.rows());
-    }
-    if (extra_rows == "refuse") {
-        throw Error(fmt::format(
-            "'{}' has {} rows, config.json's vocab_size is {}: --extra-rows cut leaves out the last {} (padding), "
-            "--extra-rows keep writes them and changes vocab_size (tokens that were added)",
-            first.tensor->name, first.rows(), first.tokens, first.rows() - first.tokens));
     }
     for (const Embedding& e : found) {
         plan.warnings.push_back(fmt::format("'{}': {} of its {} rows are past config.json's vocab_size and left out",

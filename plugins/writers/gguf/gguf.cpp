@@ -154,7 +154,7 @@ private:
             add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
         }
         KeyValues own;
-        add_model_keys(own, model_.gguf.keys, sizes_);
+        add_model_keys(own, model_.gguf.keys, sizes_, metadata);
         for (const std::string& key : model_.gguf.omit) {
             if (!own.find(sizes_.arch + "." + key)) metadata.remove(sizes_.arch + "." + key);
         }

@@ -105,12 +105,13 @@ const json& full_attention_rope(const json& config) {
     return find_field(config, {"rope_parameters.full_attention", "rope_parameters"});
 }
 
-void add_model_keys(KeyValues& metadata, std::span<const KeyRule> rules, const ModelSizes& sizes) {
+void add_model_keys(KeyValues& metadata, std::span<const KeyRule> rules, const ModelSizes& sizes,
+                    const KeyValues& others) {
     for (const KeyRule& rule : rules) {
         if (rule.skip && holds(*rule.skip, sizes.config, sizes.values)) continue;
         const json value = value_of(rule, sizes);
         if (!rule.unless.is_null() && value == rule.unless) continue;
-        if (rule.yields && metadata.find(full_key(sizes.arch, rule.key))) continue;
+        if (rule.yields && others.find(full_key(sizes.arch, rule.key))) continue;
         if (!value.is_null()) {
             metadata.set(full_key(sizes.arch, rule.key), typed(rule, value));
         } else if (rule.is_required) {

@@ -14,7 +14,7 @@ architectures = ["ToyForCausalLM"]
 config.layers = "num_hidden_layers"
 config.hidden = "hidden_size"
 tensors = [
-    { name = "embed", shape = [5, "hidden"], split = "replicated" },
+    { name = "embed", shape = [5, "hidden"], split = "vocabulary" },
     { name = "layers.{layer}.w", shape = ["hidden", "hidden"], split = "column" },
 ]
 )";
@@ -95,6 +95,19 @@ TEST_CASE("a layer too many and a wrong shape are told in one error") {
           "2), not (4, 4)");
     model.cause_of_other_shapes = " (are these parts?)";
     CHECK(model.error().ends_with("not (4, 4) (are these parts?)"));
+}
+
+TEST_CASE("more rows than tokens are refused with both numbers and both ways out") {
+    Checked model({{"embed", DType::f32, {8, 4}, {8, 4}, {}, {}, true}, square("layers.0.w"), square("layers.1.w")});
+    CHECK(model.error() ==
+          "the tensors are not those of ToyForCausalLM in config.json: 'embed' has 8 rows, config.json's vocab_size is "
+          "5: "
+          "--extra-rows cut leaves out the last 3 (padding), --extra-rows keep writes them and changes vocab_size "
+          "(tokens "
+          "that were added)");
+    model.plan.tensors[1] = square("layers.0.w", 2);
+    CHECK(model.error().find("2 of another shape than config.json says: embed is (8, 4), not (5, 4), ") !=
+          std::string::npos);
 }
 
 TEST_CASE("names of another kind altogether are shown beside those that were looked for") {
