@@ -78,9 +78,9 @@ std::vector<Piece> combine(const std::array<Rows, kMaxDims>& rows, const Shard& 
             for (const Range& range : rows[dim]) {
                 Piece next = piece;
                 next.box.origin.push_back(range.begin);
-                next.box.extent.push_back(range.end - range.begin);
+                next.box.extent.push_back(range.size());
                 next.skipped = checked_add(next.skipped, checked_mul(before, shard.stride[dim]));
-                before += range.end - range.begin;
+                before += range.size();
                 longer.push_back(next);
             }
         }

@@ -18,19 +18,16 @@ void append(Rows& rows, Range range) {
 
 std::uint64_t count(const Rows& rows) {
     std::uint64_t sum = 0;
-    for (const Range& r : rows) sum += r.end - r.begin;
+    for (const Range& r : rows) sum += r.size();
     return sum;
 }
 
 Rows chunk(const Rows& rows, std::uint64_t parts, std::uint64_t part) {
-    const std::uint64_t all = count(rows);
-    const std::uint64_t each = all / parts + (all % parts != 0);
-    const std::uint64_t begin = part != 0 && each > all / part ? all : each * part;
-    const std::uint64_t end = begin + std::min(each, all - begin);
+    const auto [begin, end] = chunk_of({0, count(rows)}, parts, part);
     Rows result;
     std::uint64_t at = 0;
     for (const Range& r : rows) {
-        const std::uint64_t next = at + (r.end - r.begin);
+        const std::uint64_t next = at + r.size();
         const std::uint64_t from = std::clamp(begin, at, next), to = std::clamp(end, at, next);
         append(result, {r.begin + (from - at), r.begin + (to - at)});
         at = next;

@@ -6,6 +6,7 @@
 
 #include "split_order.hpp"
 
+#include "unshard/chunk.hpp"
 #include "unshard/error.hpp"
 
 #include <algorithm>
@@ -20,18 +21,6 @@ using torch::SplitOrder;
 
 /// How many chunks lie along dimensions 0 and 1.
 using Grid = std::pair<std::uint64_t, std::uint64_t>;
-
-struct Rows {
-    std::uint64_t begin = 0;
-    std::uint64_t size = 0;
-};
-
-/// The rule of torch.chunk.
-Rows chunk(Rows rows, std::uint64_t parts, std::uint64_t part) {
-    const std::uint64_t each = rows.size / parts + (rows.size % parts != 0);
-    const std::uint64_t skipped = part != 0 && each > rows.size / part ? rows.size : each * part;
-    return {rows.begin + skipped, std::min(each, rows.size - skipped)};
-}
 
 std::size_t distinct_origins(const Tensor& tensor, std::size_t dim) {
     std::set<std::uint64_t> origins;
@@ -53,7 +42,7 @@ std::set<Grid> grids_of(const std::vector<Tensor>& tensors) {
 /// A chunk, and the rows that it holds if FSDP came second.
 struct Move {
     std::size_t chunk = 0;
-    Rows rows;
+    Range rows;
 };
 
 /// What both orders make of one tensor: nothing when it is not split along dimension 0 by both mesh dimensions.
@@ -67,14 +56,14 @@ std::vector<Move> moves_of(const Tensor& tensor, const Grid& grid) {
         by_row.emplace(box.origin[0], c);
     }
     std::vector<Move> moves;
-    const Rows all{0, tensor.shape[0]};
+    const Range all{0, tensor.shape[0]};
     for (std::uint64_t i = 0; i < grid.first; ++i) {
         for (std::uint64_t j = 0; j < grid.second; ++j) {
-            const Rows noted = chunk(chunk(all, grid.first, i), grid.second, j);
-            if (noted.size == 0) continue;
+            const Range noted = chunk_of(chunk_of(all, grid.first, i), grid.second, j);
+            if (noted.size() == 0) continue;
             const auto found = by_row.find(noted.begin);
-            if (found == by_row.end() || tensor.chunks[found->second].box.extent[0] != noted.size) return {};
-            moves.push_back({found->second, chunk(chunk(all, grid.second, j), grid.first, i)});
+            if (found == by_row.end() || tensor.chunks[found->second].box.extent[0] != noted.size()) return {};
+            moves.push_back({found->second, chunk_of(chunk_of(all, grid.second, j), grid.first, i)});
         }
     }
     return moves.size() == tensor.chunks.size() ? moves : std::vector<Move>();
@@ -82,7 +71,7 @@ std::vector<Move> moves_of(const Tensor& tensor, const Grid& grid) {
 
 bool fits(const Tensor& tensor, const std::vector<Move>& moves) {
     return std::ranges::all_of(moves,
-                               [&](const Move& m) { return tensor.chunks[m.chunk].box.extent[0] == m.rows.size; });
+                               [&](const Move& m) { return tensor.chunks[m.chunk].box.extent[0] == m.rows.size(); });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "split_order.hpp"
 
 #include "unshard/checked.hpp"
+#include "unshard/chunk.hpp"
 
 #include <algorithm>
 #include <string>
@@ -53,13 +54,6 @@ private:
     std::vector<std::vector<std::uint64_t>> positions_;
 };
 
-/// How many of `size` rows torch.chunk gives part `part` of `parts`.
-std::uint64_t chunk_rows(std::uint64_t size, std::uint64_t parts, std::uint64_t part) {
-    const std::uint64_t each = size / parts + (size % parts != 0);
-    const std::uint64_t skipped = part != 0 && each > size / part ? size : each * part;
-    return std::min(each, size - skipped);
-}
-
 /// Which of the two orders the shapes of all shards fit.
 struct Fit {
     bool left_to_right = true;
@@ -72,9 +66,9 @@ void hold_against(Fit& fit, const SourceTensor& tensor, const Shard& shard, std:
                   const std::vector<Mesh>& meshes, Coordinates& coordinates) {
     const Mesh& mesh = meshes[*shard.mesh];
     const auto rows_in = [&](const auto& mesh_dims) {
-        std::uint64_t rows = (*tensor.shape)[dim];
-        for (const std::size_t m : mesh_dims) rows = chunk_rows(rows, mesh.shape[m], coordinates.at(shard, m));
-        return rows;
+        Range rows{0, (*tensor.shape)[dim]};
+        for (const std::size_t m : mesh_dims) rows = chunk_of(rows, mesh.shape[m], coordinates.at(shard, m));
+        return rows.size();
     };
     MeshDims inner_first(order.begin() + 1, order.end());
     inner_first.push_back(order.front());
