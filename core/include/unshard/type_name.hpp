@@ -1,6 +1,8 @@
 // How users write the names of types.
 #pragma once
 
+#include "unshard/ascii.hpp"
+
 #include <array>
 #include <string>
 #include <string_view>
@@ -19,8 +21,7 @@ inline std::string type_name(std::string_view given) {
                                                                                               {"half", "f16"},
                                                                                               {"bfloat16", "bf16"},
                                                                                               {"bfp16", "bf16"}}};
-    std::string name(given.starts_with("torch.") ? given.substr(6) : given);
-    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    std::string name = ascii_lower(given.starts_with("torch.") ? given.substr(6) : given);
     for (const auto& [other, own] : kOthers) {
         if (name == other) return std::string(own);
     }

@@ -15,6 +15,7 @@
 #include "torch/zip_archive.hpp"
 
 #include "torch/little_endian.hpp"
+#include "unshard/ascii.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -367,10 +368,6 @@ std::vector<Header> read_headers(const Archive& archive, const Directory& direct
     return headers;
 }
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 bool is_zero(std::string_view bytes) {
     return std::ranges::all_of(bytes, [](char c) { return c == '\0'; });
 }
@@ -404,6 +401,7 @@ std::string describe_beginning(std::string_view bytes) {
 }
 
 bool NameLess::operator()(std::string_view a, std::string_view b) const {
+    const auto lower = [](char c) { return ascii_lower(c); };
     return std::ranges::lexicographical_compare(a, b, {}, lower, lower);
 }
 

@@ -3,6 +3,7 @@
 
 #include "general.hpp"
 
+#include "tokenizer/added_tokens.hpp"
 #include "unshard/json_file.hpp"
 #include "unshard/model_directory.hpp"
 
@@ -133,15 +134,12 @@ void check_name(const KeyValues& metadata) {
     const Value* tokens = metadata.find("tokenizer.ggml.tokens");
     if (!found || !tokens) return;
     const auto& name = std::get<std::string>(*found);
-    std::string lower = name;
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); });
-    if (lower.find("phi-3") == std::string::npos && lower.find("phi3") == std::string::npos) return;
+    const std::string_view phi3 = phi3_in(name);
+    if (phi3.empty()) return;
     const auto& texts = std::get<std::vector<std::string>>(*tokens);
     for (const char* token : {"</s>", "<unk>", "<s>", "<|endoftext|>"}) {
         if (std::find(texts.begin(), texts.end(), token) != texts.end()) continue;
-        throw Error("the model's name, '" + name + "', has '" +
-                    (lower.find("phi3") == std::string::npos ? "phi-3" : "phi3") +
+        throw Error("the model's name, '" + name + "', has '" + std::string(phi3) +
                     "' in it: llama.cpp then looks for the token '" + token +
                     "', which it has not, and would not load the file: give it another name, "
                     "--set output.options.name=NAME");

@@ -3,6 +3,8 @@
 
 #include "tokenizer/added_tokens.hpp"
 
+#include "unshard/ascii.hpp"
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -13,16 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::array<std::string_view, 3> kUnstripped = {"<unk>", "<s>", "<|endoftext|>"};
-
-std::string lower(std::string text) {
-    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return text;
-}
-
-/// Whether llama.cpp takes the spaces behind added tokens for theirs, as Phi 3 has it.
-bool is_phi3(const std::string& name) {
-    return lower(name).find("phi-3") != std::string::npos || lower(name).find("phi3") != std::string::npos;
-}
 
 bool has_prepend(const json& tokenizer) {
     const auto steps = steps_in_order(member(tokenizer, "normalizer"), "normalizers");
@@ -48,13 +40,21 @@ private:
 
 }  // namespace
 
+std::string_view phi3_in(const std::string& name) {
+    const std::string lower = ascii_lower(name);
+    for (const std::string_view part : {"phi3", "phi-3"}) {
+        if (lower.find(part) != std::string::npos) return part;
+    }
+    return {};
+}
+
 void warn_of_added_tokens(const TokenizerFiles& files, const std::string& name, std::vector<std::string>& warnings) {
     Odd words, stripped, kept, prepended;
     for (const json& token : member(files.tokenizer, "added_tokens")) {
         const json& text = member(token, "content");
-        const bool is_stripped = is_phi3(name) && std::ranges::none_of(kUnstripped, [&](const auto& name_of) {
-                                     return text == json(name_of);
-                                 });
+        const bool is_stripped = !phi3_in(name).empty() && std::ranges::none_of(kUnstripped, [&](const auto& name_of) {
+            return text == json(name_of);
+        });
         if (member(token, "single_word") == true) words.add(token);
         if (member(token, "lstrip") == true || (member(token, "rstrip") == true && !is_stripped)) stripped.add(token);
         if (member(token, "rstrip") == false && is_stripped) kept.add(token);
