@@ -1,19 +1,18 @@
 #include "diff/configuration.hpp"
 
+#include "unshard/directory.hpp"
 #include "unshard/input_file.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <map>
 #include <set>
 
 namespace unshard {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::uint64_t kChunkBytes = 1 << 20;
@@ -59,14 +58,16 @@ bool is_tokenizer_file(std::string_view name) {
            std::ranges::any_of(kTokenizerEnds, [&](std::string_view s) { return name.ends_with(s); });
 }
 
+bool is_compared(const std::string& name) {
+    if (name == "config.json" || name.ends_with(".index.json")) return false;
+    return is_tokenizer_file(name) || name.ends_with(".json");
+}
+
 std::set<std::string> files_in(const std::string& directory) {
     std::set<std::string> names;
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
-        const std::string name = entry.path().filename().string();
-        if (entry.is_regular_file() && (is_tokenizer_file(name) || name.ends_with(".json"))) names.insert(name);
+    for (const std::string& name : names_in(directory).value_or(std::vector<std::string>())) {
+        if (is_compared(name) && kind_of(directory + "/" + name) == PathKind::file) names.insert(name);
     }
-    names.erase("config.json");
-    std::erase_if(names, [](const std::string& name) { return name.ends_with(".index.json"); });
     return names;
 }
 

@@ -9,7 +9,7 @@
 namespace unshard {
 
 struct ConfigurationDifference {
-    std::vector<std::string> equal;      ///< what was compared and is the same: names of files, or "metadata"
+    std::vector<std::string> equal;      ///< what was compared and is the same: names of files, or "24 keys"
     std::vector<std::string> different;  ///< what is not, in words
     std::string not_compared;            ///< why nothing was compared; empty when something was
 };

@@ -16,8 +16,6 @@
 namespace unshard {
 namespace {
 
-namespace fs = std::filesystem;
-
 struct Look {
     const char* pattern;  ///< of a file's or directory's name, whole
     const char* what;     ///< follows "'NAME' is of"
@@ -63,9 +61,8 @@ std::string look_of(const std::vector<std::string>& names) {
 }  // namespace
 
 std::string what_it_looks_like(const std::string& path) {
-    std::error_code error;
-    if (fs::is_directory(path, error)) return look_of(names_in(path).value_or(std::vector<std::string>()));
-    const std::string name = fs::path(path).filename().string();
+    if (has_directory(path)) return look_of(names_in(path).value_or(std::vector<std::string>()));
+    const std::string name = std::filesystem::path(path).filename().string();
     if (is_part_of_checkpoint(name)) return fmt::format("'{}' is one file of a checkpoint: name its directory", name);
     return look_of({name});
 }

@@ -94,13 +94,11 @@ std::set<std::string> files_in(const std::string& directory) {
 }  // namespace
 
 bool has_model_files(const std::string& path) {
-    std::error_code error;
-    return fs::is_regular_file(path, error) ? has_magic(path) : !files_in(path).empty();
+    return kind_of(path) == PathKind::file ? has_magic(path) : !files_in(path).empty();
 }
 
 std::vector<ModelFile> read_model_files(const std::string& path) {
-    std::error_code error;
-    if (!fs::is_directory(path, error)) return read_model_of(path);
+    if (!has_directory(path)) return read_model_of(path);
     const std::set<std::string> there = files_in(path);
     if (there.empty()) throw Error(path + ": there is no file '*.gguf' in it");
     std::vector<ModelFile> files = read_model_of(*there.begin());

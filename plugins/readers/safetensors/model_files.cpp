@@ -179,8 +179,7 @@ ModelFiles find_in_directory(const std::string& directory) {
 }  // namespace
 
 Certainty look_at(const std::string& path) {
-    std::error_code error;
-    if (fs::is_regular_file(path, error)) return path.ends_with(kTensors) ? Certainty::model : Certainty::nothing;
+    if (kind_of(path) == PathKind::file) return path.ends_with(kTensors) ? Certainty::model : Certainty::nothing;
     const Listing found = list(path);
     if (!found.indices.empty() || found.tensors.contains(std::string(kModel))) return Certainty::model;
     if (found.tensors.empty()) return Certainty::nothing;
@@ -188,8 +187,7 @@ Certainty look_at(const std::string& path) {
 }
 
 ModelFiles find_model_files(const std::string& path, bool is_part_wanted) {
-    std::error_code error;
-    if (!fs::is_regular_file(path, error)) return find_in_directory(path);
+    if (kind_of(path) != PathKind::file) return find_in_directory(path);
     const std::optional<NumberedPart> part = parse_part(fs::path(path).filename().string());
     if (part && !is_part_wanted) {
         throw Error("is part " + std::to_string(part->number) + " of a model in " + std::to_string(part->count) +

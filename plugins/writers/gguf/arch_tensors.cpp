@@ -5,10 +5,8 @@
 
 #include "models/name_pattern.hpp"
 #include "models/toml_file.hpp"
+#include "unshard/directory.hpp"
 #include "unshard/error.hpp"
-
-#include <algorithm>
-#include <filesystem>
 
 namespace unshard::gguf {
 namespace {
@@ -48,7 +46,7 @@ std::set<std::string> names_of_all_layers(const std::set<std::string>& names, st
 std::optional<ArchTensors> load_arch_tensors(const std::vector<std::string>& directories, const std::string& arch) {
     for (const std::string& directory : directories) {
         const std::string path = directory + "/gguf/tensors.toml";
-        if (!std::filesystem::exists(path)) continue;
+        if (!has_file(path)) continue;
         const TomlFile file(path);
         const toml::node* node = file.root().get(arch);
         if (!node) continue;
