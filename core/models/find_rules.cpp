@@ -8,9 +8,6 @@
 namespace unshard {
 namespace {
 
-/// How the names of causal language models end.
-constexpr std::string_view kCausal[] = {"ForCausalLM", "LMHeadModel"};
-
 bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -23,12 +20,6 @@ void check_apart(const ModelRules& rules, const ModelRules& other) {
     throw UsageError(rules.file + ": architecture '" + *twice + "' is in " + other.file + " too");
 }
 
-const ModelRules* rules_for(const std::vector<ModelRules>& all, const std::string& architecture) {
-    const auto found = std::find_if(
-        all.begin(), all.end(), [&](const ModelRules& rules) { return contains(rules.architectures, architecture); });
-    return found == all.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 std::vector<ModelRules> load_rules_directory(const std::string& directory) {
@@ -38,10 +29,10 @@ std::vector<ModelRules> load_rules_directory(const std::string& directory) {
     }
     std::vector<ModelRules> all;
     for (const std::string& file : files) {
-        if (!describes_model(file)) continue;
-        ModelRules rules = load_rules(file);
-        for (const ModelRules& other : all) check_apart(rules, other);
-        all.push_back(std::move(rules));
+        std::optional<ModelRules> rules = load_rules_if_any(file);
+        if (!rules) continue;
+        for (const ModelRules& other : all) check_apart(*rules, other);
+        all.push_back(*std::move(rules));
     }
     return all;
 }
@@ -56,18 +47,11 @@ std::string architecture_of(const nlohmann::json& config) {
 std::optional<ModelRules> find_rules(const std::string& directory, const std::string& architecture) {
     if (architecture.empty()) return std::nullopt;
     const std::vector<ModelRules> all = load_rules_directory(directory);
-    if (const ModelRules* rules = rules_for(all, architecture)) return *rules;
+    const auto found = std::find_if(
+        all.begin(), all.end(), [&](const ModelRules& rules) { return contains(rules.architectures, architecture); });
+    if (found != all.end()) return *found;
     const std::string heads = directory + "/heads/heads.toml";
-    if (!has_file(heads)) return std::nullopt;
-    for (const std::string& suffix : head_suffixes(heads)) {
-        if (!architecture.ends_with(suffix)) continue;
-        const std::string stem = architecture.substr(0, architecture.size() - suffix.size());
-        for (const std::string_view causal : kCausal) {
-            if (const ModelRules* rules = rules_for(all, stem + std::string(causal)))
-                return with_head(*rules, heads, stem, suffix);
-        }
-    }
-    return std::nullopt;
+    return has_file(heads) ? rules_with_head(all, heads, architecture) : std::nullopt;
 }
 
 std::optional<ModelRules> find_rules(std::span<const std::string> directories, const nlohmann::json& config) {

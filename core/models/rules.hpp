@@ -9,8 +9,8 @@
 //     config.heads    = "num_attention_heads"
 //     config.layers   = "num_hidden_layers"
 //     config.head_dim = { field = "head_dim", default = "hidden / heads" }
-//     config.labels   = { field = "num_labels", count = "id2label", default = 2 }    the size of id2label, if it is
-//     there define.sparse   = "layer % 2 == 1"
+//     config.labels   = { field = "num_labels", count = "id2label", default = 2 }    id2label's size, if it is there
+//     define.sparse   = "layer % 2 == 1"
 //
 //     tensors = [ {
 //         name  = "model.layers.{layer}.self_attn.q_proj.weight",  {layer} counts from 0 to below `layers`, and so on
@@ -39,8 +39,7 @@
 // What a checkpoint can hold that is no part of the model, and not missed when it does not:
 //
 //     buffers      = ["rotary_emb.inv_freq"]        how names end: computed from config.json
-//     extra_layers = "model.layers.{layer}."        how names begin, for {layer} from `layers` on: multi-token
-//     prediction
+//     extra_layers = "model.layers.{layer}."        how names begin, for {layer} from `layers` on: MTP layers
 #pragma once
 
 #include "models/expression.hpp"
@@ -112,15 +111,13 @@ struct ModelRules {
 /// Throws UsageError with file:line:column for anything that it does not understand.
 ModelRules load_rules(const std::string& file);
 
-/// How the names of classes with another head end, as a heads file lists them.
-std::vector<std::string> head_suffixes(const std::string& heads_file);
+/// The rules of a class that puts another head on a model: those of its causal language model, with the first head in
+/// `heads_file` that fits the name in place of the output weights. Nothing when none fits.
+std::optional<ModelRules> rules_with_head(std::span<const ModelRules> all, const std::string& heads_file,
+                                          const std::string& architecture);
 
-/// The rules of a causal language model, with the head of the class that is called `stem` + `suffix`.
-ModelRules with_head(ModelRules rules, const std::string& heads_file, const std::string& stem,
-                     const std::string& suffix);
-
-/// Whether a TOML file is of this kind: one that has none of its main keys is something else.
-bool describes_model(const std::string& file);
+/// Nothing when the file has none of the main keys: then it is something else. Throws as above.
+std::optional<ModelRules> load_rules_if_any(const std::string& file);
 
 /// All such files of a directory, sorted. Throws UsageError when two of them are for the same architecture.
 std::vector<ModelRules> load_rules_directory(const std::string& directory);
@@ -129,9 +126,8 @@ std::vector<ModelRules> load_rules_directory(const std::string& directory);
 /// in front of it (transformers up to 4.56 saves "FSDPQwen2ForCausalLM"). Empty when config.json names none.
 std::string architecture_of(const nlohmann::json& config);
 
-/// The rules for a class. Where no file has it, those of its causal language model with the other head:
-/// heads/heads.toml of the directory says which there are (Qwen2Model, Qwen2ForSequenceClassification, ...). Nothing
-/// when none fits.
+/// The rules for a class, which may be one of the heads in heads/heads.toml of the directory (Qwen2Model,
+/// Qwen2ForSequenceClassification, ...). Nothing when none fits.
 std::optional<ModelRules> find_rules(const std::string& directory, const std::string& architecture);
 
 /// The first rules of these directories for a config.json's class; nothing when there are none.

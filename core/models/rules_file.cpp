@@ -49,36 +49,51 @@ public:
         return std::move(rules_);
     }
 
-    std::vector<std::string> suffixes() {
-        file_.check_keys(file_.root(), {"config", "head"});
-        std::vector<std::string> result;
-        for (const toml::table* head : file_.tables("head")) result.push_back(file_.text(*head, "suffix"));
-        return result;
+    bool describes_model() const {
+        const toml::table& root = file_.root();
+        return root.contains("architectures") || root.contains("config") || root.contains("tensors");
     }
 
-    /// This file is one of heads: `rules` with the one of class `stem` + `suffix` in place of the output weights.
-    ModelRules replace_head(ModelRules rules, const std::string& stem, const std::string& suffix) {
-        rules_ = std::move(rules);
+    /// This file is one of heads.
+    std::optional<ModelRules> with_head(std::span<const ModelRules> all, const std::string& architecture) {
+        file_.check_keys(file_.root(), {"config", "head"});
+        for (const toml::table* head : file_.tables("head")) {
+            file_.check_keys(*head, {"suffix", "only", "backbone", "tensors"});
+            const std::string suffix = file_.text(*head, "suffix");
+            if (!architecture.ends_with(suffix)) continue;
+            const std::string stem = architecture.substr(0, architecture.size() - suffix.size());
+            const std::vector<std::string> only = file_.texts(*head, "only");
+            const ModelRules* causal = only.empty() || contains(only, stem) ? causal_model(all, stem) : nullptr;
+            if (causal && !causal->tensors.empty()) return replace_head(*causal, *head);
+        }
+        return std::nullopt;
+    }
+
+private:
+    static const ModelRules* causal_model(std::span<const ModelRules> all, const std::string& stem) {
+        const auto is_causal = [&](const ModelRules& rules) {
+            return contains(rules.architectures, stem + "ForCausalLM") ||
+                   contains(rules.architectures, stem + "LMHeadModel");
+        };
+        const auto found = std::find_if(all.begin(), all.end(), is_causal);
+        return found == all.end() ? nullptr : &*found;
+    }
+
+    ModelRules replace_head(const ModelRules& causal, const toml::table& head) {
+        rules_ = causal;
         const std::string backbone = first_part(rules_.tensors.front().name.text());
         for (TensorRule& rule : rules_.tensors) {
             if (rule.name.text().starts_with("lm_head.")) rule.when = Expression("0");
         }
         for (const auto& [name, node] : file_.entries("config")) rules_.config.push_back(config_name(name, *node));
-        for (const toml::table* head : file_.tables("head")) {
-            file_.check_keys(*head, {"suffix", "only", "backbone", "tensors"});
-            const std::vector<std::string> only = file_.texts(*head, "only");
-            if (file_.text(*head, "suffix") != suffix || (!only.empty() && !contains(only, stem))) continue;
-            for (const toml::table* table : file_.tables(*head, "tensors")) add_tensor(*table);
-            if (!head->contains("backbone")) break;
-            const std::string written = file_.text(*head, "backbone");
-            rules_.prefixes.emplace_back(written, backbone);
-            rules_.is_bare = written.empty();
-            break;
+        for (const toml::table* table : file_.tables(head, "tensors")) add_tensor(*table);
+        if (head.contains("backbone")) {
+            rules_.prefixes.emplace_back(file_.text(head, "backbone"), backbone);
+            rules_.is_bare = rules_.prefixes.back().first.empty();
         }
         return std::move(rules_);
     }
 
-private:
     /// true and false are 1 and 0; names of `define` stand for what they are.
     Expression parsed_expression(const toml::node& node) const {
         std::string source;
@@ -276,19 +291,14 @@ ModelRules load_rules(const std::string& file) {
     return RulesFile(file).read();
 }
 
-bool describes_model(const std::string& file) {
-    const TomlFile toml(file);
-    const toml::table& root = toml.root();
-    return root.contains("architectures") || root.contains("config") || root.contains("tensors");
+std::optional<ModelRules> load_rules_if_any(const std::string& file) {
+    RulesFile rules(file);
+    return rules.describes_model() ? std::optional(rules.read()) : std::nullopt;
 }
 
-std::vector<std::string> head_suffixes(const std::string& heads_file) {
-    return RulesFile(heads_file).suffixes();
-}
-
-ModelRules with_head(ModelRules rules, const std::string& heads_file, const std::string& stem,
-                     const std::string& suffix) {
-    return RulesFile(heads_file).replace_head(std::move(rules), stem, suffix);
+std::optional<ModelRules> rules_with_head(std::span<const ModelRules> all, const std::string& heads_file,
+                                          const std::string& architecture) {
+    return RulesFile(heads_file).with_head(all, architecture);
 }
 
 }  // namespace unshard

@@ -88,4 +88,9 @@ WholeTensor whole_tensor(const ModelRules& rules, const FusedRule& rule, const V
     return whole;
 }
 
+bool has_extra_rows(const TensorRule& rule, const Dims& found, const Dims& expected) {
+    return rule.split == Split::vocabulary && found.rank() == expected.rank() && found[0] > expected[0] &&
+           std::equal(found.begin() + 1, found.end(), expected.begin() + 1);
+}
+
 }  // namespace unshard

@@ -35,4 +35,7 @@ bool is_in_model(const ModelRules& rules, const NameMatch& match, const Values& 
 WholeTensor whole_tensor(const TensorRule& rule, const Values& values, const Placeholders& at);
 WholeTensor whole_tensor(const ModelRules& rules, const FusedRule& rule, const Values& values, const Placeholders& at);
 
+/// Whether a tensor of this rule has more rows than there are tokens, and is else as `expected`.
+bool has_extra_rows(const TensorRule& rule, const Dims& found, const Dims& expected);
+
 }  // namespace unshard

@@ -2,6 +2,7 @@
 
 #include "models/completeness.hpp"
 #include "models/rules.hpp"
+#include "models/whole_tensor.hpp"
 #include "select/pattern.hpp"
 #include "unshard/name_list.hpp"
 
@@ -153,17 +154,13 @@ private:
         }
     }
 
-    /// Whether a tensor has more rows than the model has tokens, and is else as it should be.
-    bool has_extra_rows(const WrongShape& wrong) const {
-        const std::optional<NameMatch> match = match_name(rules_, wrong.name);
-        return match && match->tensor && match->tensor->split == Split::vocabulary &&
-               wrong.found.rank() == wrong.expected.rank() && wrong.found[0] > wrong.expected[0] &&
-               std::equal(wrong.found.begin() + 1, wrong.found.end(), wrong.expected.begin() + 1);
-    }
-
     std::string wrong_shapes() const {
         const WrongShape& first = found_.wrong_shape.front();
-        if (std::ranges::all_of(found_.wrong_shape, [&](const WrongShape& w) { return has_extra_rows(w); })) {
+        const auto has_more_rows = [&](const WrongShape& wrong) {
+            const std::optional<NameMatch> match = match_name(rules_, wrong.name);
+            return match && match->tensor && has_extra_rows(*match->tensor, wrong.found, wrong.expected);
+        };
+        if (std::ranges::all_of(found_.wrong_shape, has_more_rows)) {
             return fmt::format(
                 "'{}' has {} rows, config.json's vocab_size is {}: --extra-rows cut leaves out the last {} (padding), "
                 "--extra-rows keep writes them and changes vocab_size (tokens that were added)",

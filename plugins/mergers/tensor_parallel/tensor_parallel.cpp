@@ -19,10 +19,8 @@ std::string known_architectures(std::span<const std::string> directories) {
     return names;
 }
 
-/// The rules that the user named, else those for config.json's architecture.
-ModelRules choose_rules(const std::string& file, std::span<const std::string> directories,
-                        const nlohmann::json& config) {
-    if (!file.empty()) return load_rules(file);
+/// The rules for config.json's architecture.
+ModelRules rules_for(const nlohmann::json& config, std::span<const std::string> directories) {
     if (directories.empty()) throw UsageError("merger 'tensor_parallel' needs rules: pass --rules");
     if (std::optional<ModelRules> rules = find_rules(directories, config)) return *std::move(rules);
     const auto architectures = config.find("architectures");
@@ -61,11 +59,12 @@ public:
         if (request.assets.empty()) {
             throw Error("no config.json: merger 'tensor_parallel' needs the sizes in it: pass --assets DIR");
         }
-        nlohmann::json config = read_model_config(request.assets, directories).settings;
-        ModelRules rules = choose_rules(file, directories, config);
-        if (!file.empty())
-            config =
-                read_model_config(request.assets, directories, request.config_changes, rules.architectures).settings;
+        std::optional<ModelRules> named;
+        if (!file.empty()) named = load_rules(file);
+        const nlohmann::json config = read_model_config(request.assets, directories, request.config_changes,
+                                                        named ? named->architectures : std::vector<std::string>())
+                                          .settings;
+        ModelRules rules = named ? *std::move(named) : rules_for(config, directories);
         if (!fused_qkv.empty()) group_heads(rules);
         const Values values = config_values(rules, config);
         return plan_tensor_parallel(index, rules, values, RankMesh(mesh.empty() ? rules.mesh : mesh, index.ranks));

@@ -15,6 +15,17 @@ std::string listed(std::vector<std::string> names) {
     return text;
 }
 
+std::vector<std::string> known_architectures(const std::vector<std::string>& directories) {
+    std::vector<std::string> known;
+    for (const std::string& directory : directories) {
+        for (const ModelRules& rules : load_rules_directory(directory)) {
+            if (!load_gguf_model(rules.file, rules)) continue;
+            known.insert(known.end(), rules.architectures.begin(), rules.architectures.end());
+        }
+    }
+    return known;
+}
+
 /// A multimodal model's text_config can name its own class.
 std::string language_model_of(const nlohmann::json& config) {
     const std::string text = architecture_of(config.value("text_config", nlohmann::json()));
@@ -29,19 +40,14 @@ FoundModel find_model(const nlohmann::json& config, const std::vector<std::strin
         throw Error(
             "config.json: there are no 'architectures' in it, nor a known 'model_type': GGUF needs to know what kind "
             "of model it is: write the name of its class into it, such as \"architectures\": [\"LlamaForCausalLM\"]");
-    std::vector<std::string> known;
     for (const std::string& directory : directories) {
-        if (const std::optional<ModelRules> rules = find_rules(directory, architecture)) {
-            if (std::optional<GgufModel> gguf = load_gguf_model(rules->file, *rules))
-                return {*rules, *gguf, load_arch_tensors(directories, gguf->arch), directory};
-        }
-        for (const ModelRules& other : load_rules_directory(directory)) {
-            if (!load_gguf_model(other.file, other)) continue;
-            known.insert(known.end(), other.architectures.begin(), other.architectures.end());
-        }
+        const std::optional<ModelRules> rules = find_rules(directory, architecture);
+        std::optional<GgufModel> gguf = rules ? load_gguf_model(rules->file, *rules) : std::nullopt;
+        if (gguf) return {*rules, *gguf, load_arch_tensors(directories, gguf->arch), directory};
     }
     throw Error("config.json: architecture '" + architecture + "' is not known to writer 'gguf': known are " +
-                listed(known) + ": a file that describes it can be put into a directory and that be named, " +
+                listed(known_architectures(directories)) +
+                ": a file that describes it can be put into a directory and that be named, " +
                 "--set output.options.model_dir=DIR");
 }
 
