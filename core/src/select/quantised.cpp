@@ -74,12 +74,17 @@ std::string with_ending(const std::string& name, std::string_view ending, std::s
     return name.substr(0, name.size() - ending.size()) + std::string(other);
 }
 
-template <class Use>
-void for_each_form(const std::string& name, const std::set<std::string>& names, Use use) {
-    for (const Form& form : kForms) {
-        if (!name.ends_with(form.ending) || name.size() == form.ending.size()) continue;
-        if (names.contains(with_ending(name, form.ending, form.partner))) return use(form);
-    }
+std::string partner_of(const std::string& name, const Form& form) {
+    return with_ending(name, form.ending, form.partner);
+}
+
+/// The form that a name has, when its partner is among `names`; null for none.
+const Form* form_of(const std::string& name, const std::set<std::string>& names) {
+    const auto* found = std::ranges::find_if(kForms, [&](const Form& form) {
+        return name.ends_with(form.ending) && name.size() != form.ending.size() &&
+               names.contains(partner_of(name, form));
+    });
+    return found == std::end(kForms) ? nullptr : found;
 }
 
 std::set<std::string> names_of(const Plan& plan) {
@@ -96,32 +101,23 @@ std::string some_names(const QuantisedWeights& quantised) {
     return name_list(names, kFewNames);
 }
 
-/// A weight that is written without what it needs, or the other way round: both names.
-std::optional<std::pair<std::string, std::string>> torn_apart(const Plan& plan, const std::set<std::string>& written,
-                                                              const std::set<std::string>& all) {
-    for (const Dropped& d : plan.dropped) {
-        std::optional<std::string> left;
-        for_each_form(d.name, all, [&](const Form& form) {
-            const std::string partner = with_ending(d.name, form.ending, form.partner);
-            if (written.contains(partner)) left = partner;
-        });
-        if (left) return std::pair(d.name, *left);
-    }
-    for (const std::string& name : written) {
-        std::optional<std::string> gone;
-        for_each_form(name, all, [&](const Form& form) {
-            const std::string partner = with_ending(name, form.ending, form.partner);
-            if (!written.contains(partner)) gone = partner;
-        });
-        if (gone) return std::pair(*gone, name);
-    }
-    return std::nullopt;
-}
-
 std::set<std::string> all_names(const Plan& plan) {
     std::set<std::string> names = names_of(plan);
     for (const Dropped& d : plan.dropped) names.insert(d.name);
     return names;
+}
+
+/// A weight or its scales, written without the other: the one that is left out, and the one that is written.
+std::optional<std::pair<std::string, std::string>> torn_apart(const Plan& plan) {
+    const std::set<std::string> written = names_of(plan), all = all_names(plan);
+    for (const std::string& name : all) {
+        const Form* form = form_of(name, all);
+        if (!form) continue;
+        const std::string partner = partner_of(name, *form);
+        if (written.contains(name) == written.contains(partner)) continue;
+        return written.contains(name) ? std::pair(partner, name) : std::pair(name, partner);
+    }
+    return std::nullopt;
 }
 
 void check_config(const QuantisedWeights& quantised, const nlohmann::json& config) {
@@ -129,8 +125,6 @@ void check_config(const QuantisedWeights& quantised, const nlohmann::json& confi
     for (const char* key : {"quantization_config", "compression_config"}) {
         if (config.contains(key) && config.at(key).is_object()) return;
     }
-    const auto text = config.find("text_config");
-    if (text != config.end() && text->is_object() && text->contains("quantization_config")) return;
     throw Error(
         fmt::format("the weights are quantised (there are {}), but config.json has no 'quantization_config': "
                     "whoever loads the model would take them for plain values: pass --assets DIR with the "
@@ -144,10 +138,10 @@ QuantisedWeights find_quantised(const Plan& plan) {
     const std::set<std::string> names = all_names(plan);
     QuantisedWeights found;
     for (const std::string& name : names) {
-        for_each_form(name, names, [&](const Form& form) {
-            auto& list = form.is_packed ? found.packed : found.companions;
-            list.emplace(name, with_ending(name, form.ending, form.weight));
-        });
+        const Form* form = form_of(name, names);
+        if (!form) continue;
+        auto& list = form->is_packed ? found.packed : found.companions;
+        list.emplace(name, with_ending(name, form->ending, form->weight));
     }
     return found;
 }
@@ -155,8 +149,7 @@ QuantisedWeights find_quantised(const Plan& plan) {
 void check_quantised(const QuantisedWeights& quantised, const Plan& plan, const nlohmann::json& config,
                      const std::vector<Pipeline::Output>& outputs) {
     if (quantised.empty()) return;
-    const std::set<std::string> written = names_of(plan);
-    if (const auto pair = torn_apart(plan, written, all_names(plan))) {
+    if (const auto pair = torn_apart(plan)) {
         throw Error(
             fmt::format("'{}' is left out, but '{}' is written: quantised weights and their scales mean nothing "
                         "without each other: leave out both or neither",

@@ -10,18 +10,9 @@ namespace {
 /// DistributedDataParallel's, around the whole model.
 constexpr std::string_view kModule = "module.";
 /// torch.compile's, FSDP1's, and the activation checkpointing wrapper's: at any depth, and no module is called so.
-constexpr std::string_view kWrappers[] = {"_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."};
-
-bool begins_with_module(std::string_view name) {
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (const std::string_view wrapper : kWrappers) {
-            if (!name.starts_with(wrapper)) continue;
-            name.remove_prefix(wrapper.size());
-            changed = true;
-        }
-    }
-    return name.starts_with(kModule);
+const std::vector<std::string>& wrappers() {
+    static const std::vector<std::string> kAll = {"_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."};
+    return kAll;
 }
 
 /// Copies what stays of a name, part by part: linear in its length however often a prefix is repeated in it.
@@ -45,6 +36,11 @@ std::string without(std::string_view name, const std::vector<std::string>& prefi
     return result;
 }
 
+bool begins_with_module(const std::string& name) {
+    std::set<std::string> removed;
+    return without(name, wrappers(), removed).starts_with(kModule);
+}
+
 }  // namespace
 
 Stripping::Stripping(const std::vector<std::string>& wanted, const std::vector<std::string>& names,
@@ -53,7 +49,7 @@ Stripping::Stripping(const std::vector<std::string>& wanted, const std::vector<s
         if (prefix != kAutoStrip) {
             if (!prefix.empty()) prefixes_.push_back(prefix);
         } else if (is_training_state) {
-            prefixes_.insert(prefixes_.end(), std::begin(kWrappers), std::end(kWrappers));
+            prefixes_.insert(prefixes_.end(), wrappers().begin(), wrappers().end());
             if (std::all_of(names.begin(), names.end(), begins_with_module)) prefixes_.emplace_back(kModule);
         }
     }

@@ -1,10 +1,9 @@
-// transformers ties the output weights to the embedding where `tie_word_embeddings` is true, in config.json or, for
-// models of several parts, in its `text_config`; `save_pretrained` then leaves `lm_head.weight` out. The defaults of
-// the model classes differ, so an absent key drops nothing: a tied weight that is kept does no harm, transformers
-// ignores it.
+// Where the output weights are tied to the embedding `save_pretrained` leaves `lm_head.weight` out. Whether they are is
+// in the settings, see models/model_config.hpp.
 
 #include "select/tied.hpp"
 
+#include "models/model_config.hpp"
 #include "select/pattern.hpp"
 
 #include <fmt/format.h>
@@ -19,19 +18,6 @@ namespace {
 
 constexpr std::string_view kHead = "lm_head.weight";
 constexpr std::string_view kEmbeddings[] = {"embed_tokens.weight", "wte.weight"};
-
-std::optional<bool> stated(const nlohmann::json& config) {
-    if (!config.is_object()) return std::nullopt;
-    const auto it = config.find("tie_word_embeddings");
-    return it != config.end() && it->is_boolean() ? std::optional(it->get<bool>()) : std::nullopt;
-}
-
-/// Said somewhere and denied nowhere.
-bool says_tied(const nlohmann::json& config) {
-    const auto root = stated(config);
-    const auto text = config.is_object() ? stated(config.value("text_config", nlohmann::json())) : std::nullopt;
-    return (root || text) && root.value_or(true) && text.value_or(true);
-}
 
 /// "a.b.weight" ends with "b.weight" but not with ".weight" of another component.
 bool has_ending(std::string_view name, std::string_view ending) {
@@ -86,13 +72,13 @@ std::optional<std::size_t> partner_of(const PlannedTensor& head, Plan& plan) {
 }  // namespace
 
 void drop_tied_head(Plan& plan, const TiedContext& context, nlohmann::json& config_changes) {
-    if (!says_tied(context.config)) return;
+    if (find_field(context.config, {"tie_word_embeddings"}) != true) return;
     const auto head = std::find_if(plan.tensors.begin(), plan.tensors.end(),
                                    [](const PlannedTensor& t) { return has_ending(t.name, kHead); });
     if (head == plan.tensors.end()) return;
     if (context.is_kept(head->name)) {
         config_changes["tie_word_embeddings"] = false;
-        if (context.config_file.is_object() && stated(context.config_file.value("text_config", nlohmann::json())))
+        if (find_field(context.config_file, {"text_config.tie_word_embeddings"}).is_boolean())
             config_changes["text_config"]["tie_word_embeddings"] = false;
         return;
     }

@@ -1,6 +1,7 @@
 #include "select/vocabulary.hpp"
 
 #include "copy/boxes.hpp"
+#include "models/model_config.hpp"
 #include "models/rules.hpp"
 #include "models/whole_tensor.hpp"
 #include "unshard/checked.hpp"
@@ -27,11 +28,9 @@ std::vector<Embedding> embeddings_with_more_rows(Plan& plan, const ModelRules& r
     std::vector<Embedding> found;
     for (PlannedTensor& tensor : plan.tensors) {
         const std::optional<NameMatch> match = match_name(rules, tensor.name);
-        if (!match || !match->tensor || match->tensor->split != Split::vocabulary) continue;
+        if (!match || !match->tensor) continue;
         const Dims expected = whole_tensor(*match->tensor, values, match->at).shape;
-        if (tensor.shape.rank() != expected.rank() || tensor.shape[0] <= expected[0]) continue;
-        if (std::equal(expected.begin() + 1, expected.end(), tensor.shape.begin() + 1))
-            found.push_back({&tensor, expected[0]});
+        if (has_extra_rows(*match->tensor, tensor.shape, expected)) found.push_back({&tensor, expected[0]});
     }
     return found;
 }
@@ -63,21 +62,20 @@ void cut_rows(PlannedTensor& tensor, std::uint64_t rows) {
 
 /// Sets the field where config.json has it: in text_config, or at its root.
 void set_vocab_size(nlohmann::json& changes, const nlohmann::json& config, std::uint64_t rows) {
-    const auto text = config.find("text_config");
-    const bool is_in_text = text != config.end() && text->is_object() && text->contains("vocab_size");
+    const bool is_in_text = !find_field(config, {"text_config.vocab_size"}).is_null();
     if (is_in_text) changes["text_config"]["vocab_size"] = rows;
     if (!is_in_text || config.contains("vocab_size")) changes["vocab_size"] = rows;
 }
 
 }  // namespace
 
-void fit_vocabulary(Plan& plan, const VocabularyContext& context, const std::string& extra_rows,
+bool fit_vocabulary(Plan& plan, const VocabularyContext& context, const std::string& extra_rows,
                     nlohmann::json& config_changes) {
-    if (extra_rows == "refuse") return;
+    if (extra_rows == "refuse") return false;
     const std::optional<ModelRules> rules = find_rules(context.models, context.config);
-    if (!rules) return;
+    if (!rules) return false;
     const std::vector<Embedding> found = embeddings_with_more_rows(plan, *rules, config_values(*rules, context.config));
-    if (found.empty()) return;
+    if (found.empty()) return false;
     const Embedding& first = found.front();
     if (extra_rows == "keep") {
         const auto differs = [&](const Embedding& e) { return e.rows() != first.rows(); };
@@ -87,13 +85,15 @@ void fit_vocabulary(Plan& plan, const VocabularyContext& context, const std::str
                             "out those past the {} of config.json",
                             first.tensor->name, first.rows(), other->tensor->name, other->rows(), first.tokens));
         }
-        return set_vocab_size(config_changes, context.config_file, first.rows());
+        set_vocab_size(config_changes, context.config_file, first.rows());
+        return false;
     }
     for (const Embedding& e : found) {
         plan.warnings.push_back(fmt::format("'{}': {} of its {} rows are past config.json's vocab_size and left out",
                                             e.tensor->name, e.rows() - e.tokens, e.rows()));
         cut_rows(*e.tensor, e.tokens);
     }
+    return true;
 }
 
 }  // namespace unshard

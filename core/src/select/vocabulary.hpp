@@ -24,8 +24,9 @@ struct VocabularyContext {
 };
 
 /// Applies the pipeline's `extra_rows` to the plan (cut), or to config.json by way of `config_changes` (keep). Says in
-/// the plan's warnings how many rows were cut. Where neither was asked for, the completeness check refuses such rows.
-void fit_vocabulary(Plan& plan, const VocabularyContext& context, const std::string& extra_rows,
+/// the plan's warnings how many rows were cut, and returns whether any were. Where neither was asked for, the
+/// completeness check refuses such rows.
+bool fit_vocabulary(Plan& plan, const VocabularyContext& context, const std::string& extra_rows,
                     nlohmann::json& config_changes);
 
 }  // namespace unshard

@@ -1,3 +1,4 @@
+#include "models/model_config.hpp"
 #include "select/select.hpp"
 #include "support/catch.hpp"
 #include "unit/engine/error_text.hpp"
@@ -23,9 +24,14 @@ Plan model(const std::string& embedding = "model.embed_tokens.weight") {
     return plan;
 }
 
+/// Of a class that is not known.
+nlohmann::json settings_of(const nlohmann::json& config) {
+    return model_config(config, {}).settings;
+}
+
 Plan select(Plan plan, const Pipeline::Select& rules, const nlohmann::json& config) {
     nlohmann::json changes = nlohmann::json::object();
-    return Selection(rules).after_merge(std::move(plan), config, config, changes);
+    return Selection(rules).after_merge(std::move(plan), settings_of(config), config, changes);
 }
 
 /// What becomes of config.json when the head is kept.
@@ -33,7 +39,7 @@ nlohmann::json changes_when_kept(const nlohmann::json& config) {
     Pipeline::Select rules;
     rules.keep = {"lm_head"};
     nlohmann::json changes = nlohmann::json::object();
-    Selection(rules).after_merge(model(), config, config, changes);
+    Selection(rules).after_merge(model(), settings_of(config), config, changes);
     return changes;
 }
 

@@ -1,4 +1,5 @@
 #include "select/vocabulary.hpp"
+#include "models/model_config.hpp"
 #include "support/catch.hpp"
 #include "unit/engine/error_text.hpp"
 #include "unit/engine/temp_dir.hpp"
@@ -31,12 +32,6 @@ PlannedTensor tensor(const std::string& name, std::uint64_t rows) {
     return t;
 }
 
-/// As of a class that is not known: text_config over the root.
-nlohmann::json settings_of(nlohmann::json config) {
-    if (config.contains("text_config")) config.update(nlohmann::json(config["text_config"]));
-    return config;
-}
-
 struct Fitted {
     explicit Fitted(std::vector<PlannedTensor> tensors) {
         plan.tensors = std::move(tensors);
@@ -44,7 +39,7 @@ struct Fitted {
     }
     void fit(const std::string& extra_rows, const nlohmann::json& config = kConfig) {
         const std::vector<std::string> directories = {models.path()};
-        fit_vocabulary(plan, {settings_of(config), config, directories}, extra_rows, changes);
+        fit_vocabulary(plan, {model_config(config, {}).settings, config, directories}, extra_rows, changes);
     }
 
     Plan plan;
