@@ -5,10 +5,8 @@
 
 namespace unshard {
 
-/// Lets the process open as many files as the system allows it.
-void raise_descriptor_limit();
-
-/// How many files one side of a copy, reading or writing, keeps open: a checkpoint and a model may have hundreds.
+/// How many files one side of a copy, reading or writing, keeps open: a checkpoint and a model may have hundreds. Lets
+/// the process open as many as the system allows it.
 std::size_t most_open_files();
 
 }  // namespace unshard

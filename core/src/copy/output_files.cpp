@@ -28,8 +28,6 @@ namespace {
 struct OutputFiles::File {
     std::filesystem::path path;
     std::string name;
-    std::shared_ptr<Open> open;
-    std::uint64_t last_use = 0;
 };
 
 /// A descriptor, closed when the last thread that uses it is done.
@@ -69,70 +67,45 @@ private:
     int descriptor_ = -1;
 };
 
-OutputFiles::OutputFiles() : most_open_(most_open_files()) {}
+OutputFiles::OutputFiles() : open_(most_open_files()) {}
 
 OutputFiles::~OutputFiles() {
     syncs_ = false;
-    close_all();
+    open_.close_all();
 }
 
-void OutputFiles::close_all() noexcept {
-    for (const std::unique_ptr<File>& file : files_) file->open.reset();
-}
-
-/// The files used longest ago, where too many are open. For the caller to destroy, without the lock.
-std::vector<std::shared_ptr<OutputFiles::Open>> OutputFiles::surplus() {
-    std::vector<File*> open;
-    for (const std::unique_ptr<File>& file : files_) {
-        if (file->open) open.push_back(file.get());
-    }
-    std::vector<std::shared_ptr<Open>> result;
-    if (open.size() <= most_open_) return result;
-    const auto older = [](const File* a, const File* b) { return a->last_use < b->last_use; };
-    const auto count = static_cast<std::ptrdiff_t>(open.size() - most_open_);
-    std::partial_sort(open.begin(), open.begin() + count, open.end(), older);
-    for (auto file = open.begin(); file != open.begin() + count; ++file) result.push_back(std::move((*file)->open));
-    return result;
+const OutputFiles::File& OutputFiles::file_of(std::size_t number) {
+    const std::lock_guard lock(mutex_);
+    return *files_[number];
 }
 
 std::size_t OutputFiles::add(const std::filesystem::path& path, const std::string& name, std::uint64_t bytes,
                              mode_t mode) {
-    auto file = std::make_unique<File>(File{path, name, nullptr, 0});
+    auto file = std::make_unique<const File>(File{path, name});
     const auto open = std::make_shared<Open>(*this, *file, O_CREAT | O_EXCL, mode);
-    file->open = open;
     if (bytes != 0 && !claim_space(open->descriptor(), bytes)) {
         fail(name, fmt::format("cannot have the {} bytes that it needs", grouped(bytes)));
     }
-    std::vector<std::shared_ptr<Open>> closing;
-    const std::lock_guard lock(mutex_);
-    file->last_use = ++uses_;
-    files_.push_back(std::move(file));
-    closing = surplus();
-    return files_.size() - 1;
-}
-
-std::shared_ptr<OutputFiles::Open> OutputFiles::opened(std::size_t number) {
-    std::vector<std::shared_ptr<Open>> closing;
-    const std::lock_guard lock(mutex_);
-    File& file = *files_[number];
-    file.last_use = ++uses_;
-    if (!file.open) {
-        file.open = std::make_shared<Open>(*this, file, 0, 0);
-        closing = surplus();
-    }
-    return file.open;
+    const std::size_t number = [&] {
+        const std::lock_guard lock(mutex_);
+        files_.push_back(std::move(file));
+        return files_.size() - 1;
+    }();
+    open_.get(number, [&] { return open; });
+    return number;
 }
 
 void OutputFiles::write(std::size_t file, std::uint64_t offset, std::span<const std::byte> bytes) {
-    const std::shared_ptr<Open> open = opened(file);
+    const File& to = file_of(file);
+    const auto open = open_.get(file, [&] { return std::make_shared<Open>(*this, to, 0, 0); });
     if (!write_at(open->descriptor(), offset, bytes)) {
-        fail(files_[file]->name, fmt::format("cannot write at byte {}", grouped(offset)));
+        fail(to.name, fmt::format("cannot write at byte {}", grouped(offset)));
     }
 }
 
 void OutputFiles::finish(bool sync) {
     syncs_ = sync;
-    close_all();
+    open_.close_all();
     if (!failure_.empty()) throw Error(failure_);
 }
 

@@ -1,6 +1,8 @@
 // The files of an output while they are written: any number, of which a few are open at a time.
 #pragma once
 
+#include "copy/open_files.hpp"
+
 #include <sys/types.h>
 
 #include <cstddef>
@@ -36,16 +38,13 @@ private:
     struct File;
     class Open;
 
-    std::shared_ptr<Open> opened(std::size_t file);
-    std::vector<std::shared_ptr<Open>> surplus();
-    void close_all() noexcept;
+    const File& file_of(std::size_t number);
 
-    std::size_t most_open_;
-    std::mutex mutex_;  ///< of what follows
-    std::vector<std::unique_ptr<File>> files_;
-    std::uint64_t uses_ = 0;
-    std::string failure_;  ///< of a file that was closed
-    bool syncs_ = true;    ///< what is closed is to be on the disk
+    std::mutex mutex_;  ///< of the next two
+    std::vector<std::unique_ptr<const File>> files_;
+    std::string failure_;   ///< of a file that was closed
+    bool syncs_ = true;     ///< what is closed is to be on the disk
+    OpenFiles<Open> open_;  ///< uses all of these
 };
 
 }  // namespace unshard

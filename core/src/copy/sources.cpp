@@ -57,9 +57,7 @@ void unpack_into(ScratchFile& scratch, std::uint64_t begin, const SourceFile& co
 
 Sources::Sources(const CheckpointIndex& index, const std::vector<const Plan*>& plans, unsigned threads,
                  const std::vector<std::string>& scratch_directories)
-    : index_(index), files_(index.files.size()) {
-    raise_descriptor_limit();
-    most_open_ = most_open_files();
+    : index_(index), files_(index.files.size()), open_(most_open_files()) {
     std::vector<std::uint32_t> packed;
     for (const std::uint32_t number : files_of(index, plans)) {
         const auto& from = index.files[number].packed;
@@ -100,25 +98,11 @@ OpenStorage Sources::open(const Shard& shard) {
 }
 
 std::shared_ptr<const InputFile> Sources::opened(std::uint32_t number) {
-    const std::lock_guard lock(mutex_);
-    File& file = files_[number];
-    file.last_use = ++uses_;
-    if (file.open) return file.open;
-    auto now = std::make_shared<const InputFile>(index_.files[number].path);
-    check_same(*now, index_.files[number]);
-    file.open = std::move(now);
-    if (++open_ > most_open_) close_surplus();
-    return file.open;
-}
-
-/// Lets go of the file that was used longest ago; a thread that reads from it closes it.
-void Sources::close_surplus() {
-    File* oldest = nullptr;
-    for (File& file : files_) {
-        if (file.open && (!oldest || file.last_use < oldest->last_use)) oldest = &file;
-    }
-    oldest->open.reset();
-    --open_;
+    return open_.get(number, [&] {
+        auto file = std::make_shared<const InputFile>(index_.files[number].path);
+        check_same(*file, index_.files[number]);
+        return file;
+    });
 }
 
 void Sources::check_storage(const Checked& checked) {

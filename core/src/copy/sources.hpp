@@ -1,6 +1,7 @@
 // The checkpoint's files during the copy pass.
 #pragma once
 
+#include "copy/open_files.hpp"
 #include "copy/scratch_file.hpp"
 #include "copy/storage_check.hpp"
 #include "unshard/index.hpp"
@@ -8,7 +9,6 @@
 #include "unshard/plan.hpp"
 
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <tuple>
@@ -53,8 +53,6 @@ public:
 
 private:
     struct File {
-        std::shared_ptr<const InputFile> open;
-        std::uint64_t last_use = 0;
         std::uint64_t begin = 0;  ///< of what was unpacked, in the scratch file
         bool is_used = false;
     };
@@ -66,7 +64,6 @@ private:
     };
 
     std::shared_ptr<const InputFile> opened(std::uint32_t number);
-    void close_surplus();
     void check_storage(const Checked& checked);
     void list_checks(const std::vector<const Plan*>& plans);
     void unpack(const std::vector<std::uint32_t>& packed, unsigned threads,
@@ -75,11 +72,8 @@ private:
     const CheckpointIndex& index_;
     std::map<Place, Checked> checks_;
     std::unique_ptr<ScratchFile> scratch_;
-    std::size_t most_open_;
-    std::mutex mutex_;  ///< of what follows
     std::vector<File> files_;
-    std::size_t open_ = 0;
-    std::uint64_t uses_ = 0;
+    OpenFiles<const InputFile> open_;
 };
 
 }  // namespace unshard

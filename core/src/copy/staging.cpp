@@ -3,7 +3,6 @@
 
 #include "copy/staging.hpp"
 
-#include "copy/descriptors.hpp"
 #include "copy/durable.hpp"
 #include "copy/output_files.hpp"
 #include "copy/output_path.hpp"
@@ -119,7 +118,6 @@ Replacement Stage::State::replacement() const {
 
 Stage::Stage(const std::string& output, const Layout& layout, bool force, mode_t access)
     : state_(std::make_unique<State>(layout, force, access)) {
-    raise_descriptor_limit();
     const std::lock_guard lock(stages().mutex);
     Leftovers& leftovers = state_->leftovers;
     leftovers.final = final_path(output);

@@ -2,6 +2,7 @@
 
 #include "copy/staging.hpp"
 #include "error_text.hpp"
+#include "stage_support.hpp"
 #include "support/catch.hpp"
 #include "temp_dir.hpp"
 
@@ -23,16 +24,6 @@ Layout model_layout() {
     Layout layout;
     layout.files = {{"config.json", 3}, {"model.safetensors", 0}};
     return layout;
-}
-
-Layout file_layout() {
-    Layout layout;
-    layout.files = {{"", 3}};
-    return layout;
-}
-
-void write_text(Stage& stage, const std::string& text) {
-    stage.write(0, 0, std::as_bytes(std::span(text)));
 }
 
 std::vector<Stage> two_stages(const TempDir& dir, const std::string& text) {

@@ -2,6 +2,7 @@
 #include "copy/output_path.hpp"
 
 #include "error_text.hpp"
+#include "stage_support.hpp"
 #include "support/catch.hpp"
 #include "temp_dir.hpp"
 
@@ -21,16 +22,6 @@ Layout directory_layout() {
     Layout layout;
     layout.files = {{"config.json", 3}, {"sub/empty", 0}};
     return layout;
-}
-
-Layout file_layout() {
-    Layout layout;
-    layout.files = {{"", 3}};
-    return layout;
-}
-
-void write_text(Stage& stage, const std::string& text) {
-    stage.write(0, 0, std::as_bytes(std::span(text)));
 }
 
 void make(const std::string& output, const Layout& layout, bool force = false, const std::string& text = "new") {
