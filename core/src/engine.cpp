@@ -157,8 +157,8 @@ void describe(RunReport& report, const CheckpointIndex& index, const Plan& plan)
 
 OutputReport describe(const Output& output) {
     const Layout& layout = output.layout;
-    OutputReport report{
-        output.wanted->path, output.wanted->writer, layout.files, 0, layout.placed.size(), {}, layout.dropped, {}};
+    const std::uint64_t tensors = layout.tensors == 0 ? layout.placed.size() : layout.tensors;
+    OutputReport report{output.wanted->path, output.wanted->writer, layout.files, 0, tensors, {}, layout.dropped, {}};
     for (const OutputFile& f : layout.files) report.bytes += f.bytes;
     for (const Asset& a : layout.assets) report.assets.push_back(a.name);
     report.left_behind = layout.left_behind;
@@ -210,7 +210,8 @@ void warn(RunReport& report, Observer& observer, const std::vector<std::string>&
 
 /// Cuts rows past the vocabulary or makes config.json count them, as the pipeline says.
 void fit_vocabulary(Model& model, const std::string& extra_rows) {
-    fit_vocabulary(model.plan, {model.config, model.config_file, model.models}, extra_rows, model.config_changes);
+    const VocabularyContext context{model.config, model.config_file, model.models};
+    if (fit_vocabulary(model.plan, context, extra_rows, model.config_changes)) verify_plan(model.index, model.plan);
     if (model.config_changes.empty()) return;
     nlohmann::json changed = model.config_file;
     changed.merge_patch(model.config_changes);
@@ -274,7 +275,6 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     report.warnings = index.warnings;
     verify_plain(index);
     fit_vocabulary(model, pipeline.select.extra_rows);
-    verify_plan(index, model.plan);
     const QuantisedWeights quantised = find_quantised(model.plan);
     check_quantised(quantised, model.plan, model.config, pipeline.outputs);
     report.model_check =

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TESTS, convert
+from conftest import TESTS, convert, unshard
 from gguf_models import MODELS
 from llama_tools import FILE_TYPES, assert_same_file, needs_converter, read_gguf, reference_convert, reference_quantize
 
@@ -158,6 +158,14 @@ def test_names_are_not_read_for_what_they_might_mean(tiny, tmp_path):
     our_keys, keys = read_gguf(ours)[0], read_gguf(expected)[0]
     assert {key for key in keys.keys() | our_keys.keys() if keys.get(key) != our_keys.get(key)} == {
         "general.size_label", "general.basename", "general.finetune"}
+
+
+@pytest.mark.parametrize("name", ["qwen2_moe", "llama3", "phi3-longrope"], ids=["stacked", "generated", "split"])
+def test_the_summary_counts_the_tensors_of_the_file(name, tiny, tmp_path):
+    folder, output = tiny(name), tmp_path / "out.gguf"
+    done = unshard("convert", folder / "ckpt", "-o", output, "--assets", folder / "ckpt/hf", "--json")
+    _, tensors = read_gguf(output)
+    assert json.loads(done.out)["outputs"][0]["tensors"] == len(tensors)
 
 
 def test_the_file_does_not_depend_on_where_it_is_written(tiny, tmp_path):

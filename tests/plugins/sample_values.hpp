@@ -59,6 +59,7 @@ inline Layout sample_layout() {
     layout.dropped = {{"b.bias", "the format has no place for it"}};
     layout.warnings = {"no tokenizer"};
     layout.left_behind = {"optimizer.pt", "runs/"};
+    layout.tensors = 1;
     return layout;
 }
 

@@ -196,6 +196,7 @@ typedef struct unshard_layout {
     unshard_array dropped;     /* of unshard_dropped */
     unshard_array warnings;    /* of unshard_string */
     unshard_array left_behind; /* since 1.2, of unshard_string */
+    uint64_t tensors;          /* since 1.2 */
 } unshard_layout;
 
 /* ---- calls ------------------------------------------------------------------------------------------------------- */

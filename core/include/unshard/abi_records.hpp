@@ -353,6 +353,7 @@ inline unshard_layout record(Records& own, const Layout& layout) {
     r.dropped = records(own, layout.dropped);
     r.warnings = own.strings(layout.warnings);
     r.left_behind = own.strings(layout.left_behind);
+    r.tensors = layout.tensors;
     return r;
 }
 
@@ -369,6 +370,7 @@ inline Layout value(const unshard_layout& r) {
     layout.dropped = dropped(r.dropped);
     layout.warnings = strings(r.warnings);
     layout.left_behind = strings(r.left_behind);
+    layout.tensors = r.tensors;
     return layout;
 }
 

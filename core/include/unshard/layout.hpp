@@ -53,6 +53,7 @@ struct Layout {
     std::vector<Dropped> dropped;
     std::vector<std::string> warnings;
     std::vector<std::string> left_behind;  ///< files beside the model that are not copied: named in the summary
+    std::uint64_t tensors = 0;             ///< how many the files hold; 0: each of `placed` is one
     friend bool operator==(const Layout&, const Layout&) = default;
 };
 

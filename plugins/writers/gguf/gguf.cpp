@@ -303,6 +303,7 @@ public:
         Layout layout;
         Composer composer(plan, request, layout);
         const Contents contents = composer.compose();
+        layout.tensors = contents.infos.size();
         const auto files = split_by_size(contents.infos, composer.max_shard_size());
         if (files.size() > UINT16_MAX) {
             throw UsageError("max_shard_size: it makes " + std::to_string(files.size()) +
