@@ -97,7 +97,7 @@ int out_of_memory() noexcept {
 }
 
 /// Before any other object of the program is made.
-[[gnu::constructor(101)]] void end_without_a_trace() {
+[[gnu::constructor(101)]] void set_end_of_program() {
     std::set_terminate(end_program);
 }
 

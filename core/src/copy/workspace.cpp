@@ -3,6 +3,7 @@
 
 #include "copy/workspace.hpp"
 
+#include "text/printable.hpp"
 #include "unshard/directory.hpp"
 
 #include <fcntl.h>
@@ -34,9 +35,7 @@ std::string prefix_of(const fs::path& output) {
     const std::size_t most = kMaxNameBytes - 1 - kTailBytes;
     if (name.size() > most) {
         const std::string hash = fmt::format("~{:016x}", std::hash<std::string>()(name));
-        std::size_t end = most;
-        while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0U) == 0x80U) --end;
-        name = name.substr(0, end) + hash;
+        name = name.substr(0, whole_characters(name, most)) + hash;
     }
     return "." + name + ".unshard-";
 }

@@ -20,9 +20,7 @@ std::string json_text(const nlohmann::json& value) {
 /// Cut between characters.
 std::string shortened(std::string text, std::size_t most) {
     if (text.size() <= most) return text;
-    const auto is_inner = [&](std::size_t i) { return (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U; };
-    while (most > 0 && is_inner(most)) --most;
-    text.resize(most);
+    text.resize(whole_characters(text, most));
     return text + "...";
 }
 

@@ -4,6 +4,7 @@
 #include "report/json.hpp"
 #include "text/printable.hpp"
 #include "text/quantity.hpp"
+#include "unshard/name_list.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -16,14 +17,6 @@ namespace unshard {
 namespace {
 
 constexpr std::size_t kMostNames = 4;
-
-/// "a, b, c, d and 7 more".
-std::string some_of(const std::vector<std::string>& names) {
-    const std::size_t shown = std::min(names.size(), kMostNames);
-    std::string text;
-    for (std::size_t i = 0; i < shown; ++i) text += (i == 0 ? "" : ", ") + printable(names[i]);
-    return shown == names.size() ? text : fmt::format("{} and {} more", text, names.size() - shown);
-}
 
 std::string input_text(const RunReport& r) {
     std::string text = fmt::format("{}: {} (reader {}, merger {})\n", printable(r.input), r.format, r.reader, r.merger);
@@ -45,8 +38,9 @@ std::string output_text(const OutputReport& o, bool dry_run) {
                 fmt::format("  {}  {}\n", f.name.empty() ? printable(o.path) : printable(f.name), size_text(f.bytes));
         }
     }
-    if (!o.assets.empty()) text += fmt::format("  copied beside: {}\n", some_of(o.assets));
-    if (!o.left_behind.empty()) text += fmt::format("  not copied: {}\n", some_of(o.left_behind));
+    if (!o.assets.empty()) text += fmt::format("  copied beside: {}\n", printable(some_of(o.assets, kMostNames)));
+    if (!o.left_behind.empty())
+        text += fmt::format("  not copied: {}\n", printable(some_of(o.left_behind, kMostNames)));
     return text;
 }
 

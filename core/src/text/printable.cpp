@@ -33,6 +33,10 @@ std::size_t sequence_length(std::string_view s) {
     return 0;
 }
 
+bool is_inside_character(char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+}
+
 unsigned code_point(std::string_view sequence) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
     if (sequence.size() == 1) return byte(0);
@@ -102,14 +106,19 @@ std::string printable_lines(std::string_view text) {
     return result;
 }
 
+std::size_t whole_characters(std::string_view text, std::size_t most) {
+    if (text.size() <= most) return text.size();
+    while (most > 0 && is_inside_character(text[most])) --most;
+    return most;
+}
+
 std::string message(std::string_view text) {
     constexpr std::size_t kMost = 2000, kEnd = 500;
     std::string line = printable(text);
     if (line.size() <= kMost) return line;
-    const auto is_inner = [&](std::size_t i) { return (static_cast<unsigned char>(line[i]) & 0xC0U) == 0x80U; };
-    std::size_t first = kMost - kEnd, last = line.size() - kEnd;
-    while (is_inner(first)) --first;
-    while (last < line.size() && is_inner(last)) ++last;
+    const std::size_t first = whole_characters(line, kMost - kEnd);
+    std::size_t last = line.size() - kEnd;
+    while (last < line.size() && is_inside_character(line[last])) ++last;
     return fmt::format("{} ... ({} bytes more) ... {}", line.substr(0, first), last - first, line.substr(last));
 }
 

@@ -21,4 +21,7 @@ std::string printable_lines(std::string_view text);
 /// where it ends is what to do.
 std::string message(std::string_view text);
 
+/// How many bytes of a text, at most `most`, end between characters of UTF-8.
+std::size_t whole_characters(std::string_view text, std::size_t most);
+
 }  // namespace unshard
