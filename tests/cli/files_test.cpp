@@ -144,7 +144,7 @@ TEST_CASE("where no thread can be made there is one") {
 }
 
 // Sanitizers take terabytes of addresses.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef UNSHARD_SANITIZED
 TEST_CASE("without memory there is one line") {
     int failed = 0;
     for (const int kib : {20'000, 30'000, 40'000, 60'000, 90'000}) {
