@@ -2,6 +2,9 @@
 #
 # Makes the shared object unshard-<kind>-<name>.so, the target unshard-<kind>-<name>. Only the symbol `unshard_plugin` is
 # visible. Used in this tree and, from the installed package, by plugins outside it.
+if(NOT DEFINED UNSHARD_PLUGIN_LINK_OPTIONS)
+  set(UNSHARD_PLUGIN_LINK_OPTIONS -Wl,--no-undefined)
+endif()
 set(UNSHARD_PLUGIN_EXPORTS ${CMAKE_CURRENT_LIST_DIR}/plugin_exports.map)
 
 function(unshard_add_plugin name)
@@ -21,10 +24,7 @@ function(unshard_add_plugin name)
   set(target unshard-${arg_KIND}-${name})
   add_library(${target} MODULE ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE unshard::sdk ${arg_LIBRARIES})
-  target_link_options(${target} PRIVATE -Wl,--version-script=${UNSHARD_PLUGIN_EXPORTS})
-  if(NOT UNSHARD_SANITIZE)  # clang keeps the sanitizers' functions in the executable
-    target_link_options(${target} PRIVATE -Wl,--no-undefined)
-  endif()
+  target_link_options(${target} PRIVATE -Wl,--version-script=${UNSHARD_PLUGIN_EXPORTS} ${UNSHARD_PLUGIN_LINK_OPTIONS})
   set_target_properties(${target} PROPERTIES
     PREFIX "" OUTPUT_NAME ${target} SUFFIX .so LINK_DEPENDS ${UNSHARD_PLUGIN_EXPORTS}
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)

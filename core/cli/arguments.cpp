@@ -1,8 +1,8 @@
 #include "arguments.hpp"
 
 #include "console.hpp"
-#include "pipeline/suggest.hpp"
-#include "unshard/error.hpp"
+#include "text/suggest.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #include "console.hpp"
 
 #include "text/printable.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
 #include "conversion.hpp"
 
 #include "console.hpp"
+#include "plan/strip.hpp"
 #include "report/report.hpp"
-#include "select/strip.hpp"
 #include "terminal_progress.hpp"
 #include "text/printable.hpp"
 

@@ -1,6 +1,6 @@
 #include "command.hpp"
 #include "conversion.hpp"
-#include "unshard/directory.hpp"
+#include "unshard/tools/directory.hpp"
 
 namespace unshard::cli {
 

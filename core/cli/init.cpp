@@ -1,9 +1,9 @@
 #include "arguments.hpp"
 #include "console.hpp"
 #include "input/locate.hpp"
+#include "plan/choose_merger.hpp"
 #include "report/inspect.hpp"
 #include "report/stored.hpp"
-#include "select/choose_merger.hpp"
 #include "text/printable.hpp"
 #include "text/quantity.hpp"
 

@@ -2,9 +2,9 @@
 
 #include "command.hpp"
 #include "console.hpp"
-#include "copy/staging.hpp"
-#include "pipeline/suggest.hpp"
-#include "unshard/error.hpp"
+#include "files/staging.hpp"
+#include "text/suggest.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 #include "command.hpp"
 #include "conversion.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 namespace unshard::cli {
 

@@ -16,7 +16,7 @@
 #include "models/class_settings.hpp"
 
 #include "models/expression.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 namespace unshard {
 namespace {

@@ -1,7 +1,7 @@
 #include "models/completeness.hpp"
 
 #include "models/whole_tensor.hpp"
-#include "unshard/checked.hpp"
+#include "unshard/tools/checked.hpp"
 
 #include <set>
 

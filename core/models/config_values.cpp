@@ -1,5 +1,5 @@
 #include "models/rules.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 namespace unshard {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "models/expression.hpp"
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 #include <array>

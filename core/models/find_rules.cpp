@@ -1,6 +1,6 @@
 #include "models/model_config.hpp"
 #include "models/rules.hpp"
-#include "unshard/directory.hpp"
+#include "unshard/tools/directory.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -4,8 +4,8 @@
 #include "models/model_config.hpp"
 
 #include "models/class_settings.hpp"
-#include "unshard/directory.hpp"
-#include "unshard/json_file.hpp"
+#include "unshard/tools/directory.hpp"
+#include "unshard/tools/json_file.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "models/name_pattern.hpp"
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 

@@ -13,7 +13,7 @@
 //     types         rope types that are others by other names
 
 #include "models/class_settings.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <array>
 #include <string_view>

@@ -3,7 +3,7 @@
 
 #include "models/rules.hpp"
 #include "models/toml_file.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // Typed access to a TOML file; every error says file:line:column.
 #pragma once
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <toml++/toml.h>
 

@@ -3,7 +3,7 @@
 
 #include "models/toml_text.hpp"
 
-#include "unshard/input_file.hpp"
+#include "unshard/tools/input_file.hpp"
 
 #include <algorithm>
 #include <vector>

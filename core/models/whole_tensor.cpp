@@ -1,6 +1,6 @@
 #include "models/whole_tensor.hpp"
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 

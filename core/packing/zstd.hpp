@@ -1,7 +1,7 @@
 // Zstandard (RFC 8878).
 #pragma once
 
-#include "unshard/input_file.hpp"
+#include "unshard/tools/input_file.hpp"
 
 #include <cstddef>
 #include <cstdint>

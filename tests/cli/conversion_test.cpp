@@ -1,7 +1,7 @@
 #include "cli/checkpoints.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
-#include "unit/engine/temp_dir.hpp"
+#include "support/temp_dir.hpp"
 
 #include <nlohmann/json.hpp>
 

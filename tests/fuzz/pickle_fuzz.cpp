@@ -1,8 +1,8 @@
 // A pickle of any bytes in an archive that is in order, with two small storages: it gives a state dict or an Error.
 
+#include "formats/torch/state_dict.hpp"
 #include "fuzz/memory_file.hpp"
 #include "support/torch_builder.hpp"
-#include "torch/state_dict.hpp"
 
 #include <cstddef>
 #include <cstdint>

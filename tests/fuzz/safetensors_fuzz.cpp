@@ -1,7 +1,7 @@
 // A safetensors file of any bytes: it gives a header or an Error.
 
+#include "formats/safetensors/safetensors_header.hpp"
 #include "fuzz/memory_file.hpp"
-#include "unshard/safetensors_header.hpp"
 
 #include <cstddef>
 #include <cstdint>

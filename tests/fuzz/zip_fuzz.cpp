@@ -1,7 +1,7 @@
 // A whole file of any bytes: it gives a state dict or an Error.
 
+#include "formats/torch/state_dict.hpp"
 #include "fuzz/memory_file.hpp"
-#include "torch/state_dict.hpp"
 
 #include <cstddef>
 #include <cstdint>

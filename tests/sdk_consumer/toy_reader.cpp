@@ -5,8 +5,8 @@
 //     bias 3
 //                       an empty line; then the elements of all tensors, little-endian, in the order of the lines
 
-#include "unshard/input_file.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/input_file.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,6 +1,6 @@
 """Names and shapes of tiny models, as transformers makes them: what configs/models/*.toml is tested against.
 
-    python make_model_shapes.py tests/unit/models/transformers_models.json
+    python make_model_shapes.py tests/core/models/transformers_models.json
 
 Each model is there twice: `memory` as state_dict() has it (what a training checkpoint holds), `disk` as save_pretrained
 writes it (separate experts, published names).

@@ -7,9 +7,9 @@
 #pragma once
 
 #include "unshard/abi.h"
-#include "unshard/json_file.hpp"
 #include "unshard/layout.hpp"
 #include "unshard/request.hpp"
+#include "unshard/tools/json_file.hpp"
 
 #include <algorithm>
 #include <cstdint>

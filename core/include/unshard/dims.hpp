@@ -1,7 +1,7 @@
 // Shapes, strides, origins: up to eight 64-bit numbers, one for each dimension, kept inline.
 #pragma once
 
-#include "unshard/checked.hpp"
+#include "unshard/tools/checked.hpp"
 
 #include <algorithm>
 #include <array>

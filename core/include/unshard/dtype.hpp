@@ -1,7 +1,7 @@
 // Element types: everything that safetensors has a name for and PyTorch can save, and complex128.
 #pragma once
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <array>
 #include <cstddef>

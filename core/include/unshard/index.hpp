@@ -4,7 +4,7 @@
 #include "unshard/dims.hpp"
 #include "unshard/dtype.hpp"
 #include "unshard/encoding.hpp"
-#include "unshard/input_file.hpp"
+#include "unshard/tools/input_file.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,7 @@
 // What a plugin is asked to do, and how it reads its options.
 #pragma once
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <nlohmann/json.hpp>
 

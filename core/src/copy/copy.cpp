@@ -6,7 +6,7 @@
 
 #include "copy/byte_progress.hpp"
 #include "copy/tile_writer.hpp"
-#include "unshard/parallel.hpp"
+#include "unshard/tools/parallel.hpp"
 
 #include <fmt/format.h>
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "copy/byte_progress.hpp"
-#include "copy/lower.hpp"
-#include "copy/staging.hpp"
+#include "files/staging.hpp"
+#include "geometry/lower.hpp"
 #include "unshard/index.hpp"
 #include "unshard/plugin.hpp"
 

@@ -4,7 +4,7 @@
 
 #include "copy/gather.hpp"
 
-#include "copy/boxes.hpp"
+#include "geometry/boxes.hpp"
 
 #include <algorithm>
 #include <cstring>

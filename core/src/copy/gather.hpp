@@ -1,7 +1,7 @@
 // Elements from where a shard keeps them to where a tile has them.
 #pragma once
 
-#include "copy/sources.hpp"
+#include "files/sources.hpp"
 #include "unshard/plan.hpp"
 
 #include <array>

@@ -1,16 +1,14 @@
 #include "copy/replicas.hpp"
 
-#include "copy/boxes.hpp"
-#include "copy/element_text.hpp"
-#include "select/pattern.hpp"
+#include "elements/element_text.hpp"
+#include "geometry/boxes.hpp"
+#include "text/pattern.hpp"
 #include "text/quantity.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
-#include <set>
-#include <tuple>
 
 namespace unshard {
 namespace {
@@ -71,25 +69,6 @@ std::string difference_text(const CheckpointIndex& index, const PlannedTensor& t
     const Shard& first = shard_of(index, copy);
     return fmt::format("{}: ranks {} and {} hold different values ({}): {}", tensor.name, first.rank,
                        shard_of(index, replica).rank, what, meaning_of_difference(index, tensor, first));
-}
-
-void forget_shared_replicas(const CheckpointIndex& index, Plan& plan) {
-    using Walk = std::tuple<std::uint32_t, std::uint64_t, std::vector<std::uint64_t>>;
-    const auto walk_of = [&](const Copy& copy) {
-        const Shard& shard = shard_of(index, copy);
-        std::vector<std::uint64_t> shape;
-        for (const Dims* dims : {&copy.stride, &copy.box.origin, &copy.box.extent}) {
-            shape.insert(shape.end(), dims->begin(), dims->end());
-        }
-        return Walk(shard.file, shard.offset + copy.first * size_of(index.tensors[copy.tensor].dtype),
-                    std::move(shape));
-    };
-    for (PlannedTensor& tensor : plan.tensors) {
-        if (tensor.replicas.empty()) continue;
-        std::set<Walk> walks;
-        for (const Copy& copy : tensor.copies) walks.insert(walk_of(copy));
-        std::erase_if(tensor.replicas, [&](const Copy& replica) { return walks.contains(walk_of(replica)); });
-    }
 }
 
 }  // namespace unshard

@@ -1,7 +1,7 @@
 // Pieces that should hold the same bits.
 #pragma once
 
-#include "copy/lower.hpp"
+#include "geometry/lower.hpp"
 #include "unshard/index.hpp"
 
 #include <cstddef>
@@ -16,9 +16,5 @@ namespace unshard {
 std::string difference_text(const CheckpointIndex& index, const PlannedTensor& tensor, const Destination& destination,
                             const Copy& replica, std::uint64_t tile_first, std::span<const std::byte> values,
                             std::span<const std::byte> other);
-
-/// Removes the replicas that are the very bytes of a copy, as of tied weights in one storage: they need no comparison.
-/// The plan has been verified.
-void forget_shared_replicas(const CheckpointIndex& index, Plan& plan);
 
 }  // namespace unshard

@@ -1,7 +1,7 @@
 #include "copy/tile_writer.hpp"
 
-#include "copy/boxes.hpp"
 #include "copy/replicas.hpp"
+#include "geometry/boxes.hpp"
 
 #include <algorithm>
 #include <cstring>

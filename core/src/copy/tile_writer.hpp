@@ -1,11 +1,11 @@
 // One thread's share of the copy pass: a tile from the checkpoint's files into an output.
 #pragma once
 
-#include "copy/convert.hpp"
 #include "copy/gather.hpp"
-#include "copy/sources.hpp"
-#include "copy/staging.hpp"
 #include "copy/tiles.hpp"
+#include "elements/convert.hpp"
+#include "files/sources.hpp"
+#include "files/staging.hpp"
 #include "unshard/plugin.hpp"
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // Units of work: parts of destinations, small enough for a buffer. Computed from their number, never stored.
 #pragma once
 
-#include "copy/lower.hpp"
+#include "geometry/lower.hpp"
 
 #include <cstdint>
 #include <vector>

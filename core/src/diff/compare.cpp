@@ -4,9 +4,9 @@
 
 #include "diff/compare.hpp"
 
-#include "copy/element_text.hpp"
 #include "copy/tile_writer.hpp"
-#include "unshard/parallel.hpp"
+#include "elements/element_text.hpp"
+#include "unshard/tools/parallel.hpp"
 
 #include <atomic>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 #include "diff/configuration.hpp"
 
-#include "unshard/directory.hpp"
-#include "unshard/input_file.hpp"
+#include "unshard/tools/directory.hpp"
+#include "unshard/tools/input_file.hpp"
 
 #include <fmt/format.h>
 

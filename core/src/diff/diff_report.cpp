@@ -6,7 +6,7 @@
 #include "text/printable.hpp"
 #include "text/quantity.hpp"
 #include "text/table.hpp"
-#include "unshard/name_list.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <fmt/format.h>
 

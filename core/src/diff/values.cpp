@@ -4,8 +4,8 @@
 
 #include "diff/values.hpp"
 
-#include "copy/convert.hpp"
-#include "copy/integers.hpp"
+#include "elements/convert.hpp"
+#include "elements/integers.hpp"
 
 #include <algorithm>
 #include <array>

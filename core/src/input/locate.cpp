@@ -5,8 +5,8 @@
 #include "input/locate.hpp"
 
 #include "input/seen.hpp"
-#include "unshard/json_file.hpp"
-#include "unshard/model_directory.hpp"
+#include "unshard/tools/json_file.hpp"
+#include "unshard/tools/model_directory.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,6 +1,6 @@
 #include "input/model_files.hpp"
 
-#include "unshard/directory.hpp"
+#include "unshard/tools/directory.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -6,7 +6,7 @@
 
 #include "input/seen.hpp"
 
-#include "unshard/directory.hpp"
+#include "unshard/tools/directory.hpp"
 
 #include <fmt/format.h>
 #include <re2/re2.h>

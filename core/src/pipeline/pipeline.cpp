@@ -2,12 +2,10 @@
 
 #include "models/toml_text.hpp"
 #include "pipeline/pipeline_settings.hpp"
-#include "pipeline/suggest.hpp"
 #include "pipeline/toml_section.hpp"
-#include "select/experts.hpp"
-#include "select/pattern.hpp"
-#include "select/vocabulary.hpp"
-#include "unshard/directory.hpp"
+#include "text/pattern.hpp"
+#include "text/suggest.hpp"
+#include "unshard/tools/directory.hpp"
 
 #include <fmt/format.h>
 

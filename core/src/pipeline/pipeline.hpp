@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -10,6 +11,13 @@
 #include <vector>
 
 namespace unshard {
+
+/// What `[output] experts` can be: as they are, one tensor for all experts of a layer, or one for each.
+inline constexpr std::array<std::string_view, 3> kExpertForms = {"keep", "stacked", "separate"};
+
+/// What to do with rows of the embedding past vocab_size: refuse the model, leave them out, or write them and change
+/// vocab_size.
+inline constexpr std::array<std::string_view, 3> kExtraRows = {"refuse", "cut", "keep"};
 
 /// The first match of `from` in a name is replaced by `to`; what it does not match stays.
 struct RenameRule {
@@ -33,19 +41,19 @@ struct Pipeline {
         nlohmann::json options = nlohmann::json::object();
     } merge;
     struct Select {
-        std::vector<std::string> strip = {"auto"};  ///< prefixes; "auto": those of wrappers, see select/strip.hpp
+        std::vector<std::string> strip = {"auto"};  ///< prefixes; "auto": those of wrappers, see plan/strip.hpp
         std::vector<RenameRule> rename;             ///< each rule in turn
         std::vector<std::string> keep;              ///< RE2: names that no rule drops, tied weights included
         std::vector<std::string> drop;              ///< RE2
         bool allow_missing = false;  ///< tensors that the model's class has and the checkpoint has not are a warning
-        std::string extra_rows = "refuse";  ///< one of kExtraRows (select/vocabulary.hpp)
+        std::string extra_rows = "refuse";  ///< one of kExtraRows
     } select;
     struct Output {
         std::string path;
         std::string writer;
         std::string dtype = "keep";
         std::string max_shard_size;                         ///< empty: the writer's default
-        std::string experts = "keep";                       ///< one of kExpertForms (select/experts.hpp)
+        std::string experts = "keep";                       ///< one of kExpertForms
         nlohmann::json options = nlohmann::json::object();  ///< `types` too, which has its own place in the file
     };
     std::vector<Output> outputs;

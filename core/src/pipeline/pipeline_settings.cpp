@@ -4,7 +4,7 @@
 #include "pipeline/pipeline_settings.hpp"
 
 #include "models/toml_text.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <fmt/format.h>
 

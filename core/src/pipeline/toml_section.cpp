@@ -1,7 +1,7 @@
 #include "pipeline/toml_section.hpp"
 
-#include "pipeline/suggest.hpp"
-#include "unshard/error.hpp"
+#include "text/suggest.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 // Checked access to one table of a pipeline: every key is asked for once, with its type; what is left is unknown.
 #pragma once
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <toml++/toml.h>
 #include <nlohmann/json.hpp>

@@ -4,7 +4,7 @@
 #include "report/json.hpp"
 #include "text/printable.hpp"
 #include "text/quantity.hpp"
-#include "unshard/name_list.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

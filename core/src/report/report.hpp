@@ -1,7 +1,7 @@
 // What a conversion did, for people and for scripts.
 #pragma once
 
-#include "engine.hpp"
+#include "report/run_report.hpp"
 
 #include <nlohmann/json.hpp>
 

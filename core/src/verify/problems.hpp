@@ -1,7 +1,7 @@
 // Everything that a verify pass finds wrong, told in one error.
 #pragma once
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <cstdint>
 #include <string>

@@ -1,7 +1,7 @@
 // The engine trusts no plugin: what readers, mergers and writers said is proved consistent before any file exists.
 #pragma once
 
-#include "copy/lower.hpp"
+#include "geometry/lower.hpp"
 #include "unshard/index.hpp"
 #include "unshard/layout.hpp"
 

@@ -1,7 +1,7 @@
 // A layout is right when every byte of every file belongs to exactly one literal or destination: no gap is left to
 // chance, nothing is written twice.
 
-#include "copy/convert.hpp"
+#include "elements/convert.hpp"
 #include "text/printable.hpp"
 #include "text/quantity.hpp"
 #include "verify/verify.hpp"

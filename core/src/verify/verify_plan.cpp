@@ -1,7 +1,7 @@
 // A plan is right when each tensor's boxes are disjoint and their volumes add up to the tensor: then every element is
 // written exactly once. Terms of a sum share their box; there the distinct boxes must be disjoint and add up.
 
-#include "copy/boxes.hpp"
+#include "geometry/boxes.hpp"
 #include "text/quantity.hpp"
 #include "text/ranks.hpp"
 #include "verify/verify.hpp"

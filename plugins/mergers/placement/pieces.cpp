@@ -10,7 +10,7 @@
 #include "pieces.hpp"
 
 #include "rows.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 #include <array>

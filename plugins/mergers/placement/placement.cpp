@@ -6,8 +6,8 @@
 
 #include "pieces.hpp"
 #include "readings.hpp"
-#include "unshard/name_list.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <algorithm>
 #include <map>

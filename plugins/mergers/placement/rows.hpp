@@ -1,7 +1,7 @@
 // Rows of a tensor dimension, and how PyTorch splits them.
 #pragma once
 
-#include "unshard/chunk.hpp"
+#include "unshard/tools/chunk.hpp"
 
 #include <cstdint>
 #include <vector>

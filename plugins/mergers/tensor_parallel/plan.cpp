@@ -6,8 +6,8 @@
 
 #include "models/whole_tensor.hpp"
 #include "tensor_parallel/shares.hpp"
-#include "unshard/error.hpp"
-#include "unshard/name_list.hpp"
+#include "unshard/tools/error.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <algorithm>
 #include <set>

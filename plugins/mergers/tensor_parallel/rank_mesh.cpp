@@ -1,6 +1,6 @@
 #include "tensor_parallel/rank_mesh.hpp"
 
-#include "unshard/checked.hpp"
+#include "unshard/tools/checked.hpp"
 
 #include <algorithm>
 #include <array>

@@ -11,7 +11,7 @@
 
 #include "tensor_parallel/shares.hpp"
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 

@@ -1,8 +1,8 @@
 #include "chunks.hpp"
 
 #include "stored_chunk.hpp"
-#include "torch/in_context.hpp"
-#include "unshard/parallel.hpp"
+#include "unshard/tools/in_context.hpp"
+#include "unshard/tools/parallel.hpp"
 
 #include <algorithm>
 #include <tuple>

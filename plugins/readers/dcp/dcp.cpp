@@ -7,9 +7,9 @@
 #include "metadata.hpp"
 #include "model_part.hpp"
 #include "split_order.hpp"
-#include "torch/in_context.hpp"
-#include "unshard/parallel.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/in_context.hpp"
+#include "unshard/tools/parallel.hpp"
 
 #include <algorithm>
 #include <optional>

@@ -1,7 +1,7 @@
 #include "files.hpp"
 
-#include "unshard/directory.hpp"
-#include "unshard/name_list.hpp"
+#include "unshard/tools/directory.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -14,8 +14,8 @@
 
 #include "metadata.hpp"
 
-#include "torch/in_context.hpp"
-#include "torch/tensor.hpp"
+#include "formats/torch/tensor.hpp"
+#include "unshard/tools/in_context.hpp"
 
 #include <map>
 #include <optional>

@@ -2,10 +2,10 @@
 #pragma once
 
 #include "files.hpp"
-#include "torch/values.hpp"
+#include "formats/torch/values.hpp"
 #include "unshard/dims.hpp"
 #include "unshard/dtype.hpp"
-#include "unshard/input_file.hpp"
+#include "unshard/tools/input_file.hpp"
 
 #include <cstdint>
 #include <span>

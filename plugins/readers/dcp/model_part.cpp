@@ -9,8 +9,8 @@
 
 #include "model_part.hpp"
 
-#include "unshard/error.hpp"
-#include "unshard/name_list.hpp"
+#include "unshard/tools/error.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <algorithm>
 #include <map>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "metadata.hpp"
-#include "unshard/input_file.hpp"
+#include "unshard/tools/input_file.hpp"
 
 #include <cstdint>
 

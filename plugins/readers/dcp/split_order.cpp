@@ -6,8 +6,8 @@
 
 #include "split_order.hpp"
 
-#include "unshard/chunk.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/chunk.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 #include <map>

@@ -1,8 +1,8 @@
 // Chunks of FSDP2 over tensor parallelism that PyTorch 2.3 notes in each other's places.
 #pragma once
 
+#include "formats/torch/split_order.hpp"
 #include "metadata.hpp"
-#include "torch/split_order.hpp"
 
 #include <optional>
 #include <vector>

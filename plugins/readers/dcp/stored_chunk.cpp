@@ -6,10 +6,10 @@
 
 #include "stored_chunk.hpp"
 
+#include "formats/safetensors/safetensors_shards.hpp"
+#include "formats/torch/saved_file.hpp"
+#include "formats/torch/tensor.hpp"
 #include "packed_blob.hpp"
-#include "torch/safetensors_shards.hpp"
-#include "torch/saved_file.hpp"
-#include "torch/tensor.hpp"
 
 #include <utility>
 

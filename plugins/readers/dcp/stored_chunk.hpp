@@ -1,11 +1,11 @@
 // A chunk of a tensor as it was saved: torch.save of one tensor, or a tensor in a safetensors part of the file.
 #pragma once
 
+#include "formats/safetensors/safetensors_header.hpp"
+#include "formats/torch/zip_archive.hpp"
 #include "metadata.hpp"
-#include "torch/zip_archive.hpp"
 #include "unshard/index.hpp"
-#include "unshard/input_file.hpp"
-#include "unshard/safetensors_header.hpp"
+#include "unshard/tools/input_file.hpp"
 
 #include <cstdint>
 #include <map>

@@ -4,11 +4,11 @@
 // the pieces are put together; that the last pieces of a tensor are lost is not. So the shape stays open here, and
 // whoever needs it asks config.json, unless the user vouches for the files with `trust_shapes`.
 
+#include "formats/safetensors/safetensors_shards.hpp"
 #include "shard_files.hpp"
-#include "torch/in_context.hpp"
-#include "torch/safetensors_shards.hpp"
-#include "unshard/parallel.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/in_context.hpp"
+#include "unshard/tools/parallel.hpp"
 
 #include <unordered_map>
 #include <utility>

@@ -4,8 +4,8 @@
 
 #include "shard_files.hpp"
 
-#include "unshard/directory.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/directory.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 #include <charconv>

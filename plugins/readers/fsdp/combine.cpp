@@ -7,7 +7,7 @@
 #include "combine.hpp"
 
 #include "rank_files.hpp"
-#include "unshard/checked.hpp"
+#include "unshard/tools/checked.hpp"
 
 #include <algorithm>
 #include <map>

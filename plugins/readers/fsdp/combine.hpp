@@ -1,7 +1,7 @@
 // Many ranks' state dicts become one index.
 #pragma once
 
-#include "torch/state_dict.hpp"
+#include "formats/torch/state_dict.hpp"
 #include "unshard/index.hpp"
 
 #include <cstdint>

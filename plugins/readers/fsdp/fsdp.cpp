@@ -4,14 +4,14 @@
 // size; older checkpoints have none.
 
 #include "combine.hpp"
+#include "formats/torch/state_dict.hpp"
 #include "rank_files.hpp"
 #include "split_order.hpp"
-#include "torch/in_context.hpp"
-#include "torch/state_dict.hpp"
-#include "unshard/directory.hpp"
-#include "unshard/json_file.hpp"
-#include "unshard/parallel.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/directory.hpp"
+#include "unshard/tools/in_context.hpp"
+#include "unshard/tools/json_file.hpp"
+#include "unshard/tools/parallel.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -6,9 +6,9 @@
 
 #include "rank_files.hpp"
 
-#include "unshard/directory.hpp"
-#include "unshard/error.hpp"
-#include "unshard/name_list.hpp"
+#include "unshard/tools/directory.hpp"
+#include "unshard/tools/error.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -5,8 +5,8 @@
 
 #include "split_order.hpp"
 
-#include "unshard/checked.hpp"
-#include "unshard/chunk.hpp"
+#include "unshard/tools/checked.hpp"
+#include "unshard/tools/chunk.hpp"
 
 #include <algorithm>
 #include <string>

@@ -1,7 +1,7 @@
 // In which order two mesh dimensions split one dimension of a tensor, where the files do not say it.
 #pragma once
 
-#include "torch/split_order.hpp"
+#include "formats/torch/split_order.hpp"
 #include "unshard/index.hpp"
 
 #include <optional>

@@ -1,8 +1,8 @@
 // Reads a file's header from its beginning on, a window at a time.
 #pragma once
 
-#include "torch/little_endian.hpp"
-#include "unshard/input_file.hpp"
+#include "unshard/tools/input_file.hpp"
+#include "unshard/tools/little_endian.hpp"
 
 #include <cstdint>
 #include <string>

@@ -1,7 +1,7 @@
 #include "gguf/header.hpp"
 
-#include "gguf/format.hpp"
-#include "torch/in_context.hpp"
+#include "formats/gguf/format.hpp"
+#include "unshard/tools/in_context.hpp"
 
 #include <algorithm>
 #include <bit>

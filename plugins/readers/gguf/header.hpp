@@ -1,10 +1,10 @@
 // What stands in front of the tensors of one GGUF file.
 #pragma once
 
-#include "gguf/types.hpp"
+#include "formats/gguf/types.hpp"
 #include "gguf/values.hpp"
 #include "unshard/dims.hpp"
-#include "unshard/input_file.hpp"
+#include "unshard/tools/input_file.hpp"
 
 #include <cstdint>
 #include <string>

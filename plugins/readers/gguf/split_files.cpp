@@ -3,10 +3,10 @@
 
 #include "gguf/split_files.hpp"
 
-#include "gguf/format.hpp"
-#include "gguf/split_name.hpp"
-#include "torch/in_context.hpp"
-#include "unshard/directory.hpp"
+#include "formats/gguf/format.hpp"
+#include "formats/gguf/split_name.hpp"
+#include "unshard/tools/directory.hpp"
+#include "unshard/tools/in_context.hpp"
 
 #include <filesystem>
 #include <set>

@@ -1,6 +1,6 @@
 #include "gguf/values.hpp"
 
-#include "gguf/format.hpp"
+#include "formats/gguf/format.hpp"
 
 #include <algorithm>
 #include <array>

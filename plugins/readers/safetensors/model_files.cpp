@@ -5,9 +5,9 @@
 
 #include "model_files.hpp"
 
-#include "unshard/directory.hpp"
-#include "unshard/json_file.hpp"
-#include "unshard/name_list.hpp"
+#include "unshard/tools/directory.hpp"
+#include "unshard/tools/json_file.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <algorithm>
 #include <charconv>

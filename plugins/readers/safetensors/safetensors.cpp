@@ -1,11 +1,11 @@
 // A Hugging Face directory, or one safetensors file, as input: whole tensors, each in one piece. What the index says is
 // held against what the files say: PyTorch's loaders leave a tensor that is lost at its initial values.
 
+#include "formats/safetensors/safetensors_shards.hpp"
 #include "model_files.hpp"
-#include "torch/in_context.hpp"
-#include "torch/safetensors_shards.hpp"
-#include "unshard/parallel.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/in_context.hpp"
+#include "unshard/tools/parallel.hpp"
 
 #include <string_view>
 #include <unordered_set>

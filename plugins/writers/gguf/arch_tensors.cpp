@@ -5,8 +5,8 @@
 
 #include "models/name_pattern.hpp"
 #include "models/toml_file.hpp"
-#include "unshard/directory.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/directory.hpp"
+#include "unshard/tools/error.hpp"
 
 namespace unshard::gguf {
 namespace {

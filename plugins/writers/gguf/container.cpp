@@ -1,6 +1,6 @@
 #include "container.hpp"
 
-#include "unshard/checked.hpp"
+#include "unshard/tools/checked.hpp"
 
 #include <bit>
 #include <concepts>

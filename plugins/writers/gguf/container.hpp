@@ -1,9 +1,9 @@
 // The GGUF container, version 3: what stands in front of the tensors, and where each of them begins.
 #pragma once
 
-#include "gguf/format.hpp"
-#include "gguf/types.hpp"
-#include "key_values.hpp"
+#include "formats/gguf/format.hpp"
+#include "formats/gguf/key_values.hpp"
+#include "formats/gguf/types.hpp"
 #include "unshard/dims.hpp"
 
 #include <cstdint>

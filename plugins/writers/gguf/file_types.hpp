@@ -1,7 +1,7 @@
 // The file types that users ask for.
 #pragma once
 
-#include "gguf/types.hpp"
+#include "formats/gguf/types.hpp"
 
 #include <array>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #include "find_model.hpp"
 
-#include "unshard/directory.hpp"
+#include "unshard/tools/directory.hpp"
 
 #include <algorithm>
 

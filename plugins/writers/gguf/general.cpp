@@ -4,8 +4,8 @@
 #include "general.hpp"
 
 #include "tokenizer/added_tokens.hpp"
-#include "unshard/json_file.hpp"
-#include "unshard/model_directory.hpp"
+#include "unshard/tools/json_file.hpp"
+#include "unshard/tools/model_directory.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "container.hpp"
-#include "key_values.hpp"
+#include "formats/gguf/key_values.hpp"
 
 #include <nlohmann/json.hpp>
 

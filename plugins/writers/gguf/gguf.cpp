@@ -3,8 +3,8 @@
 
 #include "container.hpp"
 #include "find_model.hpp"
+#include "formats/gguf/split_name.hpp"
 #include "general.hpp"
-#include "gguf/split_name.hpp"
 #include "limits.hpp"
 #include "metadata.hpp"
 #include "mixture.hpp"

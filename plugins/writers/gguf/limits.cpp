@@ -2,7 +2,7 @@
 
 #include "limits.hpp"
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 namespace unshard::gguf {
 namespace {

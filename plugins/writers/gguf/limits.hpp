@@ -1,7 +1,7 @@
 // What llama.cpp asks of the counts in a file, on pain of an abort.
 #pragma once
 
-#include "key_values.hpp"
+#include "formats/gguf/key_values.hpp"
 
 #include <string>
 

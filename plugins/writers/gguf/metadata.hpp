@@ -1,7 +1,7 @@
 // A model's own keys, from its key table and config.json.
 #pragma once
 
-#include "key_values.hpp"
+#include "formats/gguf/key_values.hpp"
 #include "model_file.hpp"
 
 #include <nlohmann/json.hpp>

@@ -5,8 +5,8 @@
 #include "pooling.hpp"
 
 #include "tokenizer/files.hpp"
-#include "unshard/json_file.hpp"
-#include "unshard/model_directory.hpp"
+#include "unshard/tools/json_file.hpp"
+#include "unshard/tools/model_directory.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // How an embedding model makes one vector of a text's many, which sentence-transformers keeps beside the model.
 #pragma once
 
-#include "key_values.hpp"
+#include "formats/gguf/key_values.hpp"
 
 #include <string>
 #include <vector>

@@ -2,7 +2,7 @@
 
 #include "condition.hpp"
 #include "models/model_config.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 

@@ -5,7 +5,7 @@
 #include "rope_tensors.hpp"
 
 #include "models/model_config.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <cmath>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // Tensors that no checkpoint has: rope frequencies' factors, computed from config.json.
 #pragma once
 
-#include "key_values.hpp"
+#include "formats/gguf/key_values.hpp"
 #include "metadata.hpp"
 
 #include <string>

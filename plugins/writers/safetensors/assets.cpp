@@ -6,8 +6,8 @@
 #include "assets.hpp"
 
 #include "model_code.hpp"
-#include "unshard/json_file.hpp"
-#include "unshard/model_directory.hpp"
+#include "unshard/tools/json_file.hpp"
+#include "unshard/tools/model_directory.hpp"
 
 #include <algorithm>
 #include <array>

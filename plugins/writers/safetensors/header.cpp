@@ -4,7 +4,7 @@
 
 #include "header.hpp"
 
-#include "unshard/checked.hpp"
+#include "unshard/tools/checked.hpp"
 
 #include <nlohmann/json.hpp>
 

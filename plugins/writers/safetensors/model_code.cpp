@@ -3,8 +3,8 @@
 
 #include "model_code.hpp"
 
-#include "unshard/json_file.hpp"
-#include "unshard/model_directory.hpp"
+#include "unshard/tools/json_file.hpp"
+#include "unshard/tools/model_directory.hpp"
 
 #include <string_view>
 

@@ -1,7 +1,7 @@
 #include "options.hpp"
 
-#include "unshard/checked.hpp"
-#include "unshard/type_name.hpp"
+#include "unshard/tools/checked.hpp"
+#include "unshard/tools/type_name.hpp"
 
 #include <charconv>
 #include <string_view>

@@ -5,8 +5,8 @@
 #include "header.hpp"
 #include "options.hpp"
 #include "stored_dtype.hpp"
-#include "unshard/model_directory.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/model_directory.hpp"
 
 #include <algorithm>
 #include <cstdio>

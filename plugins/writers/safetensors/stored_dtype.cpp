@@ -1,8 +1,8 @@
 #include "stored_dtype.hpp"
 
 #include "models/model_config.hpp"
-#include "unshard/model_directory.hpp"
-#include "unshard/name_list.hpp"
+#include "unshard/tools/model_directory.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <re2/re2.h>
 

@@ -3,7 +3,7 @@
 
 #include "tokenizer/added_tokens.hpp"
 
-#include "unshard/ascii.hpp"
+#include "unshard/tools/ascii.hpp"
 
 #include <algorithm>
 #include <array>

@@ -3,7 +3,7 @@
 #include "tokenizer/merges.hpp"
 #include "tokenizer/pre_tokenizer.hpp"
 #include "tokenizer/vocabulary.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 

@@ -2,8 +2,8 @@
 // and GGUFWriter.add_chat_template take them: without a tokenizer_config.json there is none.
 
 #include "tokenizer/special_tokens.hpp"
-#include "unshard/json_file.hpp"
-#include "unshard/model_directory.hpp"
+#include "unshard/tools/json_file.hpp"
+#include "unshard/tools/model_directory.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,8 +1,8 @@
 #include "files.hpp"
 
-#include "unshard/input_file.hpp"
-#include "unshard/json_file.hpp"
-#include "unshard/model_directory.hpp"
+#include "unshard/tools/input_file.hpp"
+#include "unshard/tools/json_file.hpp"
+#include "unshard/tools/model_directory.hpp"
 
 #include <algorithm>
 #include <ranges>

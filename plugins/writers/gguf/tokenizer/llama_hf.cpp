@@ -5,7 +5,7 @@
 
 #include "tokenizer/merges.hpp"
 #include "tokenizer/vocabulary.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 #include <unordered_map>

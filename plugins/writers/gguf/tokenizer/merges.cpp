@@ -1,6 +1,6 @@
 #include "tokenizer/merges.hpp"
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <array>
 #include <sstream>

@@ -5,7 +5,7 @@
 
 #include "models/toml_file.hpp"
 #include "tokenizer/files.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 #include <numeric>

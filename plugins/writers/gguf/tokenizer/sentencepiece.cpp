@@ -5,7 +5,7 @@
 // there, a user-defined piece stays one: it is found in the text before the others are put together.
 
 #include "tokenizer/vocabulary.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <protozero/pbf_reader.hpp>
 

@@ -6,7 +6,7 @@
 #include "tokenizer/special_tokens.hpp"
 #include "tokenizer/vocabulary.hpp"
 
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // Ids of special tokens, whether they are added to a text, and the chat template.
 #pragma once
 
-#include "key_values.hpp"
+#include "formats/gguf/key_values.hpp"
 #include "tokenizer/files.hpp"
 
 #include <nlohmann/json.hpp>

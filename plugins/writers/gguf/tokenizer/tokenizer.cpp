@@ -4,7 +4,7 @@
 
 #include "tokenizer/added_tokens.hpp"
 #include "tokenizer/special_tokens.hpp"
-#include "unshard/error.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // From the tokenizer files of a model to the tokenizer.* keys.
 #pragma once
 
-#include "key_values.hpp"
+#include "formats/gguf/key_values.hpp"
 #include "tokenizer/pre_tokenizer.hpp"
 #include "tokenizer/vocabulary.hpp"
 

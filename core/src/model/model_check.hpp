@@ -1,0 +1,29 @@
+// Whether a model that is about to be written is the one that config.json describes.
+#pragma once
+
+#include "model/quantised.hpp"
+#include "pipeline/pipeline.hpp"
+#include "unshard/plan.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <span>
+#include <string>
+
+namespace unshard {
+
+struct ModelCheck {
+    const nlohmann::json& config;         ///< config.json; null when there is none
+    std::span<const std::string> models;  ///< directories of facts about models; the first that knows the class counts
+    const Pipeline::Select& select;
+    const QuantisedWeights& quantised;
+    std::string cause_of_other_shapes = {};  ///< what is said behind wrong shapes
+};
+
+/// Holds the plan's names and shapes against what is known of the class in config.json. Tensors that [select] drops are
+/// missing, those that it keeps are not unexpected; quantised weights are looked for under their plain names. Throws
+/// Error that lists what is missing, unexpected or of another shape; with `allow_missing`, what is missing is a warning
+/// of the plan; so is a class that nothing is known of. Returns one line for the report.
+std::string check_model(Plan& plan, const ModelCheck& wanted);
+
+}  // namespace unshard

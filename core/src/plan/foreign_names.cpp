@@ -1,0 +1,84 @@
+// PEFT wraps a weight as X.base_layer.weight beside X.lora_A.default.weight and X.lora_B.default.weight; what is
+// trained whole it keeps as X.modules_to_save.default.weight beside the untrained X.original_module.weight. To drop the
+// new names and rename the others gives the model from before the training.
+//
+// torchtitan's Llama has Meta's names, and its rotary embedding turns neighbouring rows of Q and K, where transformers
+// turns rows of the first half with those of the second: renamed, the weights compute something else
+// (torchtitan/models/llama3/state_dict_adapter.py). Its other models have transformers' order of rows, and names that
+// Llama has not.
+
+#include "plan/foreign_names.hpp"
+
+#include "text/pattern.hpp"
+#include "unshard/tools/error.hpp"
+#include "unshard/tools/name_list.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace unshard {
+namespace {
+
+constexpr std::size_t kFewNames = 3;
+
+std::vector<std::string> names_that_match(const CheckpointIndex& index, const re2::RE2& pattern) {
+    std::vector<std::string> names;
+    for (const SourceTensor& tensor : index.tensors) {
+        if (re2::RE2::PartialMatch(tensor.name, pattern)) names.push_back(tensor.name);
+    }
+    return names;
+}
+
+/// Phi-4-multimodal has adapters of its own, which its class loads.
+bool has_adapters_of_its_own(const nlohmann::json& config) {
+    return config.is_object() && (config.contains("vision_lora") || config.contains("speech_lora"));
+}
+
+void refuse_lora(const CheckpointIndex& index, const nlohmann::json& config) {
+    if (has_adapters_of_its_own(config)) return;
+    const re2::RE2 pattern(R"((^|\.)(lora_[A-Za-z_]+|base_layer|modules_to_save)(\.|$))");
+    const std::vector<std::string> names = names_that_match(index, pattern);
+    if (names.empty()) return;
+    throw Error(
+        fmt::format("{}: names of LoRA (PEFT), whose adapters are not merged here, and without them the model is the "
+                    "untrained one: "
+                    "merge them in the training program (merge_and_unload) and save the model again",
+                    name_list(names, kFewNames)));
+}
+
+bool renames_any(const Pipeline::Select& select, const std::vector<std::string>& names) {
+    return std::ranges::any_of(select.rename, [&](const RenameRule& rule) {
+        const auto pattern = compile_pattern(rule.from);
+        return std::ranges::any_of(names, [&](const std::string& n) { return re2::RE2::PartialMatch(n, *pattern); });
+    });
+}
+
+void refuse_interleaved_rows(const CheckpointIndex& index, const nlohmann::json& config,
+                             const Pipeline::Select& select) {
+    const re2::RE2 rotated(R"((^|\.)layers\.\d+\.attention\.(qkv_linear\.)?w[qk]\.weight$)");
+    const re2::RE2 embedding(R"((^|\.)tok_embeddings\.weight$)");
+    const re2::RE2 of_others(R"(\.attention\.(q_norm|k_norm|sinks))");
+    const std::vector<std::string> names = names_that_match(index, rotated);
+    if (names.empty() || names_that_match(index, embedding).empty()) return;
+    if (!names_that_match(index, of_others).empty()) return;
+    const bool has_class = config.is_object() && config.contains("architectures");
+    if (!has_class && !renames_any(select, names)) return;
+    throw Error(fmt::format(
+        "{}: names of torchtitan's or Meta's Llama, which keeps the rows of these weights in another order than "
+        "transformers: to rename them is not enough, the model would compute something else: convert it with "
+        "torchtitan's "
+        "convert_to_hf.py, or pass --assets none without a rename to keep names and rows as they are",
+        name_list(names, kFewNames)));
+}
+
+}  // namespace
+
+void refuse_foreign_names(const CheckpointIndex& index, const nlohmann::json& config, const Pipeline::Select& select) {
+    refuse_lora(index, config);
+    refuse_interleaved_rows(index, config, select);
+}
+
+}  // namespace unshard

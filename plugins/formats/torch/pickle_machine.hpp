@@ -1,0 +1,339 @@
+// The state of a pickle machine and the operations on it that opcodes are made of. Only pickle.cpp includes this.
+#pragma once
+
+#include "formats/torch/pickle.hpp"
+#include "formats/torch/utf8.hpp"
+#include "unshard/tools/error.hpp"
+#include "unshard/tools/little_endian.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+namespace unshard::torch {
+
+/// Every operation checks what it is given, so opcodes may be run in any order.
+class PickleMachine {
+public:
+    explicit PickleMachine(std::string bytes)
+        : bytes_(std::make_unique<const std::string>(std::move(bytes))),
+          most_values_(std::min<std::size_t>(kMaxValues, kFewValues + bytes_->size() / 2)) {
+        values_ = {None{}, true, false, Tuple{}};
+        closed_.resize(values_.size());
+    }
+
+    /// Throws Error that says where in the pickle it went wrong, and in which opcode.
+    [[noreturn]] void fail(const std::string& what) const {
+        const std::string opcode = opcode_.empty() ? "" : " (" + std::string(opcode_) + ")";
+        throw Error("damaged pickle: byte " + std::to_string(at_) + opcode + ": " + what);
+    }
+
+    /// The next opcode's code.
+    unsigned char next_code() {
+        opcode_ = {};
+        return number<unsigned char>();
+    }
+    void begin_opcode(std::string_view name) { opcode_ = name; }
+
+    /// The top of the stack becomes the result. A pickler leaves nothing else, neither on the stack nor behind the end.
+    Pickle finish() && {
+        const Ref root = pop();
+        if (!stack_.empty() || !marks_.empty()) fail("values are left on the stack at its end");
+        if (at_ != bytes_->size()) fail(std::to_string(bytes_->size() - at_) + " bytes lie behind its end");
+        return {std::move(bytes_), std::move(values_), root};
+    }
+
+    // ---- operands
+
+    std::string_view take(std::uint64_t count) {
+        if (count > bytes_->size() - at_) {
+            fail(std::to_string(count) + " bytes are needed, " + std::to_string(bytes_->size() - at_) + " are left");
+        }
+        const std::string_view taken = std::string_view(*bytes_).substr(at_, count);
+        at_ += count;
+        return taken;
+    }
+
+    template <class T>
+    T number() {
+        return load_le<T>(take(sizeof(T)));
+    }
+
+    /// Bytes behind their count.
+    template <class Count>
+    std::string_view counted() {
+        return take(number<Count>());
+    }
+
+    std::string_view text_of(std::string_view bytes) const {
+        if (!is_utf8(bytes)) fail("a text is not UTF-8");
+        return bytes;
+    }
+
+    std::string_view line() {
+        const std::size_t end = bytes_->find('\n', at_);
+        if (end == std::string::npos) fail("a line of text does not end");
+        const std::string_view text = take(end - at_);
+        take(1);
+        return text_of(text);
+    }
+
+    void check_frame() {
+        const auto bytes = number<std::uint64_t>();
+        if (bytes > bytes_->size() - at_) fail("a frame of " + std::to_string(bytes) + " bytes ends outside it");
+    }
+
+    void check_protocol() {
+        const auto protocol = number<std::uint8_t>();
+        if (protocol > kHighestProtocol) fail("protocol " + std::to_string(protocol) + " is not supported");
+    }
+
+    // ---- the stack
+
+    void push(Ref ref) {
+        if (stack_.size() == kMaxValues) fail("the stack is too deep");
+        stack_.push_back(ref);
+    }
+    void push(Value value) { push(add(std::move(value))); }
+    void push_text(std::string_view bytes) { push(Text{text_of(bytes)}); }
+    void push_tuple(std::vector<Ref> items) {
+        if (items.empty()) {
+            push(kEmptyTuple);  // one is as good as many: it never changes
+        } else {
+            push(Tuple{std::move(items)});
+        }
+    }
+    void push_bool(bool value) { push(value ? kTrue : kFalse); }
+
+    /// Integers of shapes and strides repeat all the time, so small ones are made once.
+    void push_integer(std::int64_t value) {
+        if (value < 0 || value >= static_cast<std::int64_t>(small_integers_.size())) {
+            push(Value(value));
+            return;
+        }
+        Ref& known = small_integers_[static_cast<std::size_t>(value)];
+        if (known == kNone) known = add(value);
+        push(known);
+    }
+
+    /// A little-endian two's complement integer of any length.
+    void push_long(std::string_view bytes) {
+        const char sign = !bytes.empty() && (bytes.back() & 0x80) != 0 ? '\xff' : '\0';
+        std::string low(bytes.substr(0, 8));
+        low.resize(8, sign);
+        const bool fits = std::ranges::all_of(bytes.substr(std::min<std::size_t>(bytes.size(), 8)),
+                                              [sign](char byte) { return byte == sign; });
+        if (fits && (low.back() & 0x80) == (sign & 0x80)) {
+            push_integer(load_le<std::int64_t>(low));
+        } else {
+            push(BigInteger{});
+        }
+    }
+
+    void push_big_endian_double(std::string_view bytes) {
+        const std::string reversed(bytes.rbegin(), bytes.rend());
+        push(Value(std::bit_cast<double>(load_le<std::uint64_t>(reversed))));
+    }
+
+    Ref top() const {
+        if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) fail("the stack is empty");
+        return stack_.back();
+    }
+
+    Ref pop() {
+        const Ref ref = top();
+        stack_.pop_back();
+        return ref;
+    }
+
+    std::vector<Ref> pop_count(std::size_t count) {
+        std::vector<Ref> items(count);
+        for (std::size_t i = count; i-- > 0;) items[i] = pop();
+        return items;
+    }
+
+    void mark() {
+        if (marks_.size() == kMaxValues) fail("too many marks");
+        marks_.push_back(stack_.size());
+    }
+
+    /// All that was pushed since the last mark, which goes too.
+    std::vector<Ref> pop_to_mark() {
+        if (marks_.empty()) fail("there is no mark");
+        const auto begin = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
+        std::vector<Ref> items(begin, stack_.end());
+        stack_.erase(begin, stack_.end());
+        marks_.pop_back();
+        return items;
+    }
+
+    /// Takes away the top, be it a value or a mark.
+    void drop() {
+        if (!marks_.empty() && stack_.size() == marks_.back()) {
+            marks_.pop_back();
+        } else {
+            pop();
+        }
+    }
+
+    // ---- the memo
+
+    void put(std::size_t index) {
+        // A pickler numbers what it memoizes from 0 on, so no number reaches the count of values.
+        if (index >= values_.size()) fail("memo entry " + std::to_string(index) + " is out of range");
+        if (index >= memo_.size()) memo_.resize(index + 1, kUnset);
+        if (memo_[index] == kUnset) ++memoized_;
+        memo_[index] = top();
+    }
+    /// Picklers number by how many entries there are, which is not the highest number when they were not put in turn.
+    void put_next() { put(memoized_); }
+
+    void get(std::size_t index) {
+        if (index >= memo_.size() || memo_[index] == kUnset) fail("there is no memo entry " + std::to_string(index));
+        push(memo_[index]);
+    }
+
+    // ---- containers
+
+    /// Adds to the List or Set on top.
+    template <class Container>
+    void append(const std::vector<Ref>& items) {
+        auto& into = contents<Container>(top()).items;
+        into.insert(into.end(), items.begin(), items.end());
+    }
+
+    /// Adds keys and values in turn to the Dict on top.
+    void set_items(const std::vector<Ref>& items) {
+        if (items.size() % 2 != 0) fail("a key without a value");
+        auto& into = contents<Dict>(top()).items;
+        for (std::size_t i = 0; i < items.size(); i += 2) into.emplace_back(items[i], items[i + 1]);
+    }
+
+    void push_dict(const std::vector<Ref>& items) {
+        push(Dict{});
+        set_items(items);
+    }
+
+    // ---- classes, functions and what is made with them
+
+    void push_global(Ref module, Ref name) {
+        for (const Ref part : {module, name}) {
+            if (!std::holds_alternative<Text>(values_[part])) fail("the name of a class or function is no text");
+        }
+        push(Global{module, name});
+    }
+    void push_global_of_lines() {
+        const Ref module = add(Text{line()});
+        push_global(module, add(Text{line()}));
+    }
+    void push_global_of_stack() {
+        const std::vector<Ref> names = pop_count(2);
+        push_global(names[0], names[1]);
+    }
+
+    void push_call() {
+        const std::vector<Ref> from = pop_count(2);
+        close(from[1]);
+        push(Made{.callee = from[0], .args = from[1], .is_object = false});
+    }
+    void push_object(bool with_kwargs) {
+        const std::vector<Ref> from = pop_count(with_kwargs ? 3 : 2);
+        if (with_kwargs && !std::holds_alternative<Dict>(values_[from[2]])) fail("keyword arguments are no dictionary");
+        close(from[1]);
+        if (with_kwargs) close(from[2]);
+        push(Made{.callee = from[0], .args = from[1], .kwargs = with_kwargs ? from[2] : kNone, .is_object = true});
+    }
+    void push_persistent() {
+        const Ref id = pop();
+        close(id);
+        push(Persistent{id});
+    }
+
+    /// An object takes its attributes out of the state here and now, and keeps no hold of the state itself.
+    void build() {
+        const Ref state = pop();
+        auto* made = std::get_if<Made>(&values_[top()]);
+        if (made == nullptr) fail("a state for a value that is no object");
+        if (made->state != kNone) fail("a second state for an object");
+        made->state = state;
+        close_alone(state);
+        if (const auto* parts = std::get_if<Tuple>(&values_[state])) {
+            for (const Ref part : parts->items) close_alone(part);
+        }
+    }
+
+private:
+    /// What one pickle may build: over ten times what the largest mixture-of-experts checkpoints of today need per
+    /// file, and no more than one value for two bytes. Picklers write each value that is made once with a number for
+    /// the memo, so theirs take more.
+    static constexpr std::size_t kMaxValues = 1 << 25, kFewValues = 4096;
+    static constexpr unsigned kHighestProtocol = 5;
+    static constexpr Ref kTrue = 1, kFalse = 2, kEmptyTuple = 3, kUnset = std::numeric_limits<Ref>::max();
+
+    Ref add(Value value) {
+        if (values_.size() == most_values_) fail("more than " + std::to_string(most_values_) + " values");
+        values_.push_back(std::move(value));
+        closed_.push_back(false);
+        return static_cast<Ref>(values_.size() - 1);
+    }
+
+    /// Python looks at an argument when the call is made. A container that changed later would be another one here,
+    /// where calls are looked at afterwards; so what is reachable through containers may not change any more.
+    void close(Ref ref) {
+        std::vector<Ref> pending{ref};
+        while (!pending.empty()) {
+            const Ref next = pending.back();
+            pending.pop_back();
+            if (closed_[next]) continue;
+            closed_[next] = true;
+            std::visit([&](const auto& value) { append_parts(pending, value); }, values_[next]);
+        }
+    }
+    void close_alone(Ref ref) { closed_[ref] = true; }
+
+    template <class T>
+    static void append_parts(std::vector<Ref>& parts, const T& value) {
+        if constexpr (std::is_same_v<T, Dict>) {
+            for (const auto& [key, item] : value.items) parts.insert(parts.end(), {key, item});
+        } else if constexpr (std::is_same_v<T, Made>) {
+            if (value.contents != kNone) parts.push_back(value.contents);
+        } else if constexpr (requires { value.items; }) {
+            parts.insert(parts.end(), value.items.begin(), value.items.end());
+        }
+    }
+
+    /// The container that items go to: the value itself or, of a made one, its contents, begun as an empty Container.
+    template <class Container>
+    Container& contents(Ref ref) {
+        if (closed_[ref]) fail("items are put into a value after it was used as an argument or a state");
+        if (const auto* made = std::get_if<Made>(&values_[ref])) {
+            Ref inside = made->contents;
+            if (inside == kNone) {
+                inside = add(Container{});
+                std::get<Made>(values_[ref]).contents = inside;
+            }
+            ref = inside;
+        }
+        auto* container = std::get_if<Container>(&values_[ref]);
+        if (container == nullptr) fail("items are put into a value that cannot hold them");
+        return *container;
+    }
+
+    std::unique_ptr<const std::string> bytes_;
+    std::size_t at_ = 0;
+    std::string_view opcode_;  ///< the name of the one that runs
+    std::size_t most_values_;
+    std::vector<Value> values_;
+    std::vector<bool> closed_;  ///< of each value
+    std::vector<Ref> stack_;
+    std::vector<std::size_t> marks_;  ///< sizes of the stack
+    std::vector<Ref> memo_;
+    std::size_t memoized_ = 0;  ///< entries of the memo that are set
+    std::array<Ref, 1024> small_integers_{};
+};
+
+}  // namespace unshard::torch

@@ -1,0 +1,185 @@
+// torch.save's archive (torch/serialization.py, caffe2/serialize/inline_container.cc): all entries are in one folder,
+// named after the file or "archive":
+//     data.pkl     the object, in which each storage is a persistent id with a key
+//     data/<key>   the bytes of a storage
+//     byteorder    "little" or "big"; not written before PyTorch 2.1
+//     version, .format_version, .storage_alignment   numbers, see below; the last two since 2.7
+// and .data/serialization_id, which says nothing about the contents.
+
+#include "formats/torch/saved_file.hpp"
+
+#include <libdeflate.h>
+
+#include <charconv>
+#include <system_error>
+#include <unordered_map>
+
+namespace unshard::torch {
+namespace {
+
+constexpr std::string_view kPickle = "data.pkl";
+
+/// The pickle of a rank of a model with a trillion parameters takes a few MiB.
+constexpr std::uint64_t kMaxPickleBytes = 256 << 20;
+
+/// A number in a record is of a few digits.
+constexpr std::uint64_t kMaxNoteBytes = 32;
+
+/// The versions of the archive that PyTorch knows (caffe2/serialize/versions.h); only TorchScript's differ.
+constexpr std::uint64_t kHighestVersion = 10;
+
+/// The folder of all entries.
+std::string find_folder(const ZipEntries& entries) {
+    std::optional<std::string> folder;
+    for (const auto& [name, entry] : entries) {
+        std::string found = name.substr(0, name.find('/') + 1);
+        if (folder && found != *folder) {
+            throw Error("a zip with entries in '" + *folder + "' and in '" + found + "': not written by torch.save");
+        }
+        folder = std::move(found);
+    }
+    if (!folder || !entries.contains(*folder + std::string(kPickle))) {
+        throw Error("a zip without 'data.pkl': not written by torch.save");
+    }
+    if (entries.contains(*folder + "constants.pkl")) {
+        throw Error("a TorchScript model, whose code is part of it: save its state_dict() with torch.save");
+    }
+    return *folder;
+}
+
+/// Nothing when the bytes do not have the entry's CRC-32.
+std::optional<std::string> read_checked(const InputFile& file, const ZipEntry& entry) {
+    std::string bytes = file.read(entry.offset, entry.bytes);
+    if (entry.crc32 && libdeflate_crc32(0, bytes.data(), bytes.size()) != *entry.crc32) return std::nullopt;
+    return bytes;
+}
+
+/// The small records of an archive.
+class Records {
+public:
+    Records(const InputFile& file, const ZipEntries& entries, const std::string& folder)
+        : file_(file), entries_(entries), folder_(folder) {}
+
+    /// The record's bytes, if it is there.
+    std::optional<std::string> read(std::string_view name, std::uint64_t max_bytes) const {
+        const auto found = entries_.find(folder_ + std::string(name));
+        if (found == entries_.end()) return std::nullopt;
+        const ZipEntry& entry = found->second;
+        if (entry.bytes > max_bytes) {
+            throw Error("'" + std::string(name) + "' has " + std::to_string(entry.bytes) + " bytes, at most " +
+                        std::to_string(max_bytes) + " are supported");
+        }
+        std::optional<std::string> bytes = read_checked(file_, entry);
+        if (bytes) return bytes;
+        throw Error("'" + std::string(name) +
+                    "' is damaged: its bytes do not match its CRC-32: copy or save the file again");
+    }
+
+    /// A number of ASCII digits.
+    std::optional<std::uint64_t> number(std::string_view name) const {
+        const std::optional<std::string> bytes = read(name, kMaxNoteBytes);
+        if (!bytes) return std::nullopt;
+        std::string_view text(*bytes);
+        if (text.ends_with('\n')) text.remove_suffix(1);
+        std::uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error != std::errc() || end != text.data() + text.size()) {
+            throw Error("'" + std::string(name) + "' is no number: the file is damaged: copy or save it again");
+        }
+        return value;
+    }
+
+private:
+    const InputFile& file_;
+    const ZipEntries& entries_;
+    const std::string& folder_;
+};
+
+void check_byte_order(const Records& records) {
+    const std::optional<std::string> order = records.read("byteorder", kMaxNoteBytes);
+    if (!order || *order == "little") return;
+    if (*order == "big") throw Error("saved on a big-endian machine: save it again on a little-endian one");
+    throw Error("its byte order is neither 'little' nor 'big': the file is damaged: copy or save it again");
+}
+
+void check_versions(const Records& records) {
+    std::optional<std::uint64_t> version = records.number(".data/version");
+    if (!version) version = records.number("version");
+    if (!version) throw Error("a zip without a 'version': not written by torch.save");
+    if (*version < 1 || *version > kHighestVersion) {
+        throw Error("its version is " + std::to_string(*version) + ", 1 to " + std::to_string(kHighestVersion) +
+                    " are known: it is of a newer PyTorch, or damaged");
+    }
+    const std::uint64_t format = records.number(".format_version").value_or(1);
+    if (format == 1) return;
+    throw Error("its format version is " + std::to_string(format) +
+                ", 1 is known: it is of a newer PyTorch, or damaged");
+}
+
+/// PyTorch pads entries so that they begin at multiples of 64, or of what the archive says. One that does not has
+/// moved.
+void check_alignment(const Records& records, const ZipEntries& entries, std::uint64_t begin) {
+    const std::uint64_t alignment = records.number(".storage_alignment").value_or(64);
+    if (alignment == 0) throw Error("its storages are aligned to 0 bytes: the file is damaged: copy or save it again");
+    for (const auto& [name, entry] : entries) {
+        const std::uint64_t at = entry.offset - begin;
+        if (!entry.is_padded || at % alignment == 0) continue;
+        throw Error("'" + name + "' begins at byte " + std::to_string(at) + ", no multiple of " +
+                    std::to_string(alignment) + ": the file is damaged: copy or save it again");
+    }
+}
+
+Values read_values(const Records& records, std::span<const std::string> opaque) {
+    Pickle pickle = parse_pickle(*records.read(kPickle, kMaxPickleBytes));
+    std::vector<Symbol> symbols = check_allowed(pickle, "'data.pkl'", opaque);
+    return {std::move(pickle), std::move(symbols)};
+}
+
+/// What a persistent id says about a storage.
+struct Claim {
+    std::pair<std::string_view, std::string_view> type;
+    std::int64_t count = 0;
+    friend bool operator==(const Claim&, const Claim&) = default;
+};
+
+/// PyTorch makes a storage at its first id and takes it for all later ones, whatever they say.
+void check_claims(const Values& values) {
+    std::unordered_map<std::string_view, Claim> claims;
+    for (Ref ref = 0; ref < values.count(); ++ref) {
+        if (values.get_if<Persistent>(ref) == nullptr) continue;
+        const StorageId id = values.storage_id(ref);
+        if (id.count == 0) continue;
+        const Claim claim{values.global(id.type), id.count};
+        if (claims.try_emplace(id.key, claim).first->second == claim) continue;
+        throw Error("storage 'data/" + std::string(id.key.substr(0, 100)) +
+                    "' is said to be of two types or lengths: the file is damaged: copy or save it again");
+    }
+}
+
+}  // namespace
+
+SavedFile::SavedFile(const InputFile& file, std::span<const std::string> opaque, std::optional<ByteRange> range)
+    : file_(file),
+      entries_(read_zip(file, range.value_or(ByteRange{0, file.bytes()}))),
+      folder_(find_folder(entries_)),
+      values_(read_values(Records(file, entries_, folder_), opaque)) {
+    const Records records(file_, entries_, folder_);
+    check_byte_order(records);
+    check_versions(records);
+    check_alignment(records, entries_, range ? range->begin : 0);
+    check_claims(values_);
+}
+
+std::string SavedFile::read(const ZipEntry& entry) const {
+    if (std::optional<std::string> bytes = read_checked(file_, entry)) return *std::move(bytes);
+    throw Error("a storage that is needed is damaged: its bytes do not match its CRC-32: copy or save the file again");
+}
+
+ZipEntry SavedFile::storage(const std::string& key) const {
+    const auto found = entries_.find(folder_ + "data/" + key);
+    if (found != entries_.end()) return found->second;
+    throw Error("there is no storage 'data/" + key.substr(0, 100) +
+                "' in the file: it is damaged: copy or save it again");
+}
+
+}  // namespace unshard::torch

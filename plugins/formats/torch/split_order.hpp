@@ -1,0 +1,36 @@
+// Checkpoints of FSDP over tensor parallelism by PyTorch 2.1 to 2.4 do not say which of the two split first.
+#pragma once
+
+#include "unshard/tools/error.hpp"
+
+#include <optional>
+#include <string>
+
+namespace unshard::torch {
+
+enum class SplitOrder {
+    left_to_right,  ///< FSDP1, distribute_tensor: the first mesh dimension splits first
+    inner_first,    ///< FSDP2: the first one splits what the later ones, tensor parallelism's, have left
+};
+
+/// The value of the option `split_order`; nothing for an empty one. Throws UsageError.
+inline std::optional<SplitOrder> parse_split_order(const std::string& text) {
+    if (text.empty()) return std::nullopt;
+    if (text == "left_to_right") return SplitOrder::left_to_right;
+    if (text == "inner_first") return SplitOrder::inner_first;
+    throw UsageError("option 'split_order' is '" + text + "': known are left_to_right and inner_first");
+}
+
+/// For an option that is given where the files state the order.
+[[noreturn]] inline void refuse_split_order() {
+    throw UsageError("option 'split_order' is for files of PyTorch 2.1 to 2.4; these state the order themselves");
+}
+
+[[noreturn]] inline void refuse_unknown_order(const std::string& tensor, std::size_t dim) {
+    throw Error("'" + tensor + "': two mesh dimensions split dimension " + std::to_string(dim) +
+                ", and files of PyTorch 2.1 to 2.4 do not say which came first: pass --set "
+                "input.options.split_order=inner_first for FSDP2 (fully_shard) over tensor parallelism, or "
+                "=left_to_right for FSDP1 and distribute_tensor");
+}
+
+}  // namespace unshard::torch

@@ -1,0 +1,31 @@
+// The state dict that one rank saved.
+#pragma once
+
+#include "unshard/index.hpp"
+#include "unshard/tools/input_file.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace unshard::torch {
+
+struct StateDictRequest {
+    std::uint64_t rank = 0;  ///< which rank's file this is said to be
+    std::string root;        ///< keys of nested dicts that lead to the state dict, joined by '.'; empty: the top
+    std::vector<std::string> opaque;  ///< classes and functions to let through as inert values
+};
+
+struct StateDict {
+    std::vector<SourceTensor> tensors;  ///< in the order of the file; shards have the rank, `file` 0
+    std::vector<Mesh> meshes;
+    std::vector<Dropped> dropped;
+    std::optional<std::uint64_t> world_size;  ///< of the run, when the file states it
+    bool is_before_strided_shards = false;    ///< see dtensor.hpp
+};
+
+/// Reads no tensor's bytes. Throws Error that names the file and, where it is about one, the tensor.
+StateDict read_state_dict(const InputFile& file, const StateDictRequest& request);
+
+}  // namespace unshard::torch

@@ -1,0 +1,325 @@
+// A tensor is a call (torch/_utils.py, torch/_tensor.py):
+//     _rebuild_tensor_v2(storage, first, size, stride, requires_grad, hooks[, metadata])
+//     _rebuild_tensor_v3(storage, first, size, stride, requires_grad, hooks, dtype[, metadata])
+// where storage is the persistent id ('storage', class, key, location, count), the count in elements of the class. In
+// v2 the class says the dtype (torch.BFloat16Storage); in v3 it is torch.UntypedStorage, of bytes. On Ascend's NPUs it
+// is
+//     torch_npu.utils.storage._rebuild_npu_tensor(.. as in v2 .., format)
+// whose elements are stored as a CPU has them; the format says how the device lays them out. Around it there may be
+//     _rebuild_parameter(tensor, requires_grad, hooks), _rebuild_parameter_with_state(.., state)
+//     _rebuild_from_type_v2(function, class, args, state): a subclass, or a plain tensor that carries attributes
+// A class may wrap a weight to compute with it in another type, as torchao's float8 training does: what is stored is
+// the weight. Storages are shared between tensors, and tensors may be any strided view of theirs.
+
+#include "formats/torch/tensor.hpp"
+
+#include "unshard/tools/checked.hpp"
+#include "unshard/tools/little_endian.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace unshard::torch {
+namespace {
+
+/// Wrappers around wrappers that PyTorch writes: two at most.
+constexpr int kMaxWrappers = 8;
+
+/// More ranks than any training run has had.
+constexpr std::uint64_t kMaxIntegers = 1 << 20;
+
+struct StorageClass {
+    std::string_view name;
+    DType dtype;
+};
+
+constexpr StorageClass kStorageClasses[] = {
+    {"DoubleStorage", DType::f64},    {"FloatStorage", DType::f32},        {"HalfStorage", DType::f16},
+    {"BFloat16Storage", DType::bf16}, {"LongStorage", DType::i64},         {"IntStorage", DType::i32},
+    {"ShortStorage", DType::i16},     {"CharStorage", DType::i8},          {"ByteStorage", DType::u8},
+    {"BoolStorage", DType::boolean},  {"ComplexFloatStorage", DType::c64}, {"ComplexDoubleStorage", DType::c128},
+};
+
+/// A storage as a persistent id describes it.
+struct Storage {
+    std::optional<DType> dtype;  ///< none: of bytes, the tensor says the dtype
+    std::uint64_t offset = 0;    ///< in the file
+    std::uint64_t bytes = 0;
+    std::optional<std::uint32_t> crc32 = {};
+};
+
+std::optional<DType> storage_dtype(const Values& values, Ref storage_class) {
+    const auto [module, name] = values.global(storage_class);
+    if (name == "UntypedStorage" && (module == "torch" || module == "torch.storage")) return std::nullopt;
+    const auto* known = std::ranges::find(kStorageClasses, name, &StorageClass::name);
+    if (known != std::end(kStorageClasses) && module == "torch") return known->dtype;
+    throw Error("its storage is " + values.describe(storage_class) + ", whose element type is not supported");
+}
+
+Storage read_storage(const SavedFile& file, Ref ref) {
+    const Values& values = file.values();
+    if (values.get_if<Persistent>(ref) == nullptr) {
+        throw Error("its storage is " + values.describe(ref) + ", not a storage");
+    }
+    const StorageId id = values.storage_id(ref);
+    const std::string key(id.key.substr(0, 100));
+    if (id.place == "meta") {
+        throw Error("its storage 'data/" + key +
+                    "' was on the device 'meta', which keeps no elements: " + "save the checkpoint from a real device");
+    }
+    const ZipEntry entry = file.storage(std::string(id.key));
+    Storage storage{storage_dtype(values, id.type), entry.offset, 0, entry.crc32};
+    const auto count = static_cast<std::uint64_t>(id.count);
+    storage.bytes = checked_mul(count, storage.dtype ? size_of(*storage.dtype) : 1);
+    if (storage.bytes != entry.bytes) {
+        throw Error("storage 'data/" + key + "' has " + std::to_string(entry.bytes) + " bytes, its " +
+                    std::to_string(count) + " elements take " + std::to_string(storage.bytes) +
+                    ": the file is damaged: copy or save it again");
+    }
+    return storage;
+}
+
+/// How many elements of the storage the view reaches over.
+std::uint64_t reach(const Shard& shard) {
+    if (shard.shape.numel() == 0) return 0;
+    std::uint64_t last = shard.first;
+    for (std::size_t i = 0; i < shard.shape.rank(); ++i) {
+        last = checked_add(last, checked_mul(shard.shape[i] - 1, shard.stride[i]));
+    }
+    return checked_add(last, 1);
+}
+
+void check_inside_storage(const StridedTensor& tensor) {
+    const Shard& shard = tensor.shard;
+    if (shard.stride.rank() != shard.shape.rank()) {
+        throw Error("its shape " + to_string(shard.shape) + " and its stride " + to_string(shard.stride) +
+                    " differ in length");
+    }
+    const std::uint64_t elements = shard.bytes / size_of(tensor.dtype);
+    const std::uint64_t needed = reach(shard);
+    if (needed <= elements) return;
+    throw Error("its storage is shorter than the tensor: " + std::to_string(elements) + " elements are stored, shape " +
+                to_string(shard.shape) + " with stride " + to_string(shard.stride) + " from element " +
+                std::to_string(shard.first) + " on needs " + std::to_string(needed) + ": the file is damaged");
+}
+
+/// PyTorch keeps conjugation and negation of a view as flags beside the elements. One that is there is set, whatever
+/// its value says.
+void refuse_lazy_flags(const Values& values, Ref metadata) {
+    if (metadata == kNone) return;
+    const auto flags = values.mapping(metadata);
+    if (!flags) throw Error("it has metadata of a form that is not known: " + values.describe(metadata));
+    if (flags->empty()) return;
+    throw Error("it is a view with the flag '" + values.text(flags->front().first, "a flag") +
+                "', which is not supported: call .resolve_conj().resolve_neg() before saving");
+}
+
+/// What comes behind a tensor's storage, shape and stride, or behind the tensor in a parameter. Whether it requires a
+/// gradient.
+bool read_gradient_args(const Values& values, Ref requires_grad, Ref hooks) {
+    const auto found = values.mapping(hooks);
+    if (hooks != kNone && (!found || !found->empty())) {
+        throw Error("its backward hooks are " + values.describe(hooks) +
+                    ", not an empty OrderedDict as PyTorch writes");
+    }
+    return values.flag(requires_grad, "requires_grad");
+}
+
+/// Attributes are set on the tensor that was rebuilt. Most mean nothing to it; these change what it is.
+void check_attributes(const Values& values, Ref state) {
+    for (const std::string_view name : values.names_in_state(state)) {
+        const bool is_elements = name == "data" || name == "real" || name == "imag";
+        if (!is_elements && !name.starts_with("__")) continue;
+        throw Error("it has an attribute '" + std::string(name.substr(0, 40)) +
+                    "', with which PyTorch would replace what it holds: save it without");
+    }
+}
+
+bool is_rebuild(Symbol symbol) {
+    return symbol >= Symbol::rebuild_tensor && symbol <= Symbol::rebuild_unsupported;
+}
+
+/// How many arguments a function is called with that another one calls.
+bool is_count_of_args(Symbol function, std::size_t count) {
+    switch (function) {
+        case Symbol::rebuild_tensor:
+            return count == 6 || count == 7;
+        case Symbol::rebuild_tensor_with_dtype:
+            return count == 7 || count == 8;
+        case Symbol::rebuild_npu_tensor:
+            return count == 7;
+        case Symbol::rebuild_wrapper:
+            return count == 8;
+        default:
+            return false;
+    }
+}
+
+/// Of _rebuild_wrapper_subclass(class, dtype, size, stride, first, layout, device, requires_grad).
+void check_wrapper(const Values& values, const Rebuild& rebuild) {
+    const std::span<const Ref> args = rebuild.args;
+    if (values.mentioned(args[0]) != rebuild.type) {
+        throw Error("it is rebuilt as " + values.describe(args[0]) + ", and is to be of another class");
+    }
+    if (values.dims(args[2], "a shape").rank() != values.dims(args[3], "a stride").rank()) {
+        throw Error("its shape and its stride differ in length");
+    }
+    values.count(args[4], "where it begins");
+    if (!values.is_made_by(args[5], Symbol::layout) ||
+        values.view(values.args(args[5])[0], "a layout") != "torch.strided") {
+        throw Error("its layout is not torch.strided");
+    }
+    values.flag(args[7], "requires_grad");
+}
+
+/// Of _rebuild_from_type_v2(function, class, args, state).
+Rebuild typed_rebuild(const Values& values, std::span<const Ref> args) {
+    const Ref function = args[0], type = args[1];
+    Rebuild rebuild{values.mentioned(function), {}, values.mentioned(type), args[3]};
+    if (rebuild.type == Symbol::inert || rebuild.function == Symbol::rebuild_unsupported) return rebuild;
+    if (rebuild.type == Symbol::other) {
+        throw Error("it is of class " + values.describe(type) +
+                    ", which is not known: turn it into a plain tensor before saving");
+    }
+    const auto* found = values.get_if<Tuple>(args[2]);
+    if (found == nullptr || !is_count_of_args(rebuild.function, found->items.size())) {
+        throw Error("it is rebuilt by " + values.describe(function) + " in another way than PyTorch does");
+    }
+    rebuild.args = found->items;
+    if (rebuild.function == Symbol::rebuild_wrapper) check_wrapper(values, rebuild);
+    // A ShardedTensor has a state of its own form; the others' attributes are set one by one.
+    if (rebuild.type != Symbol::sharded_tensor) check_attributes(values, rebuild.state);
+    return rebuild;
+}
+
+bool is_wrapper(Symbol type) {
+    return type == Symbol::cast_wrapper || type == Symbol::quant_wrapper;
+}
+
+/// The weight in an object that only computes with it in another type.
+Ref wrapped_weight(const Values& values, const Rebuild& rebuild) {
+    if (rebuild.function != Symbol::rebuild_wrapper) throw Error("it is rebuilt in a way that is not known");
+    const char* name = rebuild.type == Symbol::cast_wrapper ? "_tensor" : "_data";
+    if (const std::optional<Ref> weight = values.in_state(rebuild.state, name)) return *weight;
+    throw Error("it has no '" + std::string(name) + "': it is of a release of torchao that is not known yet");
+}
+
+}  // namespace
+
+bool is_tensor(const Values& values, Ref ref) {
+    return values.get_if<Made>(ref) != nullptr && is_rebuild(values.symbol(ref));
+}
+
+Rebuild unwrap_tensor(const Values& values, Ref ref) {
+    Ref stated_dtype = kNone, stated_shape = kNone;
+    bool requires_grad = false;
+    for (int wrappers = 0; wrappers < kMaxWrappers; ++wrappers) {
+        if (!is_tensor(values, ref)) throw Error("it is " + values.describe(ref) + ", not a tensor");
+        Rebuild rebuild{values.symbol(ref), values.args(ref)};
+        if (rebuild.function == Symbol::rebuild_typed) rebuild = typed_rebuild(values, rebuild.args);
+        if (rebuild.type == Symbol::inert) return rebuild;
+        if (rebuild.function == Symbol::rebuild_unsupported) {
+            throw Error("it is what '" + values.name(ref) +
+                        "' gives: sparse, quantized, nested and meta tensors are not supported");
+        }
+        if (is_wrapper(rebuild.type)) {
+            ref = wrapped_weight(values, rebuild);
+            if (stated_shape != kNone) throw Error("it is a wrapper around a wrapper, which is not known");
+            stated_dtype = rebuild.args[1];
+            stated_shape = rebuild.args[2];
+            continue;
+        }
+        rebuild.stated_dtype = stated_dtype;
+        rebuild.stated_shape = stated_shape;
+        rebuild.requires_grad = requires_grad;
+        if (rebuild.function != Symbol::rebuild_parameter) return rebuild;
+        ref = rebuild.args[0];
+        requires_grad = read_gradient_args(values, rebuild.args[1], rebuild.args[2]) || requires_grad;
+        if (rebuild.args.size() == 4) check_attributes(values, rebuild.args[3]);
+    }
+    throw Error("it is wrapped more than " + std::to_string(kMaxWrappers) + " times");
+}
+
+namespace {
+
+void check_stated(const Values& values, const Rebuild& rebuild, const StridedTensor& tensor) {
+    if (rebuild.stated_shape == kNone) return;
+    const DType dtype = read_dtype(values, rebuild.stated_dtype);
+    const Dims shape = values.dims(rebuild.stated_shape, "a shape");
+    if (dtype == tensor.dtype && shape == tensor.shard.shape) return;
+    throw Error("it is " + to_string(dtype) + " " + to_string(shape) + ", the weight inside it is " +
+                to_string(tensor.dtype) + " " + to_string(tensor.shard.shape));
+}
+
+}  // namespace
+
+DType read_dtype(const Values& values, Ref ref) {
+    const auto [module, name] = values.global(ref);
+    const std::optional<DType> dtype = module == "torch" ? find_dtype(&DTypeInfo::torch, name) : std::nullopt;
+    if (!dtype) throw Error("its dtype is " + values.describe(ref) + ", which is not supported");
+    return *dtype;
+}
+
+StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild) {
+    const Values& values = file.values();
+    const bool states_dtype = rebuild.function == Symbol::rebuild_tensor_with_dtype;
+    const bool is_npu = rebuild.function == Symbol::rebuild_npu_tensor;
+    if (!states_dtype && !is_npu && rebuild.function != Symbol::rebuild_tensor) {
+        throw Error("it is not a dense tensor");
+    }
+    const std::span<const Ref> args = rebuild.args;
+
+    const Storage storage = read_storage(file, args[0]);
+    bool requires_grad = read_gradient_args(values, args[4], args[5]);
+    if (requires_grad && states_dtype) {
+        throw Error("it is rebuilt with a gradient, which PyTorch itself refuses: save it detached");
+    }
+    requires_grad = requires_grad || rebuild.requires_grad;
+    const std::size_t metadata = states_dtype ? 7 : 6;
+    if (!states_dtype && !storage.dtype) throw Error("neither it nor its storage says a dtype");
+
+    StridedTensor tensor;
+    tensor.dtype = states_dtype ? read_dtype(values, args[6]) : *storage.dtype;
+    if (args.size() > metadata && !is_npu) refuse_lazy_flags(values, args[metadata]);
+    const bool is_complex = tensor.dtype == DType::c64 || tensor.dtype == DType::c128;
+    if (requires_grad && !info(tensor.dtype).is_float && !is_complex) {
+        throw Error("it requires a gradient, and " + to_string(tensor.dtype) + " has none");
+    }
+    tensor.shard.offset = storage.offset;
+    tensor.shard.bytes = storage.bytes;
+    tensor.shard.crc32 = storage.crc32;
+    tensor.shard.first = values.count(args[1], "where a tensor begins");
+    tensor.shard.shape = values.dims(args[2], "a shape");
+    tensor.shard.stride = values.dims(args[3], "a stride");
+    check_inside_storage(tensor);
+    check_stated(values, rebuild, tensor);
+    return tensor;
+}
+
+StridedTensor read_strided(const SavedFile& file, Ref ref) {
+    const Rebuild rebuild = unwrap_tensor(file.values(), ref);
+    if (rebuild.type != Symbol::tensor) throw Error("a tensor inside it is of a class that is not plain");
+    return read_strided(file, rebuild);
+}
+
+std::vector<std::uint64_t> read_integers(const SavedFile& file, const StridedTensor& tensor) {
+    const auto& [dtype, shard] = tensor;
+    if (dtype != DType::i64 && dtype != DType::i32) throw Error("ranks are of dtype " + to_string(dtype));
+    if (shard.shape.numel() > kMaxIntegers || shard.bytes > kMaxIntegers * 8) throw Error("it has too many ranks");
+    const std::string bytes = file.read({shard.offset, shard.bytes, shard.crc32});
+    std::vector<std::uint64_t> integers(shard.shape.numel());
+    for (std::size_t i = 0; i < integers.size(); ++i) {
+        std::uint64_t rest = i, at = shard.first;
+        for (std::size_t d = shard.shape.rank(); d-- > 0; rest /= shard.shape[d]) {
+            at += rest % shard.shape[d] * shard.stride[d];
+        }
+        const std::string_view element = std::string_view(bytes).substr(at * size_of(dtype));
+        const std::int64_t value =
+            dtype == DType::i64 ? load_le<std::int64_t>(element) : load_le<std::int32_t>(element);
+        if (value < 0) throw Error("a rank is negative: " + std::to_string(value));
+        integers[i] = static_cast<std::uint64_t>(value);
+    }
+    return integers;
+}
+
+}  // namespace unshard::torch

@@ -1,0 +1,50 @@
+// Tensors as torch.save pickles them: a strided view of a storage, wrapped in calls that restore class and attributes.
+#pragma once
+
+#include "formats/torch/saved_file.hpp"
+#include "unshard/index.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace unshard::torch {
+
+/// Whether a value is a tensor of any class, readable or not, in a form that PyTorch writes.
+bool is_tensor(const Values& values, Ref ref);
+
+/// The call that rebuilds a tensor, freed from wrappers for parameters and from the attributes of plain tensors.
+struct Rebuild {
+    Symbol function = Symbol::other;
+    std::span<const Ref> args;
+    Symbol type = Symbol::tensor;  ///< what it becomes: tensor, dtensor, sharded_tensor; inert for an opaque class
+    Ref state = kNone;             ///< what the class restores from, when it is not a plain tensor
+    /// What wrappers around it say about it again, both or neither.
+    Ref stated_dtype = kNone;
+    Ref stated_shape = kNone;
+    bool requires_grad = false;  ///< of a parameter around it
+};
+
+/// Throws Error for values that are no tensors, for classes that are not known, and for attributes that change
+/// elements.
+Rebuild unwrap_tensor(const Values& values, Ref ref);
+
+/// A tensor's elements. `shard` has no rank, mesh or origin, and its `file` is 0.
+struct StridedTensor {
+    DType dtype = DType::f32;
+    Shard shard;
+};
+
+/// Throws Error when the tensor is not dense, of an unknown dtype, or larger than its storage.
+StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild);
+/// The same, unwrapped first; it must be a plain tensor.
+StridedTensor read_strided(const SavedFile& file, Ref ref);
+
+/// The DType of a value like `torch.bfloat16`. Throws Error that names what is none of ours.
+DType read_dtype(const Values& values, Ref ref);
+
+/// The values of a small integer tensor, in row-major order. Throws Error when it is large, negative or not of
+/// integers.
+std::vector<std::uint64_t> read_integers(const SavedFile& file, const StridedTensor& tensor);
+
+}  // namespace unshard::torch

@@ -1,0 +1,66 @@
+#include "model_file.hpp"
+
+#include "support/catch.hpp"
+#include "tiny_model.hpp"
+#include "unshard/tools/error.hpp"
+
+using namespace unshard;
+using namespace unshard::gguf;
+using namespace unshard::test;
+
+namespace {
+
+std::optional<GgufModel> load(const std::string& gguf) {
+    const Assets assets;
+    assets.write("tiny.toml", std::string(kTinyRules) + gguf);
+    return load_gguf_model(assets.path("tiny.toml"), load_rules(assets.path("tiny.toml")));
+}
+
+std::string with(const std::string& old_text, const std::string& new_text) {
+    std::string gguf(kTinyGguf);
+    return gguf.replace(gguf.find(old_text), old_text.size(), new_text);
+}
+
+/// What is wrong, without the place.
+std::string refusal(const std::string& gguf) {
+    try {
+        load(gguf);
+    } catch (const UsageError& e) {
+        const std::string text = e.what(), file = "tiny.toml:";
+        const std::size_t place = text.find(file) + file.size();
+        return text.substr(text.find(": ", place) + 2);
+    }
+    return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("a model's GGUF table is read whole") {
+    const GgufModel model = load(std::string(kTinyGguf)).value();
+    CHECK(model.arch == "tiny");
+    CHECK(model.keys.size() == 1);
+    CHECK(model.notes.front().text == "llama.cpp is even");
+    CHECK(model.refusals.front().conditions.front().has == 13);
+    CHECK(model.tensors.at("model.layers.{layer}.both").size() == 2);
+    CHECK(model.tensors.at("model.layers.{layer}.q").front().permute->text() == "heads");
+}
+
+TEST_CASE("a file without the table describes no GGUF") {
+    CHECK_FALSE(load("").has_value());
+}
+
+TEST_CASE("slips in the table are refused where they stand") {
+    CHECK(refusal(with("notes", "note")).starts_with("unknown key 'note': known are arch,"));
+    CHECK(refusal(with("\"model.embed\" ", "\"model.embd\" ")) == "no tensor is called 'model.embd'");
+    CHECK(refusal(with("field = \"odd\", ", "")) == "nothing says when it applies");
+    CHECK(refusal(with("is = true, ", "iz = true, ")) == "unknown key 'iz' in a condition");
+    CHECK(refusal(with("\"u32\"", "\"u64\"")) == "'u64' is unknown: known are u32, f32, bool, string");
+    CHECK(refusal(with("[\"json\"]", "[\"bpe\"]")) == "'bpe' is unknown: known are sentencepiece, json");
+    CHECK(refusal(with("take = [1, 0, 1]", "take = [3, 0, 1]")) == "'view' has no axis 3");
+    CHECK(refusal(with("take = [1, 0, 1]", "take = [1, 0]")) == "'take' is [axis, first, count]");
+    CHECK(refusal(with("axes = [1, 2, 0]", "axes = [1, 0]")) == "'axes' and 'view' differ in length");
+    CHECK(refusal(with("value = \"layers\"", "scale = 2")) == "nothing says its value");
+    CHECK(refusal(with("kinds = [\"json\"]", "")) == "tokenizer.kinds is missing");
+    CHECK(refusal(with("transpose = true", "transpose = 1")) == "'transpose' must be true or false");
+    CHECK(refusal(with("permute = \"heads\"", "permute = \"heads *\"")) != "accepted");
+}

@@ -1,0 +1,76 @@
+// The files of configs/models themselves.
+
+#include "find_model.hpp"
+
+#include "assets.hpp"
+#include "support/catch.hpp"
+#include "unshard/tools/error.hpp"
+
+#include <algorithm>
+
+using namespace unshard;
+using namespace unshard::gguf;
+
+namespace {
+
+/// Whether the table says what becomes of a tensor of the rules.
+bool is_described(const GgufModel& model, const std::string& name) {
+    static const std::vector<std::string> kSuffixes = {"", ".weight", ".bias"};
+    const auto is_named = [&](const std::string& suffix) {
+        return name.ends_with(suffix) && model.tensors.contains(name.substr(0, name.size() - suffix.size()));
+    };
+    return std::any_of(kSuffixes.begin(), kSuffixes.end(), is_named);
+}
+
+}  // namespace
+
+TEST_CASE("every tensor of every model has its place in GGUF") {
+    for (const ModelRules& rules : load_rules_directory(test::models_directory())) {
+        const std::optional<GgufModel> model = load_gguf_model(rules.file, rules);
+        INFO(rules.file);
+        REQUIRE(model);
+        for (const TensorRule& rule : rules.tensors) {
+            INFO(rules.file << ": " << rule.name.text());
+            CHECK(is_described(*model, rule.name.text()));
+        }
+    }
+}
+
+TEST_CASE("an unknown architecture is refused with the known ones") {
+    const std::string directory = test::models_directory();
+    try {
+        find_model({{"architectures", {"MambaForCausalLM"}}}, {directory});
+        FAIL("accepted");
+    } catch (const Error& e) {
+        const std::string text = e.what();
+        CHECK(
+            text.starts_with("config.json: architecture 'MambaForCausalLM' is not known to writer 'gguf': known are "));
+        CHECK(text.find("Gemma3ForCausalLM, ") != std::string::npos);
+        CHECK(text.ends_with("can be put into a directory and that be named, --set output.options.model_dir=DIR"));
+    }
+    CHECK_THROWS_AS(find_model(nlohmann::json::object(), {directory}), Error);
+}
+
+TEST_CASE("the text part of a multimodal model can name its own architecture") {
+    const FoundModel found = find_model({{"architectures", {"SomethingForConditionalGeneration"}},
+                                         {"text_config", {{"architectures", {"Qwen3ForCausalLM"}}}}},
+                                        {test::models_directory()});
+    CHECK(found.gguf.arch == "qwen3");
+}
+
+TEST_CASE("a model in the user's directory comes before an installed one") {
+    const test::Assets mine;
+    mine.write("qwen3.toml", R"(
+architectures = ["Qwen3ForCausalLM"]
+config.layers = "num_hidden_layers"
+tensors = []
+[gguf]
+arch = "mine"
+tokenizer.kinds = ["json"]
+tensors = {}
+)");
+    const nlohmann::json config = {{"architectures", {"Qwen3ForCausalLM"}}};
+    CHECK(find_model(config, {mine.path(), test::models_directory()}).gguf.arch == "mine");
+    CHECK(find_shared_file("common-keys.toml", {mine.path(), test::models_directory()}) ==
+          test::models_directory() + "/gguf/common-keys.toml");
+}
