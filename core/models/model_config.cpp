@@ -218,13 +218,6 @@ ModelConfig model_config(const json& file, std::span<const std::string> director
     return Reading(file, directories, otherwise).run();
 }
 
-ModelConfig read_model_config(const std::string& assets, std::span<const std::string> directories, const json& changes,
-                              const std::vector<std::string>& otherwise) {
-    json file = read_json(assets + "/config.json");
-    if (!changes.empty()) file.merge_patch(changes);
-    return model_config(file, directories, otherwise);
-}
-
 const json& find_field(const json& config, const std::vector<std::string>& fields) {
     for (const std::string& path : fields) {
         const json* object = &config;

@@ -41,11 +41,6 @@ struct ModelConfig {
 ModelConfig model_config(const nlohmann::json& file, std::span<const std::string> directories,
                          const std::vector<std::string>& otherwise = {});
 
-/// The same of `config.json` in a directory of assets, which must be there, with these changes (a merge patch).
-ModelConfig read_model_config(const std::string& assets, std::span<const std::string> directories,
-                              const nlohmann::json& changes = nlohmann::json::object(),
-                              const std::vector<std::string>& otherwise = {});
-
 /// The first of these fields that is there and not null, else null. "a.b" is field b of the object a.
 const nlohmann::json& find_field(const nlohmann::json& config, const std::vector<std::string>& fields);
 

@@ -42,6 +42,7 @@
 //     extra_layers = "model.layers.{layer}."        how names begin, for {layer} from `layers` on: MTP layers
 #pragma once
 
+#include "models/document.hpp"
 #include "models/expression.hpp"
 #include "models/name_pattern.hpp"
 
@@ -49,7 +50,6 @@
 
 #include <cstddef>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -105,33 +105,23 @@ struct ModelRules {
     std::vector<std::string> outside;  ///< prefixes of names that are not described here: on all ranks, of any shape
     std::vector<std::string> buffers;  ///< how names of what is computed from config.json end
     std::optional<NamePattern> extra_layers;
-    bool is_bare = false;  ///< a backbone alone: its names lack the first part of the rules' names
+    bool is_bare = false;  ///< a backbone alone: the last of `prefixes` is empty
 };
 
-/// Throws UsageError with file:line:column for anything that it does not understand.
+/// The rules in a file of configs/models. Throws UsageError with file:line:column for anything that it does not
+/// understand.
+ModelRules rules_of(const Document& document);
 ModelRules load_rules(const std::string& file);
 
-/// The rules of a class that puts another head on a model: those of its causal language model, with the first head in
-/// `heads_file` that fits the name in place of the output weights. Nothing when none fits.
-std::optional<ModelRules> rules_with_head(std::span<const ModelRules> all, const std::string& heads_file,
-                                          const std::string& architecture);
+/// Whether a key of such a file is one of those above; a table of another name is a plugin's.
+bool is_model_key(std::string_view key);
 
-/// Nothing when the file has none of the main keys: then it is something else. Throws as above.
-std::optional<ModelRules> load_rules_if_any(const std::string& file);
-
-/// All such files of a directory, sorted. Throws UsageError when two of them are for the same architecture.
-std::vector<ModelRules> load_rules_directory(const std::string& directory);
+/// Throws UsageError for a key that is neither.
+void check_model_keys(const Document& document);
 
 /// The class that a config.json is for, as transformers calls it: the first of `architectures`, without what FSDP2 put
 /// in front of it (transformers up to 4.56 saves "FSDPQwen2ForCausalLM"). Empty when config.json names none.
 std::string architecture_of(const nlohmann::json& config);
-
-/// The rules for a class, which may be one of the heads in heads/heads.toml of the directory (Qwen2Model,
-/// Qwen2ForSequenceClassification, ...). Nothing when none fits.
-std::optional<ModelRules> find_rules(const std::string& directory, const std::string& architecture);
-
-/// The first rules of these directories for a config.json's class; nothing when there are none.
-std::optional<ModelRules> find_rules(std::span<const std::string> directories, const nlohmann::json& config);
 
 /// The numbers behind the names under `config`. A `text_config` in config.json comes before its root. Throws Error that
 /// names the field.

@@ -9,18 +9,19 @@
 #include "files/staging.hpp"
 #include "geometry/lower.hpp"
 #include "input/locate.hpp"
-#include "input/model_files.hpp"
+#include "input/models_directories.hpp"
 #include "model/experts.hpp"
 #include "model/model_check.hpp"
 #include "model/quantised.hpp"
 #include "model/vocabulary.hpp"
-#include "models/model_config.hpp"
+#include "models/plugin_facts.hpp"
 #include "plan/choose_merger.hpp"
 #include "plan/foreign_names.hpp"
 #include "plan/select.hpp"
 #include "plan/shared_replicas.hpp"
 #include "report/stored.hpp"
 #include "text/quantity.hpp"
+#include "unshard/tools/json_file.hpp"
 #include "unshard/tools/model_directory.hpp"
 #include "unshard/tools/name_list.hpp"
 #include "verify/verify.hpp"
@@ -45,19 +46,32 @@ struct Output {
     std::vector<Destination> destinations;
 };
 
-ModelConfig config_in(const std::string& assets, std::span<const std::string> models) {
-    if (assets.empty() || !has_model_file(assets, "config.json")) return {};
-    return read_model_config(assets, models);
+nlohmann::json config_file_in(const std::string& assets) {
+    if (assets.empty() || !has_model_file(assets, "config.json")) return nullptr;
+    return read_json(assets + "/config.json");
+}
+
+/// What mergers and writers are told of the model.
+Request request_for(const Model& model, const std::string& architecture, const nlohmann::json& options,
+                    unsigned threads) {
+    Request request;
+    request.assets = model.assets;
+    request.config = model.config.settings;
+    request.config_changes = model.config_changes;
+    request.model = model_facts(model.files.find(architecture), model.files, model.config);
+    request.options = without_models_directory(options);
+    request.threads = threads;
+    return request;
 }
 
 Plan merge(const Pipeline::Merge& wanted, const Model& model, const Plugins& plugins, unsigned threads) {
-    Request request;
-    request.assets = model.assets;
-    request.models = model.models;
-    request.config_changes = model.config_changes;
-    request.options = wanted.options;
-    if (!wanted.rules.empty()) request.options["rules"] = rules_file(wanted.rules, request.models);
-    request.threads = threads;
+    Request request = request_for(model, architecture_of(model.config.settings), wanted.options, threads);
+    if (!wanted.rules.empty()) {
+        const std::vector<std::string>& directories = model.files.directories();
+        const Document rules = read_document(rules_file(wanted.rules, directories));
+        request.config = model_config(model.config.file, directories, Node(rules).texts("architectures")).settings;
+        request.model = model_facts(rules, model.files, model.config);
+    }
     return plugins.merger(model.merger)->plan(model.index, request);
 }
 
@@ -72,15 +86,10 @@ void check_assets(const Layout& layout, const std::string& directory) {
 
 Output lay_out(const Pipeline::Output& wanted, std::shared_ptr<const Plan> plan, const Model& model,
                const Plugins& plugins, unsigned threads) {
-    Request request;
+    Request request = request_for(model, language_model_class(model.config.settings), wanted.options, threads);
     request.output = wanted.path;
-    request.assets = model.assets;
-    request.models = model.models;
-    request.config_changes = model.config_changes;
-    request.options = wanted.options;
     request.options["dtype"] = wanted.dtype;
     if (!wanted.max_shard_size.empty()) request.options["max_shard_size"] = wanted.max_shard_size;
-    request.threads = threads;
     Output output{&wanted, plugins.writer(wanted.writer), std::move(plan), {}, {}};
     output.layout = output.writer->layout(*output.plan, request);
     check_assets(output.layout, model.assets);
@@ -167,11 +176,10 @@ OutputReport describe(const Output& output) {
 
 /// The plan in the form that an output asks for; the common one where that changes nothing.
 std::shared_ptr<const Plan> plan_for(const Pipeline::Output& wanted, std::shared_ptr<const Plan> common,
-                                     const CheckpointIndex& index, const nlohmann::json& config,
-                                     std::span<const std::string> models) {
+                                     const Model& model) {
     if (wanted.experts == "keep") return common;
-    auto plan = std::make_shared<const Plan>(with_experts(*common, wanted.experts, config, models));
-    verify_plan(index, *plan);
+    auto plan = std::make_shared<const Plan>(with_experts(*common, wanted.experts, model.config.settings, model.known));
+    verify_plan(model.index, *plan);
     return plan;
 }
 
@@ -210,12 +218,12 @@ void warn(RunReport& report, Observer& observer, const std::vector<std::string>&
 
 /// Cuts rows past the vocabulary or makes config.json count them, as the pipeline says.
 void fit_vocabulary(Model& model, const std::string& extra_rows) {
-    const VocabularyContext context{model.config, model.config_file, model.models};
+    const VocabularyContext context{model.config.settings, model.config.file, model.known};
     if (fit_vocabulary(model.plan, context, extra_rows, model.config_changes)) verify_plan(model.index, model.plan);
     if (model.config_changes.empty()) return;
-    nlohmann::json changed = model.config_file;
+    nlohmann::json changed = model.config.file;
     changed.merge_patch(model.config_changes);
-    model.config = model_config(changed, model.models).settings;
+    model.config.settings = model_config(changed, model.files.directories()).settings;
 }
 
 }  // namespace
@@ -237,13 +245,12 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     verify_index(model.index);
     stamp_files(model.index);
     model.assets = locate_assets(pipeline.input.assets, input.path, pipeline.input.path);
-    model.models = models_directories(pipeline);
-    const ModelConfig config = config_in(model.assets, model.models);
-    model.config = config.settings;
-    model.config_file = config.file;
-    model.config_changes = config.corrections;
+    model.files = ModelFiles(models_directories(pipeline));
+    model.config = model_config(config_file_in(model.assets), model.files.directories());
+    model.config_changes = model.config.corrections;
+    model.known = {find_rules(model.files, model.config.settings), model.files.directories()};
     const bool is_conversion = !pipeline.outputs.empty();
-    if (is_conversion) refuse_foreign_names(model.index, model.config, pipeline.select);
+    if (is_conversion) refuse_foreign_names(model.index, model.config.settings, pipeline.select);
     Selection selection(pipeline.select);
     selection.before_merge(model.index);
     model.name_changes = selection.name_changes();
@@ -253,8 +260,10 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     Plan merged = merge(pipeline.merge, model, plugins, threads);
 
     observer.pass("select");
-    model.plan = selection.after_merge(std::move(merged), model.config, model.config_file, model.config_changes);
-    model.plan.warnings.insert(model.plan.warnings.end(), config.warnings.begin(), config.warnings.end());
+    model.plan =
+        selection.after_merge(std::move(merged), model.config.settings, model.config.file, model.config_changes);
+    const std::vector<std::string>& warnings = model.config.warnings;
+    model.plan.warnings.insert(model.plan.warnings.end(), warnings.begin(), warnings.end());
     verify_plan(model.index, model.plan);
     forget_shared_replicas(model.index, model.plan);
     return model;
@@ -276,9 +285,9 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     verify_plain(index);
     fit_vocabulary(model, pipeline.select.extra_rows);
     const QuantisedWeights quantised = find_quantised(model.plan);
-    check_quantised(quantised, model.plan, model.config, pipeline.outputs);
-    report.model_check =
-        check_model(model.plan, {model.config, model.models, pipeline.select, quantised, cause_of_other_shapes(index)});
+    check_quantised(quantised, model.plan, model.config.settings, pipeline.outputs);
+    report.model_check = check_model(
+        model.plan, {model.config.settings, model.known, pipeline.select, quantised, cause_of_other_shapes(index)});
     check_shapes_known(model, report.model_check);
     warn(report, observer, model.plan.warnings);
     const auto common = std::make_shared<const Plan>(std::move(model.plan));
@@ -286,8 +295,7 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     observer.pass("lay out");
     std::vector<Output> outputs;
     for (const Pipeline::Output& o : pipeline.outputs) {
-        const auto plan = plan_for(o, common, index, model.config, model.models);
-        outputs.push_back(lay_out(o, plan, model, plugins, threads));
+        outputs.push_back(lay_out(o, plan_for(o, common, model), model, plugins, threads));
     }
 
     observer.pass("verify");

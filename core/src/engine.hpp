@@ -1,6 +1,8 @@
 // The program: six passes from a pipeline to files.
 #pragma once
 
+#include "models/model_config.hpp"
+#include "models/model_files.hpp"
 #include "pipeline/pipeline.hpp"
 #include "plugins/plugin_loader.hpp"
 #include "report/run_report.hpp"
@@ -29,11 +31,11 @@ struct Model {
     std::string path, reader, merger, assets;
     CheckpointIndex index;
     Plan plan;
-    std::vector<std::string> name_changes;                     ///< what was taken off names, in words
-    nlohmann::json config;                                     ///< ModelConfig::settings
-    nlohmann::json config_file;                                ///< config.json itself; null when there is none
+    std::vector<std::string> name_changes;  ///< what was taken off names, in words
+    ModelFiles files;
+    ModelConfig config;                                        ///< with `config_changes` made
     nlohmann::json config_changes = nlohmann::json::object();  ///< a merge patch: what outputs must change in the file
-    std::vector<std::string> models;                           ///< where facts about models are, the first counts
+    KnownModel known;                                          ///< of the class in config.json
 };
 
 /// The passes index, plan and select. Warnings of the index reach the observer, those of the plan stay in it.

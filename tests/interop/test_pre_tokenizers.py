@@ -8,7 +8,7 @@ from pre_tokenizers import llama_pre_tokenizers
 
 pytestmark = needs_converter
 
-TABLE = tomllib.loads((TESTS.parent / "configs/models/gguf/pre-tokenizers.toml").read_text())
+TABLE = tomllib.loads((TESTS.parent / "plugins/writers/gguf/data/pre-tokenizers.toml").read_text())
 # What tokenizer.json has instead of what llama.cpp's regular expressions come to.
 OTHER_WORDS = {"deepseek-llm": "digits one by one", "falcon": "punctuation Contiguous", "bailingmoe": "possessive quantifiers",
                "bloom": "a bracket more", "poro-chat": "a bracket more", "viking": "a bracket more",

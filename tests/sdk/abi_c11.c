@@ -23,7 +23,7 @@ _Static_assert(sizeof(unshard_literal) == 32, "size");
 _Static_assert(sizeof(unshard_placed) == 320, "size");
 _Static_assert(sizeof(unshard_asset) == 32, "size");
 _Static_assert(sizeof(unshard_layout) == 200, "size");
-_Static_assert(sizeof(unshard_request) == 112, "size");
+_Static_assert(sizeof(unshard_request) == 120, "size");
 _Static_assert(sizeof(unshard_sink) == 32, "size");
 _Static_assert(sizeof(unshard_reader) == 24, "size");
 _Static_assert(sizeof(unshard_merger) == 16, "size");

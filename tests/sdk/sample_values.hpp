@@ -69,8 +69,9 @@ inline Request sample_request() {
             "in/huggingface",
             {{"dtype", "bf16"}, {"threads", true}},
             7,
-            {"mine", "share/models"},
-            {{"vocab_size", 512}}};
+            {{"hidden_size", 64}},
+            {{"vocab_size", 512}},
+            {{"tables", {{"my_writer", {{"depth", 3}}}}}}};
 }
 
 }  // namespace unshard::test

@@ -1,5 +1,5 @@
 """Which tensors each architecture of llama.cpp has, read from its sources: what it does not find makes it refuse a file, and
-what it does not know as well. configs/models/gguf/tensors.toml is what this prints; see there."""
+what it does not know as well. plugins/writers/gguf/data/tensors.toml is what this prints; see there."""
 import re
 import sys
 from pathlib import Path

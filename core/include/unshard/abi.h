@@ -8,11 +8,7 @@
  * for success; for failure it calls `fail` of its sink once with a text for people and returns anything else. Threads:
  * a plugin's functions are called from one thread at a time, except `encode`, which any number of threads may call at
  * once. Growth: minor versions add members at the end of records and tables. Each table starts with its size; each
- * record arrives in an unshard_array that states the size of one item. A member that lies past that size reads as zero.
- *
- * History: 1.0, the first. 1.1: source files may be packed, source tensors stored in blocks. 1.2: what tells a source
- * file that was written to after it was indexed, checksums of storages, files that a writer leaves behind; a request
- * can change config.json, an index says whether training code wrote it. */
+ * record arrives in an unshard_array that states the size of one item. A member that lies past that size reads as zero. */
 #ifndef UNSHARD_ABI_H
 #define UNSHARD_ABI_H
 
@@ -24,7 +20,7 @@ extern "C" {
 
 #define UNSHARD_ABI_MAGIC UINT64_C(0x0044524148534e55) /* "UNSHARD\0", little-endian */
 #define UNSHARD_ABI_MAJOR 1
-#define UNSHARD_ABI_MINOR 2
+#define UNSHARD_ABI_MINOR 0
 
 /* Bytes, UTF-8 where they are text; not terminated. */
 typedef struct unshard_string {
@@ -77,8 +73,8 @@ typedef struct unshard_shard {
     unshard_array placements; /* of unshard_placement */
     uint32_t mesh;
     uint32_t reserved;
-    uint32_t has_crc32; /* since 1.2, 0 or 1 */
-    uint32_t crc32;     /* since 1.2, of the storage's bytes, as in a zip */
+    uint32_t has_crc32; /* 0 or 1 */
+    uint32_t crc32;     /* of the storage's bytes, as in a zip */
 } unshard_shard;
 
 typedef struct unshard_encoding {
@@ -93,17 +89,17 @@ typedef struct unshard_source_tensor {
     uint32_t has_shape;
     unshard_dims shape;
     unshard_array shards;      /* of unshard_shard */
-    unshard_encoding encoding; /* since 1.1; without a name: plain elements */
+    unshard_encoding encoding; /* without a name: plain elements */
 } unshard_source_tensor;
 
 typedef struct unshard_source_file {
     unshard_string path;
     uint64_t bytes;
-    uint32_t packing;     /* since 1.1. 0 none, 1 zstd */
-    uint32_t packed_file; /* since 1.1, as are the next two */
+    uint32_t packing;     /* 0 none, 1 zstd */
+    uint32_t packed_file; /* used with packing, as are the next two */
     uint64_t packed_offset;
     uint64_t packed_bytes;
-    uint64_t device; /* since 1.2, as are the next three: of stat, when it was indexed; all 0: not known */
+    uint64_t device; /* this and the next three: of stat, when it was indexed; all 0: not known */
     uint64_t inode;
     int64_t modified_ns;
     int64_t changed_ns;
@@ -123,7 +119,7 @@ typedef struct unshard_index {
     unshard_array dropped;      /* of unshard_dropped */
     unshard_array warnings;     /* of unshard_string */
     unshard_string metadata;    /* a JSON object */
-    uint32_t is_training_state; /* 0 or 1; since 1.2 */
+    uint32_t is_training_state; /* 0 or 1 */
     uint32_t reserved;
 } unshard_index;
 
@@ -195,8 +191,8 @@ typedef struct unshard_layout {
     unshard_array assets;      /* of unshard_asset */
     unshard_array dropped;     /* of unshard_dropped */
     unshard_array warnings;    /* of unshard_string */
-    unshard_array left_behind; /* since 1.2, of unshard_string */
-    uint64_t tensors;          /* since 1.2 */
+    unshard_array left_behind; /* of unshard_string */
+    uint64_t tensors;          /* how many the files hold; 0: each of placed is one */
 } unshard_layout;
 
 /* ---- calls ------------------------------------------------------------------------------------------------------- */
@@ -208,8 +204,9 @@ typedef struct unshard_request {
     unshard_string options; /* a JSON object; the plugin refuses keys that it does not know */
     uint32_t threads;       /* how many the plugin may use in this call, at least 1 */
     uint32_t reserved;
-    unshard_array models; /* of unshard_string; merger, writer: directories of facts about models, the first counts */
-    unshard_string config_changes; /* merger, writer: a JSON merge patch (RFC 7396) for config.json; since 1.2 */
+    unshard_string config;  /* merger, writer: JSON, config.json as transformers reads it, or null */
+    unshard_string model;   /* merger, writer: a JSON object, facts about the model: see request.hpp */
+    unshard_string config_changes; /* merger, writer: a JSON merge patch (RFC 7396) for config.json */
 } unshard_request;
 
 /* Where a call's result goes. `accept` takes an array of exactly one record: reader index: unshard_index,

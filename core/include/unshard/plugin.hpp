@@ -90,7 +90,7 @@ template <class Plugin>
     requires std::is_base_of_v<Reader, Plugin>
 struct Table<Plugin> {
     static constexpr std::uint32_t kind = UNSHARD_KIND_READER;
-    static constexpr std::uint32_t minor = 1;  // a host of 1.0 would take packed files as they are
+    static constexpr std::uint32_t minor = 0;  ///< of the oldest host that understands all of it
     static constexpr unshard_reader table = {
         sizeof(unshard_reader),
         [](unshard_array request, const unshard_sink* sink) -> std::int32_t {

@@ -20,9 +20,16 @@ struct Request {
     std::string assets;  ///< merger, writer: the directory of config.json and the tokenizer; empty when there is none
     nlohmann::json options = nlohmann::json::object();
     unsigned threads = 1;
-    std::vector<std::string> models;  ///< merger, writer: directories of facts about models; the first counts
+    /// Merger, writer: config.json as transformers reads it, with the defaults of its class; null when there is none.
+    nlohmann::json config;
     /// Merger, writer: what is to be changed in config.json, as a JSON merge patch (RFC 7396). Usually empty.
     nlohmann::json config_changes = nlohmann::json::object();
+    /// Merger, writer: facts about the model. `tables` is its file in configs/models, or in a directory of the user's,
+    /// so that a plugin can keep what it knows about a model in a table of its own there; `file` is that file, and
+    /// `places` says where a value stands in it ([line, column] by JSON pointer). Where no file is for the model,
+    /// `known` lists the classes that others are for, by table. `kept_f32` and `kept_f32_of_f16` are patterns (RE2) of
+    /// the tensors that transformers keeps in float32, always and when float16 is asked for.
+    nlohmann::json model = nlohmann::json::object();
     friend bool operator==(const Request&, const Request&) = default;
 };
 

@@ -87,7 +87,7 @@ bool is_same_file(const std::string& path_a, const std::string& path_b) {
 
 void compare_directories(const Model& a, const Model& b, ConfigurationDifference& result) {
     const std::size_t before = result.different.size();
-    json config_a = a.config_file, config_b = b.config_file;
+    json config_a = a.config.file, config_b = b.config.file;
     config_a.merge_patch(a.config_changes);
     config_b.merge_patch(b.config_changes);
     compare_values(config_a, config_b, result.different);
@@ -154,12 +154,12 @@ ConfigurationDifference compare_configuration(const Model& a, const Model& b) {
     } else if (has_keys(a) || has_keys(b)) {
         result.not_compared = fmt::format("{} keeps its configuration in keys, {} in files", has_keys(a) ? "A" : "B",
                                           has_keys(a) ? "B" : "A");
-    } else if (a.config_file.is_object() && b.config_file.is_object()) {
+    } else if (a.config.file.is_object() && b.config.file.is_object()) {
         compare_directories(a, b, result);
     } else {
-        const bool neither = !a.config_file.is_object() && !b.config_file.is_object();
+        const bool neither = !a.config.file.is_object() && !b.config.file.is_object();
         result.not_compared = neither ? "there is no config.json"
-                                      : fmt::format("{} has no config.json", a.config_file.is_object() ? "B" : "A");
+                                      : fmt::format("{} has no config.json", a.config.file.is_object() ? "B" : "A");
     }
     return result;
 }

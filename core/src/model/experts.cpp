@@ -21,16 +21,16 @@ bool can_stack(const ModelRules& rules) {
 
 }  // namespace
 
-Plan with_experts(Plan plan, std::string_view form, const nlohmann::json& config, std::span<const std::string> models) {
+Plan with_experts(Plan plan, std::string_view form, const nlohmann::json& config, const KnownModel& known) {
     if (form == "keep") return plan;
     const auto fail = [&](const std::string& why) {
         throw Error(fmt::format("experts = '{}': {}: with 'keep' they are written as they are", form, why));
     };
     if (!config.is_object()) fail("there is no config.json to say which model this is (pass --assets DIR)");
-    if (models.empty()) fail("configs/models is not installed");
-    const std::optional<ModelRules> rules = find_rules(models, config);
+    if (known.directories.empty()) fail("configs/models is not installed");
+    const std::optional<ModelRules>& rules = known.rules;
     if (!rules) {
-        fail(fmt::format("no file in {} is for the architectures {} of config.json", fmt::join(models, ", "),
+        fail(fmt::format("no file in {} is for the architectures {} of config.json", fmt::join(known.directories, ", "),
                          config.value("architectures", nlohmann::json()).dump()));
     }
     if (!can_stack(*rules)) fail(rules->file + " has no 'alternatives' that stack the tensors of an {expert}");

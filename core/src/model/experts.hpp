@@ -1,12 +1,11 @@
 // Mixture-of-experts weights: one tensor for all experts of a layer, or one for each.
 #pragma once
 
-#include "models/rules.hpp"
+#include "models/model_files.hpp"
 #include "unshard/plan.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,8 +13,8 @@ namespace unshard {
 
 /// The plan with its experts in a form of kExpertForms, whichever they were in; tensors whose names alone differ
 /// between the forms (a router) come along. What the model is comes from `config` (null when there is no config.json)
-/// and the directories `models`. Throws Error that names what is missing.
-Plan with_experts(Plan plan, std::string_view form, const nlohmann::json& config, std::span<const std::string> models);
+/// and what is known of it. Throws Error that names what is missing.
+Plan with_experts(Plan plan, std::string_view form, const nlohmann::json& config, const KnownModel& known);
 
 /// Each alternative form of the rules becomes its parts. Copies, replicas and views stay what they were, cut to pieces.
 /// Throws Error for a shape that is not the one of config.json, or a view that cuts through a part.

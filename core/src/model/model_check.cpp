@@ -190,9 +190,8 @@ std::string unchecked(Plan& plan, const std::string& why, bool is_warning) {
 
 std::string check_model(Plan& plan, const ModelCheck& wanted) {
     if (!wanted.config.is_object()) return unchecked(plan, "there is no config.json", false);
-    if (wanted.models.empty()) return unchecked(plan, "configs/models is not installed", true);
-    const std::optional<ModelRules> rules = find_rules(wanted.models, wanted.config);
-    if (rules) return Check(wanted, *rules, plan).run();
+    if (wanted.known.directories.empty()) return unchecked(plan, "configs/models is not installed", true);
+    if (wanted.known.rules) return Check(wanted, *wanted.known.rules, plan).run();
     const std::string architecture = architecture_of(wanted.config);
     return unchecked(plan,
                      architecture.empty() ? "config.json has no 'architectures'"

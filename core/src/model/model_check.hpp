@@ -2,19 +2,19 @@
 #pragma once
 
 #include "model/quantised.hpp"
+#include "models/model_files.hpp"
 #include "pipeline/pipeline.hpp"
 #include "unshard/plan.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <span>
 #include <string>
 
 namespace unshard {
 
 struct ModelCheck {
-    const nlohmann::json& config;         ///< config.json; null when there is none
-    std::span<const std::string> models;  ///< directories of facts about models; the first that knows the class counts
+    const nlohmann::json& config;  ///< config.json; null when there is none
+    const KnownModel& known;
     const Pipeline::Select& select;
     const QuantisedWeights& quantised;
     std::string cause_of_other_shapes = {};  ///< what is said behind wrong shapes

@@ -72,9 +72,9 @@ void set_vocab_size(nlohmann::json& changes, const nlohmann::json& config, std::
 bool fit_vocabulary(Plan& plan, const VocabularyContext& context, const std::string& extra_rows,
                     nlohmann::json& config_changes) {
     if (extra_rows == "refuse") return false;
-    const std::optional<ModelRules> rules = find_rules(context.models, context.config);
-    if (!rules) return false;
-    const std::vector<Embedding> found = embeddings_with_more_rows(plan, *rules, config_values(*rules, context.config));
+    if (!context.known.rules) return false;
+    const ModelRules& rules = *context.known.rules;
+    const std::vector<Embedding> found = embeddings_with_more_rows(plan, rules, config_values(rules, context.config));
     if (found.empty()) return false;
     const Embedding& first = found.front();
     if (extra_rows == "keep") {

@@ -2,20 +2,20 @@
 // the tokens that were added.
 #pragma once
 
+#include "models/model_files.hpp"
 #include "pipeline/pipeline.hpp"
 #include "unshard/plan.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <span>
 #include <string>
 
 namespace unshard {
 
 struct VocabularyContext {
-    const nlohmann::json& config;         ///< the settings (ModelConfig::settings)
-    const nlohmann::json& config_file;    ///< config.json itself
-    std::span<const std::string> models;  ///< directories of facts about models
+    const nlohmann::json& config;       ///< the settings (ModelConfig::settings)
+    const nlohmann::json& config_file;  ///< config.json itself
+    const KnownModel& known;
 };
 
 /// Applies the pipeline's `extra_rows` to the plan (cut), or to config.json by way of `config_changes` (keep). Says in

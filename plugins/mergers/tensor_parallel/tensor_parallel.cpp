@@ -1,32 +1,22 @@
 // Plain tensors, one part a rank: nothing in the checkpoint says how they were split, so rules of the model do.
 
-#include "models/model_config.hpp"
+#include "models/plugin_facts.hpp"
 #include "tensor_parallel/plan.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <algorithm>
 
 namespace unshard {
 namespace {
 
-std::string known_architectures(std::span<const std::string> directories) {
-    std::string names;
-    for (const std::string& directory : directories) {
-        for (const ModelRules& rules : load_rules_directory(directory)) {
-            for (const std::string& name : rules.architectures) names += (names.empty() ? "" : ", ") + name;
-        }
-    }
-    return names;
-}
-
-/// The rules for config.json's architecture.
-ModelRules rules_for(const nlohmann::json& config, std::span<const std::string> directories) {
-    if (directories.empty()) throw UsageError("merger 'tensor_parallel' needs rules: pass --rules");
-    if (std::optional<ModelRules> rules = find_rules(directories, config)) return *std::move(rules);
-    const auto architectures = config.find("architectures");
-    throw UsageError("no rules for the architecture " +
-                     (architectures == config.end() ? "null" : architectures->dump()) +
-                     " of config.json: pass --rules; known are " + known_architectures(directories));
+/// The rules for config.json's class, or those that the pipeline names.
+ModelRules rules_for(const Request& request) {
+    if (const std::optional<Document> file = model_document(request)) return rules_of(*file);
+    const std::vector<std::string> known = known_architectures(request, "tensors");
+    if (known.empty()) throw UsageError("merger 'tensor_parallel' needs rules: pass --rules");
+    throw UsageError("no rules for the architecture " + request.config.value("architectures", nlohmann::json()).dump() +
+                     " of config.json: pass --rules; known are " + some_of(known, known.size()));
 }
 
 /// Takes each weight that holds query, key and value heads for Megatron's: interleaved, group by group.
@@ -45,10 +35,6 @@ class TensorParallelMerger : public Merger {
 public:
     Plan plan(const CheckpointIndex& index, const Request& request) override {
         Options options(request.options);
-        const auto file = options.take<std::string>("rules", "");
-        std::vector<std::string> directories = request.models;
-        const auto own = options.take<std::string>("model_dir", "");
-        if (!own.empty()) directories.insert(directories.begin(), own);
         const auto mesh = options.take<std::string>("mesh", "");
         const auto fused_qkv = options.take<std::string>("fused_qkv", "");
         options.finish();
@@ -56,17 +42,12 @@ public:
             throw UsageError("merger 'tensor_parallel': option 'fused_qkv' is '" + fused_qkv +
                              "': known is 'grouped' (without it, as the rules say)");
         }
-        if (request.assets.empty()) {
+        if (!request.config.is_object()) {
             throw Error("no config.json: merger 'tensor_parallel' needs the sizes in it: pass --assets DIR");
         }
-        std::optional<ModelRules> named;
-        if (!file.empty()) named = load_rules(file);
-        const nlohmann::json config = read_model_config(request.assets, directories, request.config_changes,
-                                                        named ? named->architectures : std::vector<std::string>())
-                                          .settings;
-        ModelRules rules = named ? *std::move(named) : rules_for(config, directories);
+        ModelRules rules = rules_for(request);
         if (!fused_qkv.empty()) group_heads(rules);
-        const Values values = config_values(rules, config);
+        const Values values = config_values(rules, request.config);
         return plan_tensor_parallel(index, rules, values, RankMesh(mesh.empty() ? rules.mesh : mesh, index.ranks));
     }
 };

@@ -1,11 +1,10 @@
-// configs/models/gguf/tensors.toml is made from llama.cpp's sources; what it says of conditions is only that there are
+// data/tensors.toml is made from llama.cpp's sources; what it says of conditions is only that there are
 // some, so a tensor that only some models of an architecture need is not missed here.
 
 #include "arch_tensors.hpp"
 
 #include "models/name_pattern.hpp"
-#include "models/toml_file.hpp"
-#include "unshard/tools/directory.hpp"
+#include "own_data.hpp"
 #include "unshard/tools/error.hpp"
 
 namespace unshard::gguf {
@@ -43,20 +42,16 @@ std::set<std::string> names_of_all_layers(const std::set<std::string>& names, st
 
 }  // namespace
 
-std::optional<ArchTensors> load_arch_tensors(const std::vector<std::string>& directories, const std::string& arch) {
-    for (const std::string& directory : directories) {
-        const std::string path = directory + "/gguf/tensors.toml";
-        if (!has_file(path)) continue;
-        const TomlFile file(path);
-        const toml::node* node = file.root().get(arch);
-        if (!node) continue;
-        if (!node->is_table()) file.fail(*node, "'" + arch + "' must be a table");
-        const toml::table& table = *node->as_table();
-        file.check_keys(table, {"needs", "takes"});
-        const auto needs = file.texts(table, "needs"), takes = file.texts(table, "takes");
-        return ArchTensors{{needs.begin(), needs.end()}, {takes.begin(), takes.end()}};
-    }
-    return std::nullopt;
+ArchTensors arch_tensors_of(const Node& table) {
+    table.check_keys({"needs", "takes"});
+    const auto needs = table.texts("needs"), takes = table.texts("takes");
+    return {{needs.begin(), needs.end()}, {takes.begin(), takes.end()}};
+}
+
+std::optional<ArchTensors> arch_tensors(const std::string& arch) {
+    const Document file = own_data("tensors.toml");
+    const Node root(file);
+    return root.has(arch) ? std::optional(arch_tensors_of(root.table(arch))) : std::nullopt;
 }
 
 void check_arch_tensors(const ArchTensors& known, const std::string& arch, std::uint64_t layers,

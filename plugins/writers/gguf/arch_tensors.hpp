@@ -1,6 +1,8 @@
 // The tensors that an architecture has in llama.cpp, which refuses a file that lacks one or has another.
 #pragma once
 
+#include "models/document.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -18,8 +20,11 @@ struct ArchTensors {
     bool has(const std::string& name) const { return needs.contains(name) || takes.contains(name); }
 };
 
-/// From the first gguf/tensors.toml that has the architecture; nothing when none does.
-std::optional<ArchTensors> load_arch_tensors(const std::vector<std::string>& directories, const std::string& arch);
+/// From a table that has `needs` and `takes`. Throws UsageError for anything else in it.
+ArchTensors arch_tensors_of(const Node& table);
+
+/// From data/tensors.toml; nothing for an architecture that is not in it.
+std::optional<ArchTensors> arch_tensors(const std::string& arch);
 
 /// A tensor about to be written, and what it is called in the checkpoint.
 struct WrittenTensor {

@@ -1,63 +1,28 @@
 #include "find_model.hpp"
 
-#include "unshard/tools/directory.hpp"
-
-#include <algorithm>
+#include "models/plugin_facts.hpp"
+#include "unshard/tools/name_list.hpp"
 
 namespace unshard::gguf {
-namespace {
 
-std::string listed(std::vector<std::string> names) {
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    std::string text;
-    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-    return text;
-}
-
-std::vector<std::string> known_architectures(const std::vector<std::string>& directories) {
-    std::vector<std::string> known;
-    for (const std::string& directory : directories) {
-        for (const ModelRules& rules : load_rules_directory(directory)) {
-            if (!load_gguf_model(rules.file, rules)) continue;
-            known.insert(known.end(), rules.architectures.begin(), rules.architectures.end());
-        }
-    }
-    return known;
-}
-
-/// A multimodal model's text_config can name its own class.
-std::string language_model_of(const nlohmann::json& config) {
-    const std::string text = architecture_of(config.value("text_config", nlohmann::json()));
-    return text.empty() ? architecture_of(config) : text;
-}
-
-}  // namespace
-
-FoundModel find_model(const nlohmann::json& config, const std::vector<std::string>& directories) {
-    const std::string architecture = language_model_of(config);
+FoundModel find_model(const Request& request) {
+    const std::string architecture = language_model_class(request.config);
     if (architecture.empty())
         throw Error(
             "config.json: there are no 'architectures' in it, nor a known 'model_type': GGUF needs to know what kind "
             "of model it is: write the name of its class into it, such as \"architectures\": [\"LlamaForCausalLM\"]");
-    for (const std::string& directory : directories) {
-        const std::optional<ModelRules> rules = find_rules(directory, architecture);
-        std::optional<GgufModel> gguf = rules ? load_gguf_model(rules->file, *rules) : std::nullopt;
-        if (gguf) return {*rules, *gguf, load_arch_tensors(directories, gguf->arch), directory};
+    if (const std::optional<Document> file = model_document(request)) {
+        const ModelRules rules = rules_of(*file);
+        if (std::optional<GgufModel> gguf = gguf_model_of(*file, rules)) {
+            std::optional<ArchTensors> known = gguf->known ? gguf->known : arch_tensors(gguf->arch);
+            return {rules, *std::move(gguf), std::move(known)};
+        }
     }
+    const std::vector<std::string> known = known_architectures(request, "gguf");
     throw Error("config.json: architecture '" + architecture + "' is not known to writer 'gguf': known are " +
-                listed(known_architectures(directories)) +
+                some_of(known, known.size()) +
                 ": a file that describes it can be put into a directory and that be named, " +
                 "--set output.options.model_dir=DIR");
-}
-
-std::string find_shared_file(const std::string& name, const std::vector<std::string>& directories) {
-    for (const std::string& directory : directories) {
-        const std::string path = directory + "/gguf/" + name;
-        if (has_file(path)) return path;
-    }
-    throw Error("gguf/" + name + ": there is no such file in " + listed(directories) +
-                ": unshard is not completely installed");
 }
 
 }  // namespace unshard::gguf

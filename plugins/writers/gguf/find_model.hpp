@@ -1,29 +1,21 @@
-// Finds the file of configs/models that describes a model.
+// What is known of a model, for GGUF.
 #pragma once
 
 #include "arch_tensors.hpp"
 #include "model_file.hpp"
-
-#include <nlohmann/json.hpp>
+#include "unshard/request.hpp"
 
 #include <optional>
-#include <string>
-#include <vector>
 
 namespace unshard::gguf {
 
 struct FoundModel {
     ModelRules rules;
     GgufModel gguf;
-    std::optional<ArchTensors> known;  ///< nothing for an architecture that is not in gguf/tensors.toml
-    std::string directory;             ///< that the file lies in
+    std::optional<ArchTensors> known;  ///< nothing for an architecture that neither data/tensors.toml nor the file has
 };
 
-/// The first of the directories that has the architecture counts. Throws Error that lists the known architectures when
-/// none has it.
-FoundModel find_model(const nlohmann::json& config, const std::vector<std::string>& directories);
-
-/// `gguf/NAME` in the first directory that has it.
-std::string find_shared_file(const std::string& name, const std::vector<std::string>& directories);
+/// Throws Error that lists the known architectures when there is no file with a `gguf` table for the model.
+FoundModel find_model(const Request& request);
 
 }  // namespace unshard::gguf

@@ -11,6 +11,7 @@
 #include "models/model_config.hpp"
 #include "models/whole_tensor.hpp"
 #include "options.hpp"
+#include "own_data.hpp"
 #include "pooling.hpp"
 #include "quantize/quantize.hpp"
 #include "remarks.hpp"
@@ -63,14 +64,10 @@ Contents sorted(Contents contents) {
     return result;
 }
 
-nlohmann::json read_config(const Request& request, const std::vector<std::string>& models) {
-    const std::string& directory = request.assets;
-    if (directory.empty()) {
-        throw Error(
-            "writer 'gguf' needs the model's config.json and tokenizer: pass the directory that has them, --assets "
-            "DIR");
-    }
-    return read_model_config(directory, models, request.config_changes).settings;
+const nlohmann::json& config_of(const Request& request) {
+    if (!request.assets.empty() && request.config.is_object()) return request.config;
+    throw Error(
+        "writer 'gguf' needs the model's config.json and tokenizer: pass the directory that has them, --assets DIR");
 }
 
 /// Four times as many as any model has. A stride of 0 makes more from a file of no size.
@@ -115,8 +112,8 @@ public:
           request_(request),
           layout_(layout),
           options_(read_options(request)),
-          config_(read_config(request, options_.model_dirs)),
-          model_(find_model(config_, options_.model_dirs)) {}
+          config_(config_of(request)),
+          model_(find_model(request)) {}
 
     /// Keys and tensors come in the order in which convert_hf_to_gguf.py, or after it llama-quantize, writes them.
     Contents compose() {
@@ -144,7 +141,7 @@ private:
     KeyValues model_keys() {
         KeyValues metadata;
         if (model_.gguf.has_common_keys) {
-            const auto common = load_common_keys(find_shared_file("common-keys.toml", options_.model_dirs));
+            const auto common = common_keys();
             const auto theta = std::ranges::find(common, "rope.freq_base", &KeyRule::key);
             add_model_keys(metadata, std::span(common.begin(), theta), sizes_);
             add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
@@ -218,7 +215,7 @@ private:
         tokenizer.size = embedding_rows();
         tokenizer.name = name();
         tokenizer.pre = options_.pre;
-        tokenizer.pre_tokenizers_file = find_shared_file("pre-tokenizers.toml", options_.model_dirs);
+        tokenizer.pre_tokenizers = own_data("pre-tokenizers.toml");
         add_tokenizer(contents_.metadata, model_.gguf.tokenizer, tokenizer, layout_.warnings);
     }
 

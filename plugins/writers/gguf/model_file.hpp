@@ -2,7 +2,7 @@
 //
 //     [gguf]
 //     arch        = "llama"                         general.architecture, and the prefix of its keys
-//     common_keys = true                            the keys of gguf/common-keys.toml too; `keys` replaces and adds
+//     common_keys = true                            the keys of data/common-keys.toml too; `keys` replaces and adds
 //     omit        = ["attention.key_length"]        without these of them
 //     generated   = "rope_freqs"                    a tensor made from config.json: rope_freqs or rope_factors
 //
@@ -37,6 +37,10 @@
 //         text    = "llama.cpp acts as if ..."
 //     } ]
 //
+//     [gguf.llama_cpp]                              the tensors of an architecture that is not in data/tensors.toml
+//     needs = ["token_embd.weight", "blk.{layer}.attn_q.weight"]
+//     takes = ["output.weight"]                     when they are there
+//
 //     [gguf.tokenizer]                              see tokenizer/tokenizer.hpp
 //
 //     [gguf.tensors]                                names of the rules, without .weight or .bias, which stay
@@ -50,6 +54,8 @@
 // in its order.
 #pragma once
 
+#include "arch_tensors.hpp"
+#include "models/document.hpp"
 #include "models/expression.hpp"
 #include "models/rules.hpp"
 #include "tokenizer/tokenizer.hpp"
@@ -129,14 +135,15 @@ struct GgufModel {
     std::vector<Remark> notes;
     std::vector<Remark> refusals;
     TokenizerRules tokenizer;
+    std::optional<ArchTensors> known;                    ///< where the file says them itself
     std::map<std::string, std::vector<Target>> tensors;  ///< by the rules' name
 };
 
 /// Nothing when the file has no `gguf` table. Throws UsageError with file:line:column for anything that it does not
 /// understand; `rules` are those of the same file.
-std::optional<GgufModel> load_gguf_model(const std::string& file, const ModelRules& rules);
+std::optional<GgufModel> gguf_model_of(const Document& file, const ModelRules& rules);
 
-/// The keys of gguf/common-keys.toml.
-std::vector<KeyRule> load_common_keys(const std::string& file);
+/// The keys of data/common-keys.toml.
+std::vector<KeyRule> common_keys();
 
 }  // namespace unshard::gguf

@@ -72,9 +72,6 @@ WriterOptions read_options(const Request& request) {
     for (const nlohmann::json& item : types) result.types.push_back(parse_override(item));
     result.pre = options.take<std::string>("pre", "");
     result.name = options.take<std::string>("name", "");
-    const auto models = options.take<std::string>("model_dir", "");
-    if (!models.empty()) result.model_dirs.push_back(models);
-    result.model_dirs.insert(result.model_dirs.end(), request.models.begin(), request.models.end());
     options.finish();
     return result;
 }

@@ -25,9 +25,8 @@ struct WriterOptions {
     const FileType* file_type = nullptr;  ///< null: auto
     std::uint64_t max_shard_size = 0;     ///< bytes of tensors a file; 0: one file
     std::vector<TypeOverride> types;
-    std::string pre;                      ///< value of tokenizer.ggml.pre; empty: found out
-    std::string name;                     ///< value of general.name; empty: found out
-    std::vector<std::string> model_dirs;  ///< where model files are looked for, in this order
+    std::string pre;   ///< value of tokenizer.ggml.pre; empty: found out
+    std::string name;  ///< value of general.name; empty: found out
 };
 
 /// Throws UsageError for unknown keys and bad values.

@@ -1,7 +1,5 @@
 #include "stored_dtype.hpp"
 
-#include "models/model_config.hpp"
-#include "unshard/tools/model_directory.hpp"
 #include "unshard/tools/name_list.hpp"
 
 #include <re2/re2.h>
@@ -19,13 +17,14 @@ using Patterns = std::vector<std::unique_ptr<re2::RE2>>;
 /// Of the names that stay float32 when `wanted` is asked for.
 Patterns kept_patterns(DType wanted, const Request& request) {
     Patterns patterns;
-    const bool is_narrow = wanted == DType::bf16 || wanted == DType::f16;
-    if (!is_narrow || request.assets.empty() || !has_model_file(request.assets, "config.json")) return patterns;
-    const ModelConfig config = read_model_config(request.assets, request.models);
-    for (const std::string& text : config.kept_f32) patterns.push_back(std::make_unique<re2::RE2>(text));
-    if (wanted == DType::f16) {
-        for (const std::string& text : config.kept_f32_of_f16) patterns.push_back(std::make_unique<re2::RE2>(text));
-    }
+    if (wanted != DType::bf16 && wanted != DType::f16) return patterns;
+    const auto add = [&](const char* fact) {
+        for (const nlohmann::json& text : request.model.value(fact, nlohmann::json::array())) {
+            patterns.push_back(std::make_unique<re2::RE2>(text.get<std::string>()));
+        }
+    };
+    add("kept_f32");
+    if (wanted == DType::f16) add("kept_f32_of_f16");
     return patterns;
 }
 

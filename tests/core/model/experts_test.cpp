@@ -135,7 +135,8 @@ TEST_CASE("a stacked tensor of another shape, or in a view that cuts through an 
 
 TEST_CASE("a form that cannot be made says what is missing") {
     const auto refused = [](const nlohmann::json& config, const std::string& models) {
-        return error_of([&] { with_experts({}, "stacked", config, std::array{models}); });
+        const KnownModel known{find_rules(ModelFiles({models}), config), {models}};
+        return error_of([&] { with_experts({}, "stacked", config, known); });
     };
     CHECK(refused(nullptr, bundled_models()) ==
           "experts = 'stacked': there is no config.json to say which model this is (pass --assets DIR): with 'keep' "

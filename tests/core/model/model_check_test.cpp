@@ -36,8 +36,8 @@ struct Checked {
 
     /// The line for the report.
     std::string check(const nlohmann::json& config = kConfig) {
-        const std::vector<std::string> directories = {models.path()};
-        return check_model(plan, {config, directories, select, find_quantised(plan), cause_of_other_shapes});
+        const KnownModel known{find_rules(ModelFiles({models.path()}), config), {models.path()}};
+        return check_model(plan, {config, known, select, find_quantised(plan), cause_of_other_shapes});
     }
     std::string error() {
         return error_of([&] { check(); });

@@ -38,8 +38,9 @@ struct Fitted {
         write_file(models / "toy.toml", kRules);
     }
     void fit(const std::string& extra_rows, const nlohmann::json& config = kConfig) {
-        const std::vector<std::string> directories = {models.path()};
-        fit_vocabulary(plan, {model_config(config, {}).settings, config, directories}, extra_rows, changes);
+        const nlohmann::json settings = model_config(config, {}).settings;
+        const KnownModel known{find_rules(ModelFiles({models.path()}), settings), {models.path()}};
+        fit_vocabulary(plan, {settings, config, known}, extra_rows, changes);
     }
 
     Plan plan;

@@ -1,6 +1,7 @@
 // The files in configs/models against models as transformers itself makes them (tests/support/make_model_shapes.py).
 
 #include "models/completeness.hpp"
+#include "models/model_files.hpp"
 #include "rules_support.hpp"
 #include "support/catch.hpp"
 #include "unshard/tools/json_file.hpp"
@@ -27,8 +28,8 @@ std::vector<NamedShape> named_shapes(const nlohmann::json& shapes) {
 }
 
 std::optional<ModelRules> bundled_rules(const nlohmann::json& config) {
-    static const std::vector<std::string> kDirectories = {bundled_models()};
-    return find_rules(kDirectories, config);
+    static const ModelFiles kFiles({bundled_models()});
+    return find_rules(kFiles, config);
 }
 
 }  // namespace
@@ -42,7 +43,7 @@ TEST_CASE("the rules that tensor parallelism needs are bundled, each for its arc
         {"Gemma3ForCausalLM", "gemma3"},      {"Gemma3ForConditionalGeneration", "gemma3"},
         {"Phi3ForCausalLM", "phi3"}};
     for (const auto& [architecture, file] : expected) {
-        const std::optional<ModelRules> rules = find_rules(bundled_models(), architecture);
+        const std::optional<ModelRules> rules = bundled_rules({{"architectures", {architecture}}});
         REQUIRE(rules);
         CHECK(rules->file == bundled_models() + "/" + file + ".toml");
     }

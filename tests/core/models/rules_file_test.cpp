@@ -1,3 +1,4 @@
+#include "models/model_files.hpp"
 #include "rules_support.hpp"
 #include "support/catch.hpp"
 
@@ -63,7 +64,7 @@ tensors = [
 TEST_CASE("a slip in a rules file is told with its place") {
     CHECK(failure("tensor = []") ==
           ":6:10: unknown key 'tensor': known are architectures, mesh, config, define, prefixes, outside, "
-          "buffers, extra_layers, tensors, alternatives, fused, gguf");
+          "buffers, extra_layers, tensors, alternatives, fused");
     CHECK(failure("extra_layers = 'l.'") == ":6:16: it must have one placeholder and end behind it with a dot");
     CHECK(failure("extra_layers = 'l.{stage}.'") == ":6:16: '{stage}' needs 'stages' in 'config' to count to");
     CHECK(failure("tensors = 3") == ":6:11: 'tensors' must be an array of tables");
@@ -117,16 +118,16 @@ TEST_CASE("a rules file that cannot be read or is not TOML is refused") {
     CHECK(message_of([] { load_rules("/nowhere/rules.toml"); }) ==
           "/nowhere/rules.toml: cannot open: No such file or directory");
     CHECK(failure("tensors = [").starts_with(":6:12: "));
-    CHECK(load_rules_directory("/nowhere").empty());
+    CHECK_FALSE(ModelFiles({"/nowhere"}).find("Toy"));
 }
 
 TEST_CASE("a TOML file that is no model's is none of the directory's models") {
     const RulesFileOnDisk file(kHead);
     std::ofstream(file.directory() / "pyproject.toml") << "[project]\nname = 'x'\n";
-    CHECK(load_rules_directory(file.directory().string()).size() == 1);
+    CHECK(ModelFiles({file.directory().string()}).find("Toy"));
     std::ofstream(file.directory() / "slip.toml") << "architecture = ['Toy2']\ntensors = []\n";
     CHECK(message_of([&] {
-              load_rules_directory(file.directory().string());
+              ModelFiles({file.directory().string()});
           }).find("slip.toml:1:16: unknown key 'architecture'") != std::string::npos);
 }
 
@@ -134,6 +135,6 @@ TEST_CASE("an architecture in two files is refused") {
     const RulesFileOnDisk file(kHead);
     const std::string second = (file.directory() / "second.toml").string();
     std::ofstream(second) << kHead;
-    CHECK(message_of([&] { load_rules_directory(file.directory().string()); }) ==
+    CHECK(message_of([&] { ModelFiles({file.directory().string()}); }) ==
           second + ": architecture 'Toy' is in " + file.path() + " too");
 }

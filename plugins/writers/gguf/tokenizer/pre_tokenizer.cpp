@@ -3,7 +3,6 @@
 
 #include "tokenizer/pre_tokenizer.hpp"
 
-#include "models/toml_file.hpp"
 #include "tokenizer/files.hpp"
 #include "unshard/tools/error.hpp"
 
@@ -89,26 +88,22 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::vector<PreTokenizer> load_pre_tokenizers(const std::string& path) {
-    const TomlFile file(path);
-    file.check_keys(file.root(), {"names", "pre_tokenizer"});
+std::vector<PreTokenizer> pre_tokenizers_of(const Document& file) {
+    const Node root(file);
+    root.check_keys({"names", "pre_tokenizer"});
     std::vector<PreTokenizer> result;
-    for (const toml::table* table : file.tables("pre_tokenizer")) {
-        file.check_keys(*table, {"name", "steps", "token", "ignore_merges"});
-        PreTokenizer known{file.text(*table, "name"), file.texts(*table, "steps"), {}, {}};
-        if (table->contains("token")) known.token = file.text(*table, "token");
-        if (const toml::node* ignore = table->get("ignore_merges")) {
-            if (!ignore->is_boolean()) file.fail(*ignore, "'ignore_merges' must be true or false");
-            known.ignore_merges = ignore->as_boolean()->get();
-        }
+    for (const Node& table : root.tables("pre_tokenizer")) {
+        table.check_keys({"name", "steps", "token", "ignore_merges"});
+        PreTokenizer known{table.text("name"), table.texts("steps"), {}, {}};
+        if (table.has("token")) known.token = table.text("token");
+        if (table.has("ignore_merges")) known.ignore_merges = table.flag("ignore_merges");
         result.push_back(std::move(known));
     }
     return result;
 }
 
-void check_pre_tokenizer_name(const std::string& name, const std::string& path) {
-    const TomlFile file(path);
-    const std::vector<std::string> names = file.texts(file.root(), "names");
+void check_pre_tokenizer_name(const std::string& name, const Document& file) {
+    const std::vector<std::string> names = Node(file).texts("names");
     if (std::find(names.begin(), names.end(), name) != names.end()) return;
     std::string known;
     for (const std::string& n : names) known += (known.empty() ? "" : " ") + n;

@@ -1,6 +1,8 @@
 // How a byte-level tokenizer cuts text before it merges, and what llama.cpp calls that.
 #pragma once
 
+#include "models/document.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <optional>
@@ -9,7 +11,7 @@
 
 namespace unshard::gguf {
 
-/// One entry of configs/models/gguf/pre-tokenizers.toml.
+/// One entry of data/pre-tokenizers.toml.
 struct PreTokenizer {
     std::string name;                   ///< value of tokenizer.ggml.pre
     std::vector<std::string> steps;     ///< as steps_of gives them
@@ -19,10 +21,10 @@ struct PreTokenizer {
 };
 
 /// Throws UsageError with file:line:column for anything that it does not understand.
-std::vector<PreTokenizer> load_pre_tokenizers(const std::string& path);
+std::vector<PreTokenizer> pre_tokenizers_of(const Document& file);
 
-/// Throws UsageError when `name` is none of the names that the file at `path` lists.
-void check_pre_tokenizer_name(const std::string& name, const std::string& path);
+/// Throws UsageError when `name` is none of the names that the file lists.
+void check_pre_tokenizer_name(const std::string& name, const Document& file);
 
 /// The steps of a tokenizer.json's `pre_tokenizer`, in order: "split PATTERN", "bytes", "words and bytes",
 /// "digits one by one", "digits", "punctuation Contiguous", or the type of any other.

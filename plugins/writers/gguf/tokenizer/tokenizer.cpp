@@ -94,11 +94,10 @@ Vocabulary vocabulary_of(TokenizerKind kind, const TokenizerFiles& files, const 
 }
 
 std::string pre_of(TokenizerKind kind, const TokenizerFiles& files, const TokenizerRequest& request) {
-    if (!request.pre.empty()) check_pre_tokenizer_name(request.pre, request.pre_tokenizers_file);
+    if (!request.pre.empty()) check_pre_tokenizer_name(request.pre, request.pre_tokenizers);
     if (kind != TokenizerKind::byte_level) return "default";
     if (!request.pre.empty()) return request.pre;
-    return pre_tokenizer_name(files.tokenizer, load_pre_tokenizers(request.pre_tokenizers_file),
-                              files.path("tokenizer.json"));
+    return pre_tokenizer_name(files.tokenizer, pre_tokenizers_of(request.pre_tokenizers), files.path("tokenizer.json"));
 }
 
 }  // namespace

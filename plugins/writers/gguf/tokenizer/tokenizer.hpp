@@ -39,10 +39,10 @@ struct TokenizerRules {
 
 struct TokenizerRequest {
     std::string directory;
-    std::uint64_t size = 0;           ///< rows of the embedding: so many tokens are written
-    std::string name;                 ///< value of general.name
-    std::string pre;                  ///< value of tokenizer.ggml.pre; empty: found out
-    std::string pre_tokenizers_file;  ///< of the known ones
+    std::uint64_t size = 0;   ///< rows of the embedding: so many tokens are written
+    std::string name;         ///< value of general.name
+    std::string pre;          ///< value of tokenizer.ggml.pre; empty: found out
+    Document pre_tokenizers;  ///< the known ones: data/pre-tokenizers.toml
 };
 
 /// Throws Error when a file is missing or broken, or when tokens are there twice.

@@ -13,7 +13,8 @@ namespace {
 std::optional<GgufModel> load(const std::string& gguf) {
     const Assets assets;
     assets.write("tiny.toml", std::string(kTinyRules) + gguf);
-    return load_gguf_model(assets.path("tiny.toml"), load_rules(assets.path("tiny.toml")));
+    const Document file = read_document(assets.path("tiny.toml"));
+    return gguf_model_of(file, rules_of(file));
 }
 
 std::string with(const std::string& old_text, const std::string& new_text) {

@@ -4,6 +4,7 @@
 
 #include "assets.hpp"
 #include "support/catch.hpp"
+#include "support/model_request.hpp"
 #include "unshard/tools/error.hpp"
 
 #include <algorithm>
@@ -25,8 +26,12 @@ bool is_described(const GgufModel& model, const std::string& name) {
 }  // namespace
 
 TEST_CASE("every tensor of every model has its place in GGUF") {
-    for (const ModelRules& rules : load_rules_directory(test::models_directory())) {
-        const std::optional<GgufModel> model = load_gguf_model(rules.file, rules);
+    const ModelFiles files({test::models_directory()});
+    const std::set<std::string> architectures = files.architectures_by_table().at("tensors");
+    for (const std::string& architecture : architectures) {
+        const Document file = files.find(architecture).value();
+        const ModelRules rules = rules_of(file);
+        const std::optional<GgufModel> model = gguf_model_of(file, rules);
         INFO(rules.file);
         REQUIRE(model);
         for (const TensorRule& rule : rules.tensors) {
@@ -39,7 +44,7 @@ TEST_CASE("every tensor of every model has its place in GGUF") {
 TEST_CASE("an unknown architecture is refused with the known ones") {
     const std::string directory = test::models_directory();
     try {
-        find_model({{"architectures", {"MambaForCausalLM"}}}, {directory});
+        find_model(test::request_for({{"architectures", {"MambaForCausalLM"}}}, {directory}));
         FAIL("accepted");
     } catch (const Error& e) {
         const std::string text = e.what();
@@ -48,13 +53,13 @@ TEST_CASE("an unknown architecture is refused with the known ones") {
         CHECK(text.find("Gemma3ForCausalLM, ") != std::string::npos);
         CHECK(text.ends_with("can be put into a directory and that be named, --set output.options.model_dir=DIR"));
     }
-    CHECK_THROWS_AS(find_model(nlohmann::json::object(), {directory}), Error);
+    CHECK_THROWS_AS(find_model(test::request_for(nlohmann::json::object(), {directory})), Error);
 }
 
 TEST_CASE("the text part of a multimodal model can name its own architecture") {
-    const FoundModel found = find_model({{"architectures", {"SomethingForConditionalGeneration"}},
-                                         {"text_config", {{"architectures", {"Qwen3ForCausalLM"}}}}},
-                                        {test::models_directory()});
+    const FoundModel found = find_model(test::request_for({{"architectures", {"SomethingForConditionalGeneration"}},
+                                                           {"text_config", {{"architectures", {"Qwen3ForCausalLM"}}}}},
+                                                          {test::models_directory()}));
     CHECK(found.gguf.arch == "qwen3");
 }
 
@@ -70,7 +75,21 @@ tokenizer.kinds = ["json"]
 tensors = {}
 )");
     const nlohmann::json config = {{"architectures", {"Qwen3ForCausalLM"}}};
-    CHECK(find_model(config, {mine.path(), test::models_directory()}).gguf.arch == "mine");
-    CHECK(find_shared_file("common-keys.toml", {mine.path(), test::models_directory()}) ==
-          test::models_directory() + "/gguf/common-keys.toml");
+    CHECK(find_model(test::request_for(config, {mine.path(), test::models_directory()})).gguf.arch == "mine");
+}
+
+TEST_CASE("a model file of the user's without a GGUF table has the installed one's") {
+    const test::Assets mine;
+    mine.write("rules.toml", R"(
+architectures = ["StableLmForCausalLM"]
+config.layers = "num_hidden_layers"
+tensors = []
+[my_writer]
+depth = 3
+)");
+    const Request request =
+        test::request_for({{"architectures", {"StableLmForCausalLM"}}}, {mine.path(), test::models_directory()});
+    CHECK(request.model["file"] == mine.path("rules.toml"));
+    CHECK(request.model["tables"]["my_writer"]["depth"] == 3);
+    CHECK(request.model["tables"]["gguf"]["arch"] == "stablelm");
 }

@@ -9,9 +9,8 @@ using namespace unshard::gguf;
 
 namespace {
 
-WriterOptions options_of(nlohmann::json options, std::vector<std::string> models = {}) {
+WriterOptions options_of(nlohmann::json options) {
     Request request;
-    request.models = std::move(models);
     request.options = std::move(options);
     return read_options(request);
 }
@@ -34,11 +33,6 @@ TEST_CASE("sizes are powers of 1000, with an i of 1024") {
     CHECK(size("77") == 77);
     for (const char* bad : {"0GB", "GB", "5XB", "5 GB", "-1GB", "5i", "99999999999999GB"})
         CHECK_THROWS_AS(size(bad), Error);
-}
-
-TEST_CASE("model directories are searched the user's first") {
-    const WriterOptions options = options_of({{"model_dir", "/mine"}}, {"/pipeline", "/installed"});
-    CHECK(options.model_dirs == std::vector<std::string>{"/mine", "/pipeline", "/installed"});
 }
 
 TEST_CASE("overrides are checked when they are read") {

@@ -1,6 +1,7 @@
 #include "tokenizer/pre_tokenizer.hpp"
 
 #include "assets.hpp"
+#include "own_data.hpp"
 #include "support/catch.hpp"
 #include "support/error_text.hpp"
 #include "unshard/tools/error.hpp"
@@ -12,7 +13,7 @@ using nlohmann::json;
 namespace {
 
 const std::vector<PreTokenizer>& known() {
-    static const auto all = load_pre_tokenizers(test::models_directory() + "/gguf/pre-tokenizers.toml");
+    static const auto all = pre_tokenizers_of(own_data("pre-tokenizers.toml"));
     return all;
 }
 
@@ -86,8 +87,8 @@ TEST_CASE("the rules of Viking and BLOOM are known, also in a sequence in a sequ
 }
 
 TEST_CASE("a name that llama.cpp does not have is refused with those that it has") {
-    const std::string path = test::models_directory() + "/gguf/pre-tokenizers.toml";
-    CHECK_NOTHROW(check_pre_tokenizer_name("superbpe", path));
-    const std::string said = test::error_of([&] { check_pre_tokenizer_name("nonsense", path); });
+    const Document file = own_data("pre-tokenizers.toml");
+    CHECK_NOTHROW(check_pre_tokenizer_name("superbpe", file));
+    const std::string said = test::error_of([&] { check_pre_tokenizer_name("nonsense", file); });
     CHECK(said.starts_with("option 'pre': 'nonsense' is not known to llama.cpp: known are default minicpm5 llama3 "));
 }

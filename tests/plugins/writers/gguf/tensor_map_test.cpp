@@ -16,8 +16,7 @@ using Tensors = std::vector<std::pair<std::string, Dims>>;
 TensorMap map_of(const Tensors& more, int experts = 0, const Tensors& base = kTinyTensors) {
     const Assets assets;
     assets.write("tiny.toml", std::string(kTinyRules) + std::string(kTinyGguf));
-    assets.write("gguf/tensors.toml", kTinyArchTensors);
-    const FoundModel model = find_model(tiny_config(experts), {assets.path()});
+    const FoundModel model = find_model(request_for(tiny_config(experts), {assets.path()}));
     Tensors all = base;
     all.insert(all.end(), more.begin(), more.end());
     return map_tensors(planned(all), model, config_values(model.rules, tiny_config(experts)));

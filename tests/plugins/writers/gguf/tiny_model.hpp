@@ -3,6 +3,7 @@
 
 #include "assets.hpp"
 #include "find_model.hpp"
+#include "support/model_request.hpp"
 #include "unshard/plan.hpp"
 
 #include <optional>
@@ -45,6 +46,10 @@ keys  = [{ key = "block_count", type = "u32", value = "layers" }]
 notes = [{ field = "odd", is = true, text = "llama.cpp is even" }]
 refuse = [{ field = "sizes", has = 13, when = "hidden > 4", text = "nothing loads it" }]
 
+[gguf.llama_cpp]
+needs = ["output.weight", "token_embd.weight", "blk.{layer}.attn_norm.weight"]
+takes = ["blk.{layer}.attn_q.weight", "blk.{layer}.attn_q.bias", "blk.{layer}.ffn_up_exps.weight", "blk.{layer}.ffn_gate_exps.weight", "blk.{layer}.even.weight"]
+
 [gguf.tokenizer]
 kinds = ["json"]
 
@@ -59,12 +64,6 @@ kinds = ["json"]
     { name = "blk.{layer}.odd.weight", view = ["hidden", "2", "3"], take = [1, 1, 1], shape = ["hidden", 3] },
 ]
 "model.layers.{layer}.conv" = { name = "blk.{layer}.ffn_up", transpose = true }
-)";
-
-inline constexpr std::string_view kTinyArchTensors = R"(
-[tiny]
-needs = ["output.weight", "token_embd.weight", "blk.{layer}.attn_norm.weight"]
-takes = ["blk.{layer}.attn_q.weight", "blk.{layer}.attn_q.bias", "blk.{layer}.ffn_up_exps.weight", "blk.{layer}.ffn_gate_exps.weight", "blk.{layer}.even.weight"]
 )";
 
 inline nlohmann::json tiny_config(int experts = 0) {

@@ -4,6 +4,7 @@
 #include "tokenizer/pre_tokenizer.hpp"
 
 #include "assets.hpp"
+#include "own_data.hpp"
 #include "support/catch.hpp"
 #include "support/error_text.hpp"
 #include "unshard/tools/error.hpp"
@@ -272,9 +273,7 @@ TEST_CASE("vocab.json and merges.txt are a tokenizer when the class is known") {
     assets.write_json("tokenizer_config.json", json{{"tokenizer_class", "Qwen2Tokenizer"}});
     const TokenizerFiles files = read_tokenizer_files(assets.path());
     CHECK(byte_level_vocabulary(files, 3).merges == std::vector<std::string>{"a b"});
-    CHECK(pre_tokenizer_name(files.tokenizer,
-                             load_pre_tokenizers(test::models_directory() + "/gguf/pre-tokenizers.toml"),
-                             "") == "qwen2");
+    CHECK(pre_tokenizer_name(files.tokenizer, pre_tokenizers_of(own_data("pre-tokenizers.toml")), "") == "qwen2");
     assets.write_json("tokenizer_config.json", json{{"tokenizer_class", "Odd"}});
     CHECK_THROWS_WITH(read_tokenizer_files(assets.path()),
                       assets.path() + ": there is no tokenizer.json, and what class 'Odd' makes of vocab.json and " +

@@ -5,6 +5,7 @@
 #include "geometry/lower.hpp"
 #include "support/bundled_plugins.hpp"
 #include "support/catch.hpp"
+#include "unshard/tools/json_file.hpp"
 #include "verify/verify.hpp"
 
 using namespace unshard;
@@ -16,9 +17,6 @@ class Job {
 public:
     Job() {
         assets.write("models/tiny.toml", std::string(kTinyRules) + std::string(kTinyGguf));
-        assets.write("models/gguf/tensors.toml", kTinyArchTensors);
-        assets.write("models/gguf/pre-tokenizers.toml",
-                     "[[pre_tokenizer]]\nname = \"gpt-2\"\nsteps = [\"words and bytes\"]\n");
         assets.write_json("config.json", tiny_config(3));
         assets.write_json("tokenizer.json", byte_level_tokenizer({"a", "b", "ab"}));
         plan.tensors = planned(kTinyTensors);
@@ -29,10 +27,18 @@ public:
         }
         request.output = "out/tuned.gguf";
         request.assets = assets.path();
-        request.models = {assets.path("models")};
     }
 
-    Layout layout() { return bundled_plugins().writer("gguf")->layout(plan, request); }
+    Layout layout() {
+        describe_model(request, read_json(assets.path("config.json")), {assets.path("models")});
+        return bundled_plugins().writer("gguf")->layout(plan, request);
+    }
+
+    /// With other lines in place of some in the model's file.
+    void change_model(const std::string& old_text, const std::string& new_text) {
+        std::string text = std::string(kTinyRules) + std::string(kTinyGguf);
+        assets.write("models/tiny.toml", text.replace(text.find(old_text), old_text.size(), new_text));
+    }
 
     Assets assets;
     Plan plan;
@@ -88,13 +94,11 @@ TEST_CASE("what llama.cpp would not load is refused: by config.json") {
 
 TEST_CASE("what llama.cpp would not load is refused: a tensor that it does not have, or lacks") {
     Job job;
-    job.assets.write("models/gguf/tensors.toml", "[tiny]\nneeds = ['token_embd.weight']\ntakes = []\n");
+    job.change_model(", \"blk.{layer}.ffn_gate_exps.weight\"", "");
     CHECK_THROWS_WITH(job.layout(),
                       Catch::Matchers::EndsWith("has no tensor 'blk.0.ffn_gate_exps.weight' in architecture "
                                                 "'tiny' and would not load the file"));
-    std::string more(kTinyArchTensors);
-    more.insert(more.find("\"output.weight\""), "'blk.{layer}.sinks.weight', ");
-    job.assets.write("models/gguf/tensors.toml", more);
+    job.change_model("\"output.weight\"", "'blk.{layer}.sinks.weight', \"output.weight\"");
     CHECK_THROWS_WITH(job.layout(),
                       "llama.cpp needs a tensor 'blk.0.sinks.weight' in architecture 'tiny', for which "
                       "this model has nothing: it would not load the file");

@@ -1,4 +1,4 @@
-#include "input/model_files.hpp"
+#include "input/models_directories.hpp"
 
 #include "unshard/tools/directory.hpp"
 
@@ -27,16 +27,27 @@ std::set<std::string> known_models(std::span<const std::string> directories) {
 
 std::vector<std::string> models_directories(const Pipeline& pipeline) {
     std::vector<std::string> directories;
-    for (const Pipeline::Output& output : pipeline.outputs) {
-        const auto named = output.options.find("model_dir");
-        if (named != output.options.end() && named->is_string()) directories.push_back(named->get<std::string>());
-    }
+    const auto add = [&](const nlohmann::json& options) {
+        const auto named = options.find("model_dir");
+        if (named == options.end()) return;
+        if (!named->is_string()) {
+            throw UsageError(fmt::format("option 'model_dir': {} has the wrong type or range", named->dump()));
+        }
+        directories.push_back(named->get<std::string>());
+    };
+    for (const Pipeline::Output& output : pipeline.outputs) add(output.options);
+    add(pipeline.merge.options);
     if (!pipeline.models.empty()) directories.push_back(pipeline.models);
     std::error_code failed;
     const fs::path executable = fs::read_symlink("/proc/self/exe", failed);
     const fs::path directory = executable.parent_path().parent_path() / "share/unshard/configs/models";
     if (!failed && has_directory(directory)) directories.push_back(directory.string());
     return directories;
+}
+
+nlohmann::json without_models_directory(nlohmann::json options) {
+    options.erase("model_dir");
+    return options;
 }
 
 std::string rules_file(const std::string& rules, std::span<const std::string> directories) {
