@@ -7,6 +7,7 @@
 #include "unshard/encoding.hpp"
 #include "unshard/tools/input_file.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -61,7 +62,7 @@ public:
     bool key(string_t& name) override {
         if (depth_ == 2) {
             field_ = name;
-            if (!in_metadata_ && !fields_.insert(name).second) fail("has '" + name + "' twice");
+            if (!in_metadata_ && !fields_.insert(name).second) fail(fmt::format("has '{}' twice", name));
             return true;
         }
         entry_ = {};
@@ -105,12 +106,13 @@ public:
     bool boolean(bool) override { fail("has a boolean"); }
     bool binary(binary_t&) override { fail("has binary data"); }
     bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
-        throw Error(file_ + ": not a safetensors file: its header is no JSON at byte " + std::to_string(8 + position));
+        throw Error(fmt::format("{}: not a safetensors file: its header is no JSON at byte {}", file_, 8 + position));
     }
 
 private:
     [[noreturn]] void fail(const std::string& what) const {
-        throw Error(file_ + ": " + (names_.empty() ? "the header" : "'" + entry_.name + "'") + " " + what);
+        throw Error(
+            fmt::format("{}: {} {}", file_, names_.empty() ? "the header" : fmt::format("'{}'", entry_.name), what));
     }
     void set_type(const std::string& text) {
         if (const auto dtype = find_dtype(&DTypeInfo::safetensors, text)) {
@@ -118,7 +120,7 @@ private:
             return;
         }
         const auto packed = std::ranges::find(kSubByteTypes, text, &Encoding::name);
-        if (packed == std::end(kSubByteTypes)) fail("dtype '" + text + "' is not known");
+        if (packed == std::end(kSubByteTypes)) fail(fmt::format("dtype '{}' is not known", text));
         entry_.dtype = DType::u8;
         entry_.encoding = *packed;
     }
@@ -126,7 +128,8 @@ private:
     void pack_rows() {
         const Encoding type = entry_.encoding ? *entry_.encoding : Encoding{"F4", 2, 1};
         if (entry_.shape.empty() || entry_.shape.back() % type.block_elems != 0) {
-            fail("is " + type.name + " " + to_string(entry_.shape) + ", whose rows are no whole bytes: not supported");
+            fail(fmt::format("is {} {}, whose rows are no whole bytes: not supported", type.name,
+                             to_string(entry_.shape)));
         }
         std::uint64_t& last = entry_.shape[entry_.shape.rank() - 1];
         last = checked_mul(last / type.block_elems, type.block_bytes);
@@ -155,21 +158,20 @@ private:
 inline void check_contiguous(const SafetensorsHeader& header, const InputFile& file, std::uint64_t begin) {
     std::uint64_t at = begin;
     for (const SafetensorsEntry& t : header.tensors) {
-        const std::string where = file.path() + ": '" + t.name + "' ";
+        const std::string where = fmt::format("{}: '{}' ", file.path(), t.name);
         const std::uint64_t needed = checked_mul(t.shape.numel(), size_of(t.dtype));
         if (t.bytes != needed) {
-            throw Error(where + "takes " + std::to_string(t.bytes) + " bytes, its shape " + to_string(t.shape) +
-                        " needs " + std::to_string(needed));
+            throw Error(
+                fmt::format("{}takes {} bytes, its shape {} needs {}", where, t.bytes, to_string(t.shape), needed));
         }
         if (t.offset != at) {
-            throw Error(where + "begins at byte " + std::to_string(t.offset) + ", the tensor before it ends at " +
-                        std::to_string(at));
+            throw Error(fmt::format("{}begins at byte {}, the tensor before it ends at {}", where, t.offset, at));
         }
         at = checked_add(at, t.bytes);
     }
     if (at == file.bytes()) return;
-    throw Error(file.path() + ": has " + std::to_string(file.bytes()) + " bytes, its header describes " +
-                std::to_string(at) + ": the file is truncated or damaged");
+    throw Error(fmt::format("{}: has {} bytes, its header describes {}: the file is truncated or damaged", file.path(),
+                            file.bytes(), at));
 }
 
 }  // namespace detail
@@ -178,14 +180,13 @@ inline void check_contiguous(const SafetensorsHeader& header, const InputFile& f
 inline SafetensorsHeader read_safetensors_header(const InputFile& file, std::uint64_t begin = 0) {
     static constexpr std::uint64_t kMostBytes = 100'000'000;  // as in the library
     const std::uint64_t available = file.bytes() - std::min(begin, file.bytes());
-    if (available < 8)
-        throw Error(file.path() + ": not a safetensors file: it has " + std::to_string(available) + " bytes");
+    if (available < 8) throw Error(fmt::format("{}: not a safetensors file: it has {} bytes", file.path(), available));
     const std::string length = file.read(begin, 8);
     std::uint64_t bytes = 0;
     for (std::size_t i = 8; i-- > 0;) bytes = bytes << 8 | static_cast<unsigned char>(length[i]);
     if (bytes > kMostBytes || bytes > available - 8) {
-        throw Error(file.path() + ": not a safetensors file, or a truncated one: a header of " + std::to_string(bytes) +
-                    " bytes in a file of " + std::to_string(available));
+        throw Error(fmt::format("{}: not a safetensors file, or a truncated one: a header of {} bytes in a file of {}",
+                                file.path(), bytes, available));
     }
     detail::SafetensorsSax sax(file.path());
     const std::string text = file.read(begin + 8, bytes);

@@ -5,6 +5,8 @@
 
 #include "unshard/tools/json_file.hpp"
 
+#include <fmt/format.h>
+
 namespace unshard::torch {
 namespace {
 
@@ -50,7 +52,7 @@ std::optional<std::map<std::string, Dims>> read_sharding_info(const SafetensorsH
         try {
             origins.emplace(name, read_origin(note));
         } catch (const Error& e) {
-            throw Error("DCP_SHARDING_INFO: '" + name + "' " + e.what());
+            throw Error(fmt::format("DCP_SHARDING_INFO: '{}' {}", name, e.what()));
         }
     }
     return origins;

@@ -10,6 +10,8 @@
 
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -179,8 +181,8 @@ struct Name {
     std::string_view outer;
     std::string_view inner;
 
-    std::string local() const { return std::string(outer) + (inner.empty() ? "" : ".") + std::string(inner); }
-    std::string full() const { return std::string(module) + "." + local(); }
+    std::string local() const { return fmt::format("{}{}{}", outer, inner.empty() ? "" : ".", inner); }
+    std::string full() const { return fmt::format("{}.{}", module, local()); }
 };
 
 std::string_view text_of(const Pickle& pickle, Ref ref) {
@@ -275,8 +277,7 @@ std::string printable(std::string text) {
 }
 
 std::string printable(const Name& name) {
-    return printable(is_overlong(name) ? std::string(name.module.substr(0, 100)) + "." +
-                                             std::string(name.outer.substr(0, 100)) + "..."
+    return printable(is_overlong(name) ? fmt::format("{}.{}...", name.module.substr(0, 100), name.outer.substr(0, 100))
                                        : name.full());
 }
 
@@ -284,9 +285,9 @@ std::string printable(const Name& name) {
 void refuse_commands(const Name& name, const Known* known, std::string_view where) {
     if (known != nullptr || !runs_commands(name)) return;
     throw Error(
-        std::string(where) + " calls '" + printable(name) +
-        "', which Python would run when it loads the file; unshard runs nothing of it, and does not believe the "
-        "rest: get the checkpoint from where it was trained");
+        fmt::format("{} calls '{}', which Python would run when it loads the file; unshard runs nothing of it, and "
+                    "does not believe the rest: get the checkpoint from where it was trained",
+                    where, printable(name)));
 }
 
 }  // namespace

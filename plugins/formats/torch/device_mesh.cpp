@@ -17,6 +17,8 @@
 #include "formats/torch/tensor.hpp"
 #include "unshard/tools/checked.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 #include <optional>
@@ -136,13 +138,12 @@ Mesh mesh_of_layout(const SavedFile& file, Ref mesh, std::uint64_t rank, std::ui
     ranks_read += rank_map.size();
     const std::uint64_t size = layout.shape.numel();
     if (size == 0 || size > rank_map.size()) {
-        throw Error("the layout of its mesh has " + std::to_string(size) + " ranks of a run of " +
-                    std::to_string(rank_map.size()));
+        throw Error(fmt::format("the layout of its mesh has {} ranks of a run of {}", size, rank_map.size()));
     }
     const auto found = std::ranges::find(rank_map, rank);
     // A rank may have saved a mesh that it is not in. Only when there is one copy of it is known which one is meant.
     if (found == rank_map.end() && size != rank_map.size()) {
-        throw Error("its mesh is of a run without rank " + std::to_string(rank));
+        throw Error(fmt::format("its mesh is of a run without rank {}", rank));
     }
     const auto position = found == rank_map.end() ? 0 : static_cast<std::uint64_t>(found - rank_map.begin());
     return {layout.shape, {}, pick(layout, rank_map, copy_begin(layout.steps, position, rank_map.size()))};
@@ -188,22 +189,22 @@ void check_saved_by(const Values& values, Ref ref, const Mesh& mesh, std::uint64
     const Dims coordinate = values.dims(*stated, "the coordinate of its mesh");
     const std::optional<Dims> expected = coordinate_of(mesh, rank);
     if (expected == coordinate) return;
-    throw Error("it is the shard of mesh coordinate " + to_string(coordinate) + ", the file's name says rank " +
-                std::to_string(rank) + ", which is " + (expected ? "at " + to_string(*expected) : "not in the mesh") +
-                kCure);
+    throw Error(fmt::format("it is the shard of mesh coordinate {}, the file's name says rank {}, which is {}{}",
+                            to_string(coordinate), rank, expected ? "at " + to_string(*expected) : "not in the mesh",
+                            kCure));
 }
 
 Mesh read_mesh(const SavedFile& file, Ref ref, std::uint64_t rank, std::uint64_t& ranks_read) {
     const Values& values = file.values();
     if (!values.is_made_by(ref, Symbol::device_mesh)) {
-        throw Error("its mesh is " + values.describe(ref) + ", not a DeviceMesh");
+        throw Error(fmt::format("its mesh is {}, not a DeviceMesh", values.describe(ref)));
     }
     const std::optional<Ref> tensor = values.attribute(ref, "mesh");
     Mesh mesh = tensor && *tensor != kNone ? mesh_of_tensor(file, *tensor, ranks_read)
                                            : mesh_of_layout(file, ref, rank, ranks_read);
     mesh.dim_names = read_dim_names(values, ref);
     if (!mesh.dim_names.empty() && mesh.dim_names.size() != mesh.shape.rank()) {
-        throw Error("its mesh " + to_string(mesh.shape) + " has " + std::to_string(mesh.dim_names.size()) + " names");
+        throw Error(fmt::format("its mesh {} has {} names", to_string(mesh.shape), mesh.dim_names.size()));
     }
     check_saved_by(values, ref, mesh, rank);
     return mesh;
@@ -221,8 +222,7 @@ std::size_t hash_of(const Mesh& mesh) {
 
 void check_rank(std::uint64_t stated, std::uint64_t named) {
     if (stated == named) return;
-    throw Error("it was saved by rank " + std::to_string(stated) + ", the file's name says rank " +
-                std::to_string(named) + kCure);
+    throw Error(fmt::format("it was saved by rank {}, the file's name says rank {}{}", stated, named, kCure));
 }
 
 // A mesh's ranks lie in the file once, in a tensor that any number of meshes may share, and every mesh is a list of
@@ -233,12 +233,14 @@ std::uint32_t MeshReader::read(Ref mesh) {
     const std::uint32_t number = number_of(read_mesh(file_, mesh, rank_, ranks_read_));
     known_.emplace(mesh, number);
     if (ranks_read_ > kMostRead) {
-        throw Error("the file has so many meshes that more than " + std::to_string(kMostRead) +
-                    " ranks would be read: that is no checkpoint of PyTorch");
+        throw Error(fmt::format(
+            "the file has so many meshes that more than {} ranks would be read: that is no checkpoint of PyTorch",
+            kMostRead));
     }
     if (ranks_kept_ > kMostKept || meshes_.size() > kMostMeshes) {
-        throw Error("the file has " + std::to_string(meshes_.size()) + " different meshes of " +
-                    std::to_string(ranks_kept_) + " ranks together: that is no checkpoint of PyTorch");
+        throw Error(
+            fmt::format("the file has {} different meshes of {} ranks together: that is no checkpoint of PyTorch",
+                        meshes_.size(), ranks_kept_));
     }
     return number;
 }
@@ -259,7 +261,7 @@ std::uint32_t MeshReader::number_of(Mesh mesh) {
 std::uint32_t MeshReader::last_dims(std::uint32_t number, std::size_t dims) {
     const Mesh& whole = meshes_.at(number);
     const auto found = std::ranges::find(whole.ranks, rank_);
-    if (found == whole.ranks.end()) throw Error("its mesh " + to_string(whole.shape) + " is without its rank");
+    if (found == whole.ranks.end()) throw Error(fmt::format("its mesh {} is without its rank", to_string(whole.shape)));
     Mesh part;
     for (std::size_t i = whole.shape.rank() - dims; i < whole.shape.rank(); ++i) {
         part.shape.push_back(whole.shape[i]);

@@ -20,6 +20,8 @@
 
 #include "unshard/tools/checked.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -29,11 +31,10 @@ namespace {
 /// A tensor dimension; negative ones count from the back.
 std::uint32_t read_dim(const Values& values, Ref ref, std::size_t rank) {
     const auto* dim = values.get_if<std::int64_t>(ref);
-    if (dim == nullptr) throw Error("a placement's dimension is " + values.describe(ref) + ", not an integer");
+    if (dim == nullptr) throw Error(fmt::format("a placement's dimension is {}, not an integer", values.describe(ref)));
     const auto count = static_cast<std::int64_t>(rank);
     if (*dim < -count || *dim >= count) {
-        throw Error("a placement splits dimension " + std::to_string(*dim) + " of a tensor with " +
-                    std::to_string(rank));
+        throw Error(fmt::format("a placement splits dimension {} of a tensor with {}", *dim, rank));
     }
     return static_cast<std::uint32_t>(*dim < 0 ? *dim + count : *dim);
 }
@@ -44,7 +45,7 @@ Placement read_partial(const Values& values, Ref ref) {
         values.get_if<Text>(operation) == nullptr ? values.describe(operation) : values.text(operation, "reduce_op");
     if (name == "sum") return {.kind = PlacementKind::partial_sum};
     if (name == "avg") return {.kind = PlacementKind::partial_avg};
-    throw Error("it is Partial(" + name + "): only sum and avg are supported");
+    throw Error(fmt::format("it is Partial({}): only sum and avg are supported", name));
 }
 
 Placement read_placement(const Values& values, Ref ref, std::size_t rank) {
@@ -60,7 +61,7 @@ Placement read_placement(const Values& values, Ref ref, std::size_t rank) {
                     .dim = read_dim(values, values.required(ref, "dim"), rank),
                     .split_factor = values.count(values.required(ref, "split_factor"), "a split factor")};
         default:
-            throw Error("its placement is " + values.describe(ref) + ", which is not known");
+            throw Error(fmt::format("its placement is {}, which is not known", values.describe(ref)));
     }
 }
 
@@ -111,8 +112,8 @@ std::vector<Placement> read_placements(const Values& values, Ref spec, const Mes
     std::vector<Placement> placements;
     const std::span<const Ref> items = values.sequence(values.required(spec, "placements"), "its placements");
     if (items.size() != mesh.shape.rank()) {
-        throw Error("it has " + std::to_string(items.size()) + (items.size() == 1 ? " placement" : " placements") +
-                    " on a mesh " + to_string(mesh.shape) + ", not one for each mesh dimension: the file is damaged");
+        throw Error(fmt::format("it has {} {} on a mesh {}, not one for each mesh dimension: the file is damaged",
+                                items.size(), items.size() == 1 ? "placement" : "placements", to_string(mesh.shape)));
     }
     for (const Ref item : items) placements.push_back(read_placement(values, item, rank));
     apply_shard_order(values, spec, mesh.shape, placements);
@@ -134,7 +135,7 @@ struct Whole {
 };
 
 std::string to_string(const Whole& whole) {
-    return to_string(whole.dtype) + " " + to_string(whole.shape);
+    return fmt::format("{} {}", to_string(whole.dtype), to_string(whole.shape));
 }
 
 /// They stand in the spec too.
@@ -148,12 +149,12 @@ void check_tensor_meta(const Values& values, Ref spec, const Whole& whole) {
     const std::span<const Ref> fields = values.args(*meta);
     const Whole stated{read_dtype(values, fields[is_of_fx ? 1 : 2]), values.dims(fields[0], "a shape")};
     if (stated.dtype == whole.dtype && stated.shape == whole.shape) return;
-    throw Error("as a whole it is " + to_string(whole) + ", its tensor_meta says " + to_string(stated));
+    throw Error(fmt::format("as a whole it is {}, its tensor_meta says {}", to_string(whole), to_string(stated)));
 }
 
 Ref required_in(const Values& values, const Rebuild& rebuild, std::string_view name) {
     if (const std::optional<Ref> found = values.in_state(rebuild.state, name)) return *found;
-    throw Error("it has no '" + std::string(name) + "': it is of a PyTorch release that is not known yet");
+    throw Error(fmt::format("it has no '{}': it is of a PyTorch release that is not known yet", name));
 }
 
 /// What _rebuild_wrapper_subclass is called with states them.
@@ -164,10 +165,12 @@ Whole read_whole(const Values& values, const Rebuild& rebuild) {
 
 void check_local(const Whole& whole, const StridedTensor& local) {
     if (local.dtype != whole.dtype) {
-        throw Error("its dtype is " + to_string(whole.dtype) + ", its local tensor's " + to_string(local.dtype));
+        throw Error(
+            fmt::format("its dtype is {}, its local tensor's {}", to_string(whole.dtype), to_string(local.dtype)));
     }
     if (local.shard.shape.rank() != whole.shape.rank()) {
-        throw Error("its shape is " + to_string(whole.shape) + ", its local tensor's " + to_string(local.shard.shape));
+        throw Error(fmt::format("its shape is {}, its local tensor's {}", to_string(whole.shape),
+                                to_string(local.shard.shape)));
     }
 }
 
@@ -194,7 +197,8 @@ Shard read_local_shard(const SavedFile& file, Ref ref, const Whole& whole) {
     check_local(whole, local);
     const Dims sizes = values.dims(values.required(metadata, "shard_sizes"), "the sizes of a shard");
     if (sizes != local.shard.shape) {
-        throw Error("its shard is " + to_string(local.shard.shape) + ", its metadata says " + to_string(sizes));
+        throw Error(
+            fmt::format("its shard is {}, its metadata says {}", to_string(local.shard.shape), to_string(sizes)));
     }
     local.shard.origin = values.dims(values.required(metadata, "shard_offsets"), "the offsets of a shard");
     return std::move(local.shard);
@@ -238,7 +242,7 @@ SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild) 
     SourceTensor tensor{.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {}};
     const ShardedState state = sharded_state(values, rebuild);
     if (values.dims(values.required(state.metadata, "size"), "a shape") != whole.shape) {
-        throw Error("its whole shape is " + to_string(whole.shape) + ", its metadata says another");
+        throw Error(fmt::format("its whole shape is {}, its metadata says another", to_string(whole.shape)));
     }
     for (const Ref ref : values.sequence(state.local_shards, "its local shards")) {
         tensor.shards.push_back(read_local_shard(file, ref, whole));

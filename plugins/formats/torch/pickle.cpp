@@ -11,6 +11,8 @@
 
 #include "formats/torch/pickle_machine.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 
 namespace unshard::torch {
@@ -98,7 +100,7 @@ Pickle parse_pickle(std::string bytes) {
     PickleMachine machine(std::move(bytes));
     for (unsigned char code = machine.next_code(); code != kStop; code = machine.next_code()) {
         const Opcode* opcode = kByCode[code];
-        if (opcode == nullptr) machine.fail("opcode " + std::to_string(code) + " is not supported");
+        if (opcode == nullptr) machine.fail(fmt::format("opcode {} is not supported", code));
         machine.begin_opcode(opcode->name);
         opcode->run(machine);
     }

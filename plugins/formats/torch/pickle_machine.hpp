@@ -6,6 +6,8 @@
 #include "unshard/tools/error.hpp"
 #include "unshard/tools/little_endian.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -28,8 +30,8 @@ public:
 
     /// Throws Error that says where in the pickle it went wrong, and in which opcode.
     [[noreturn]] void fail(const std::string& what) const {
-        const std::string opcode = opcode_.empty() ? "" : " (" + std::string(opcode_) + ")";
-        throw Error("damaged pickle: byte " + std::to_string(at_) + opcode + ": " + what);
+        const std::string opcode = opcode_.empty() ? "" : fmt::format(" ({})", opcode_);
+        throw Error(fmt::format("damaged pickle: byte {}{}: {}", at_, opcode, what));
     }
 
     /// The next opcode's code.
@@ -43,7 +45,7 @@ public:
     Pickle finish() && {
         const Ref root = pop();
         if (!stack_.empty() || !marks_.empty()) fail("values are left on the stack at its end");
-        if (at_ != bytes_->size()) fail(std::to_string(bytes_->size() - at_) + " bytes lie behind its end");
+        if (at_ != bytes_->size()) fail(fmt::format("{} bytes lie behind its end", bytes_->size() - at_));
         return {std::move(bytes_), std::move(values_), root};
     }
 
@@ -51,7 +53,7 @@ public:
 
     std::string_view take(std::uint64_t count) {
         if (count > bytes_->size() - at_) {
-            fail(std::to_string(count) + " bytes are needed, " + std::to_string(bytes_->size() - at_) + " are left");
+            fail(fmt::format("{} bytes are needed, {} are left", count, bytes_->size() - at_));
         }
         const std::string_view taken = std::string_view(*bytes_).substr(at_, count);
         at_ += count;
@@ -84,12 +86,12 @@ public:
 
     void check_frame() {
         const auto bytes = number<std::uint64_t>();
-        if (bytes > bytes_->size() - at_) fail("a frame of " + std::to_string(bytes) + " bytes ends outside it");
+        if (bytes > bytes_->size() - at_) fail(fmt::format("a frame of {} bytes ends outside it", bytes));
     }
 
     void check_protocol() {
         const auto protocol = number<std::uint8_t>();
-        if (protocol > kHighestProtocol) fail("protocol " + std::to_string(protocol) + " is not supported");
+        if (protocol > kHighestProtocol) fail(fmt::format("protocol {} is not supported", protocol));
     }
 
     // ---- the stack
@@ -184,7 +186,7 @@ public:
 
     void put(std::size_t index) {
         // A pickler numbers what it memoizes from 0 on, so no number reaches the count of values.
-        if (index >= values_.size()) fail("memo entry " + std::to_string(index) + " is out of range");
+        if (index >= values_.size()) fail(fmt::format("memo entry {} is out of range", index));
         if (index >= memo_.size()) memo_.resize(index + 1, kUnset);
         if (memo_[index] == kUnset) ++memoized_;
         memo_[index] = top();
@@ -193,7 +195,7 @@ public:
     void put_next() { put(memoized_); }
 
     void get(std::size_t index) {
-        if (index >= memo_.size() || memo_[index] == kUnset) fail("there is no memo entry " + std::to_string(index));
+        if (index >= memo_.size() || memo_[index] == kUnset) fail(fmt::format("there is no memo entry {}", index));
         push(memo_[index]);
     }
 
@@ -275,7 +277,7 @@ private:
     static constexpr Ref kTrue = 1, kFalse = 2, kEmptyTuple = 3, kUnset = std::numeric_limits<Ref>::max();
 
     Ref add(Value value) {
-        if (values_.size() == most_values_) fail("more than " + std::to_string(most_values_) + " values");
+        if (values_.size() == most_values_) fail(fmt::format("more than {} values", most_values_));
         values_.push_back(std::move(value));
         closed_.push_back(false);
         return static_cast<Ref>(values_.size() - 1);

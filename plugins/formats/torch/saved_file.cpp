@@ -8,6 +8,7 @@
 
 #include "formats/torch/saved_file.hpp"
 
+#include <fmt/format.h>
 #include <libdeflate.h>
 
 #include <charconv>
@@ -34,7 +35,8 @@ std::string find_folder(const ZipEntries& entries) {
     for (const auto& [name, entry] : entries) {
         std::string found = name.substr(0, name.find('/') + 1);
         if (folder && found != *folder) {
-            throw Error("a zip with entries in '" + *folder + "' and in '" + found + "': not written by torch.save");
+            throw Error(
+                fmt::format("a zip with entries in '{}' and in '{}': not written by torch.save", *folder, found));
         }
         folder = std::move(found);
     }
@@ -66,13 +68,12 @@ public:
         if (found == entries_.end()) return std::nullopt;
         const ZipEntry& entry = found->second;
         if (entry.bytes > max_bytes) {
-            throw Error("'" + std::string(name) + "' has " + std::to_string(entry.bytes) + " bytes, at most " +
-                        std::to_string(max_bytes) + " are supported");
+            throw Error(fmt::format("'{}' has {} bytes, at most {} are supported", name, entry.bytes, max_bytes));
         }
         std::optional<std::string> bytes = read_checked(file_, entry);
         if (bytes) return bytes;
-        throw Error("'" + std::string(name) +
-                    "' is damaged: its bytes do not match its CRC-32: copy or save the file again");
+        throw Error(
+            fmt::format("'{}' is damaged: its bytes do not match its CRC-32: copy or save the file again", name));
     }
 
     /// A number of ASCII digits.
@@ -84,7 +85,7 @@ public:
         std::uint64_t value = 0;
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
         if (error != std::errc() || end != text.data() + text.size()) {
-            throw Error("'" + std::string(name) + "' is no number: the file is damaged: copy or save it again");
+            throw Error(fmt::format("'{}' is no number: the file is damaged: copy or save it again", name));
         }
         return value;
     }
@@ -107,13 +108,12 @@ void check_versions(const Records& records) {
     if (!version) version = records.number("version");
     if (!version) throw Error("a zip without a 'version': not written by torch.save");
     if (*version < 1 || *version > kHighestVersion) {
-        throw Error("its version is " + std::to_string(*version) + ", 1 to " + std::to_string(kHighestVersion) +
-                    " are known: it is of a newer PyTorch, or damaged");
+        throw Error(fmt::format("its version is {}, 1 to {} are known: it is of a newer PyTorch, or damaged", *version,
+                                kHighestVersion));
     }
     const std::uint64_t format = records.number(".format_version").value_or(1);
     if (format == 1) return;
-    throw Error("its format version is " + std::to_string(format) +
-                ", 1 is known: it is of a newer PyTorch, or damaged");
+    throw Error(fmt::format("its format version is {}, 1 is known: it is of a newer PyTorch, or damaged", format));
 }
 
 /// PyTorch pads entries so that they begin at multiples of 64, or of what the archive says. One that does not has
@@ -124,8 +124,8 @@ void check_alignment(const Records& records, const ZipEntries& entries, std::uin
     for (const auto& [name, entry] : entries) {
         const std::uint64_t at = entry.offset - begin;
         if (!entry.is_padded || at % alignment == 0) continue;
-        throw Error("'" + name + "' begins at byte " + std::to_string(at) + ", no multiple of " +
-                    std::to_string(alignment) + ": the file is damaged: copy or save it again");
+        throw Error(fmt::format("'{}' begins at byte {}, no multiple of {}: the file is damaged: copy or save it again",
+                                name, at, alignment));
     }
 }
 
@@ -151,8 +151,9 @@ void check_claims(const Values& values) {
         if (id.count == 0) continue;
         const Claim claim{values.global(id.type), id.count};
         if (claims.try_emplace(id.key, claim).first->second == claim) continue;
-        throw Error("storage 'data/" + std::string(id.key.substr(0, 100)) +
-                    "' is said to be of two types or lengths: the file is damaged: copy or save it again");
+        throw Error(fmt::format(
+            "storage 'data/{}' is said to be of two types or lengths: the file is damaged: copy or save it again",
+            id.key.substr(0, 100)));
     }
 }
 
@@ -176,10 +177,10 @@ std::string SavedFile::read(const ZipEntry& entry) const {
 }
 
 ZipEntry SavedFile::storage(const std::string& key) const {
-    const auto found = entries_.find(folder_ + "data/" + key);
+    const auto found = entries_.find(fmt::format("{}data/{}", folder_, key));
     if (found != entries_.end()) return found->second;
-    throw Error("there is no storage 'data/" + key.substr(0, 100) +
-                "' in the file: it is damaged: copy or save it again");
+    throw Error(fmt::format("there is no storage 'data/{}' in the file: it is damaged: copy or save it again",
+                            key.substr(0, 100)));
 }
 
 }  // namespace unshard::torch

@@ -3,6 +3,8 @@
 
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <string>
 
@@ -18,7 +20,7 @@ inline std::optional<SplitOrder> parse_split_order(const std::string& text) {
     if (text.empty()) return std::nullopt;
     if (text == "left_to_right") return SplitOrder::left_to_right;
     if (text == "inner_first") return SplitOrder::inner_first;
-    throw UsageError("option 'split_order' is '" + text + "': known are left_to_right and inner_first");
+    throw UsageError(fmt::format("option 'split_order' is '{}': known are left_to_right and inner_first", text));
 }
 
 /// For an option that is given where the files state the order.
@@ -27,10 +29,11 @@ inline std::optional<SplitOrder> parse_split_order(const std::string& text) {
 }
 
 [[noreturn]] inline void refuse_unknown_order(const std::string& tensor, std::size_t dim) {
-    throw Error("'" + tensor + "': two mesh dimensions split dimension " + std::to_string(dim) +
-                ", and files of PyTorch 2.1 to 2.4 do not say which came first: pass --set "
-                "input.options.split_order=inner_first for FSDP2 (fully_shard) over tensor parallelism, or "
-                "=left_to_right for FSDP1 and distribute_tensor");
+    throw Error(
+        fmt::format("'{}': two mesh dimensions split dimension {}, and files of PyTorch 2.1 to 2.4 do not say which "
+                    "came first: pass --set input.options.split_order=inner_first for FSDP2 (fully_shard) over tensor "
+                    "parallelism, or =left_to_right for FSDP1 and distribute_tensor",
+                    tensor, dim));
 }
 
 }  // namespace unshard::torch

@@ -7,6 +7,8 @@
 #include "formats/torch/unknown_values.hpp"
 #include "unshard/tools/in_context.hpp"
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <span>
 #include <string_view>
@@ -20,7 +22,7 @@ using Items = std::span<const std::pair<Ref, Ref>>;
 
 Items items_of(const Values& values, Ref ref, const std::string& what) {
     const auto items = values.mapping(ref);
-    if (!items) throw Error(what + " is " + values.describe(ref) + ", not a state dict");
+    if (!items) throw Error(fmt::format("{} is {}, not a state dict", what, values.describe(ref)));
     return *items;
 }
 
@@ -29,7 +31,7 @@ std::optional<Ref> find_key(const Values& values, Items items, std::string_view 
     for (const auto& [name, value] : items) {
         const auto* text = values.get_if<Text>(name);
         if (text == nullptr || text->value != key) continue;
-        if (found) throw Error("'" + std::string(key) + "' is there twice");
+        if (found) throw Error(fmt::format("'{}' is there twice", key));
         found = value;
     }
     return found;
@@ -42,8 +44,8 @@ Items find_root(const Values& values, std::string_view root) {
         const std::string key(root.substr(0, root.find('.')));
         root.remove_prefix(std::min(root.size(), key.size() + 1));
         const std::optional<Ref> next = find_key(values, items, key);
-        if (!next) throw Error("there is no '" + key + "' in it, which the option 'root' names");
-        items = items_of(values, *next, "'" + key + "'");
+        if (!next) throw Error(fmt::format("there is no '{}' in it, which the option 'root' names", key));
+        items = items_of(values, *next, fmt::format("'{}'", key));
     }
     return items;
 }
@@ -53,7 +55,8 @@ std::string nested_hint(const Values& values, Items items) {
     for (const auto& [key, value] : items) {
         const auto inside = values.mapping(value);
         if (inside && !inside->empty())
-            return ": its part '" + values.text(key, "a key") + "' is a dictionary, which the option 'root' can name";
+            return fmt::format(": its part '{}' is a dictionary, which the option 'root' can name",
+                               values.text(key, "a key"));
     }
     return "";
 }
@@ -68,8 +71,9 @@ public:
         std::unordered_set<std::string_view> seen;
         for (const auto& [key, value] : items) {
             const std::string name = file_.values().text(key, "a key of the state dict");
-            if (!seen.insert(file_.values().view(key, "a key")).second) throw Error("'" + name + "' is there twice");
-            in_context("'" + name + "'", [&] { add(name, value); });
+            if (!seen.insert(file_.values().view(key, "a key")).second)
+                throw Error(fmt::format("'{}' is there twice", name));
+            in_context(fmt::format("'{}'", name), [&] { add(name, value); });
         }
         if (dict_.tensors.empty()) throw Error("there is no tensor in it" + nested_hint(file_.values(), items));
         dict_.meshes = meshes_.meshes();
@@ -84,10 +88,10 @@ private:
             const std::string_view last = std::string_view(name).substr(name.rfind('.') + 1);
             if (!last.starts_with("_flat_param") && !last.starts_with("flat_param")) continue;
             throw Error(
-                "'" + name +
-                "' is a flat parameter, as FSDP saves with LOCAL_STATE_DICT: the names and shapes of the tensors "
-                "in it are not stored: load it in the training program and save it with SHARDED_STATE_DICT or "
-                "FULL_STATE_DICT");
+                fmt::format("'{}' is a flat parameter, as FSDP saves with LOCAL_STATE_DICT: the names and shapes of "
+                            "the tensors in it are not stored: load it in the training program and save it with "
+                            "SHARDED_STATE_DICT or FULL_STATE_DICT",
+                            name));
         }
     }
 
@@ -132,8 +136,8 @@ private:
         if (!saver) return;
         check_rank(saver->rank, rank_);
         if (dict_.world_size.value_or(saver->world_size) != saver->world_size) {
-            throw Error("it was saved by " + std::to_string(saver->world_size) +
-                        " ranks, another tensor of the file by " + std::to_string(*dict_.world_size));
+            throw Error(fmt::format("it was saved by {} ranks, another tensor of the file by {}", saver->world_size,
+                                    *dict_.world_size));
         }
         dict_.world_size = saver->world_size;
     }

@@ -16,6 +16,8 @@
 #include "unshard/tools/checked.hpp"
 #include "unshard/tools/little_endian.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -53,28 +55,30 @@ std::optional<DType> storage_dtype(const Values& values, Ref storage_class) {
     if (name == "UntypedStorage" && (module == "torch" || module == "torch.storage")) return std::nullopt;
     const auto* known = std::ranges::find(kStorageClasses, name, &StorageClass::name);
     if (known != std::end(kStorageClasses) && module == "torch") return known->dtype;
-    throw Error("its storage is " + values.describe(storage_class) + ", whose element type is not supported");
+    throw Error(fmt::format("its storage is {}, whose element type is not supported", values.describe(storage_class)));
 }
 
 Storage read_storage(const SavedFile& file, Ref ref) {
     const Values& values = file.values();
     if (values.get_if<Persistent>(ref) == nullptr) {
-        throw Error("its storage is " + values.describe(ref) + ", not a storage");
+        throw Error(fmt::format("its storage is {}, not a storage", values.describe(ref)));
     }
     const StorageId id = values.storage_id(ref);
     const std::string key(id.key.substr(0, 100));
     if (id.place == "meta") {
-        throw Error("its storage 'data/" + key +
-                    "' was on the device 'meta', which keeps no elements: " + "save the checkpoint from a real device");
+        throw Error(
+            fmt::format("its storage 'data/{}' was on the device 'meta', which keeps no elements: save the checkpoint "
+                        "from a real device",
+                        key));
     }
     const ZipEntry entry = file.storage(std::string(id.key));
     Storage storage{storage_dtype(values, id.type), entry.offset, 0, entry.crc32};
     const auto count = static_cast<std::uint64_t>(id.count);
     storage.bytes = checked_mul(count, storage.dtype ? size_of(*storage.dtype) : 1);
     if (storage.bytes != entry.bytes) {
-        throw Error("storage 'data/" + key + "' has " + std::to_string(entry.bytes) + " bytes, its " +
-                    std::to_string(count) + " elements take " + std::to_string(storage.bytes) +
-                    ": the file is damaged: copy or save it again");
+        throw Error(fmt::format(
+            "storage 'data/{}' has {} bytes, its {} elements take {}: the file is damaged: copy or save it again", key,
+            entry.bytes, count, storage.bytes));
     }
     return storage;
 }
@@ -92,15 +96,16 @@ std::uint64_t reach(const Shard& shard) {
 void check_inside_storage(const StridedTensor& tensor) {
     const Shard& shard = tensor.shard;
     if (shard.stride.rank() != shard.shape.rank()) {
-        throw Error("its shape " + to_string(shard.shape) + " and its stride " + to_string(shard.stride) +
-                    " differ in length");
+        throw Error(fmt::format("its shape {} and its stride {} differ in length", to_string(shard.shape),
+                                to_string(shard.stride)));
     }
     const std::uint64_t elements = shard.bytes / size_of(tensor.dtype);
     const std::uint64_t needed = reach(shard);
     if (needed <= elements) return;
-    throw Error("its storage is shorter than the tensor: " + std::to_string(elements) + " elements are stored, shape " +
-                to_string(shard.shape) + " with stride " + to_string(shard.stride) + " from element " +
-                std::to_string(shard.first) + " on needs " + std::to_string(needed) + ": the file is damaged");
+    throw Error(
+        fmt::format("its storage is shorter than the tensor: {} elements are stored, shape {} with stride {} from "
+                    "element {} on needs {}: the file is damaged",
+                    elements, to_string(shard.shape), to_string(shard.stride), shard.first, needed));
 }
 
 /// PyTorch keeps conjugation and negation of a view as flags beside the elements. One that is there is set, whatever
@@ -110,8 +115,9 @@ void refuse_lazy_flags(const Values& values, Ref metadata) {
     const auto flags = values.mapping(metadata);
     if (!flags) throw Error("it has metadata of a form that is not known: " + values.describe(metadata));
     if (flags->empty()) return;
-    throw Error("it is a view with the flag '" + values.text(flags->front().first, "a flag") +
-                "', which is not supported: call .resolve_conj().resolve_neg() before saving");
+    throw Error(fmt::format(
+        "it is a view with the flag '{}', which is not supported: call .resolve_conj().resolve_neg() before saving",
+        values.text(flags->front().first, "a flag")));
 }
 
 /// What comes behind a tensor's storage, shape and stride, or behind the tensor in a parameter. Whether it requires a
@@ -119,8 +125,8 @@ void refuse_lazy_flags(const Values& values, Ref metadata) {
 bool read_gradient_args(const Values& values, Ref requires_grad, Ref hooks) {
     const auto found = values.mapping(hooks);
     if (hooks != kNone && (!found || !found->empty())) {
-        throw Error("its backward hooks are " + values.describe(hooks) +
-                    ", not an empty OrderedDict as PyTorch writes");
+        throw Error(fmt::format("its backward hooks are {}, not an empty OrderedDict as PyTorch writes",
+                                values.describe(hooks)));
     }
     return values.flag(requires_grad, "requires_grad");
 }
@@ -130,8 +136,9 @@ void check_attributes(const Values& values, Ref state) {
     for (const std::string_view name : values.names_in_state(state)) {
         const bool is_elements = name == "data" || name == "real" || name == "imag";
         if (!is_elements && !name.starts_with("__")) continue;
-        throw Error("it has an attribute '" + std::string(name.substr(0, 40)) +
-                    "', with which PyTorch would replace what it holds: save it without");
+        throw Error(
+            fmt::format("it has an attribute '{}', with which PyTorch would replace what it holds: save it without",
+                        name.substr(0, 40)));
     }
 }
 
@@ -159,7 +166,7 @@ bool is_count_of_args(Symbol function, std::size_t count) {
 void check_wrapper(const Values& values, const Rebuild& rebuild) {
     const std::span<const Ref> args = rebuild.args;
     if (values.mentioned(args[0]) != rebuild.type) {
-        throw Error("it is rebuilt as " + values.describe(args[0]) + ", and is to be of another class");
+        throw Error(fmt::format("it is rebuilt as {}, and is to be of another class", values.describe(args[0])));
     }
     if (values.dims(args[2], "a shape").rank() != values.dims(args[3], "a stride").rank()) {
         throw Error("its shape and its stride differ in length");
@@ -178,12 +185,12 @@ Rebuild typed_rebuild(const Values& values, std::span<const Ref> args) {
     Rebuild rebuild{values.mentioned(function), {}, values.mentioned(type), args[3]};
     if (rebuild.type == Symbol::inert || rebuild.function == Symbol::rebuild_unsupported) return rebuild;
     if (rebuild.type == Symbol::other) {
-        throw Error("it is of class " + values.describe(type) +
-                    ", which is not known: turn it into a plain tensor before saving");
+        throw Error(fmt::format("it is of class {}, which is not known: turn it into a plain tensor before saving",
+                                values.describe(type)));
     }
     const auto* found = values.get_if<Tuple>(args[2]);
     if (found == nullptr || !is_count_of_args(rebuild.function, found->items.size())) {
-        throw Error("it is rebuilt by " + values.describe(function) + " in another way than PyTorch does");
+        throw Error(fmt::format("it is rebuilt by {} in another way than PyTorch does", values.describe(function)));
     }
     rebuild.args = found->items;
     if (rebuild.function == Symbol::rebuild_wrapper) check_wrapper(values, rebuild);
@@ -201,7 +208,7 @@ Ref wrapped_weight(const Values& values, const Rebuild& rebuild) {
     if (rebuild.function != Symbol::rebuild_wrapper) throw Error("it is rebuilt in a way that is not known");
     const char* name = rebuild.type == Symbol::cast_wrapper ? "_tensor" : "_data";
     if (const std::optional<Ref> weight = values.in_state(rebuild.state, name)) return *weight;
-    throw Error("it has no '" + std::string(name) + "': it is of a release of torchao that is not known yet");
+    throw Error(fmt::format("it has no '{}': it is of a release of torchao that is not known yet", name));
 }
 
 }  // namespace
@@ -214,13 +221,14 @@ Rebuild unwrap_tensor(const Values& values, Ref ref) {
     Ref stated_dtype = kNone, stated_shape = kNone;
     bool requires_grad = false;
     for (int wrappers = 0; wrappers < kMaxWrappers; ++wrappers) {
-        if (!is_tensor(values, ref)) throw Error("it is " + values.describe(ref) + ", not a tensor");
+        if (!is_tensor(values, ref)) throw Error(fmt::format("it is {}, not a tensor", values.describe(ref)));
         Rebuild rebuild{values.symbol(ref), values.args(ref)};
         if (rebuild.function == Symbol::rebuild_typed) rebuild = typed_rebuild(values, rebuild.args);
         if (rebuild.type == Symbol::inert) return rebuild;
         if (rebuild.function == Symbol::rebuild_unsupported) {
-            throw Error("it is what '" + values.name(ref) +
-                        "' gives: sparse, quantized, nested and meta tensors are not supported");
+            throw Error(
+                fmt::format("it is what '{}' gives: sparse, quantized, nested and meta tensors are not supported",
+                            values.name(ref)));
         }
         if (is_wrapper(rebuild.type)) {
             ref = wrapped_weight(values, rebuild);
@@ -237,7 +245,7 @@ Rebuild unwrap_tensor(const Values& values, Ref ref) {
         requires_grad = read_gradient_args(values, rebuild.args[1], rebuild.args[2]) || requires_grad;
         if (rebuild.args.size() == 4) check_attributes(values, rebuild.args[3]);
     }
-    throw Error("it is wrapped more than " + std::to_string(kMaxWrappers) + " times");
+    throw Error(fmt::format("it is wrapped more than {} times", kMaxWrappers));
 }
 
 namespace {
@@ -247,8 +255,8 @@ void check_stated(const Values& values, const Rebuild& rebuild, const StridedTen
     const DType dtype = read_dtype(values, rebuild.stated_dtype);
     const Dims shape = values.dims(rebuild.stated_shape, "a shape");
     if (dtype == tensor.dtype && shape == tensor.shard.shape) return;
-    throw Error("it is " + to_string(dtype) + " " + to_string(shape) + ", the weight inside it is " +
-                to_string(tensor.dtype) + " " + to_string(tensor.shard.shape));
+    throw Error(fmt::format("it is {} {}, the weight inside it is {} {}", to_string(dtype), to_string(shape),
+                            to_string(tensor.dtype), to_string(tensor.shard.shape)));
 }
 
 }  // namespace
@@ -256,7 +264,7 @@ void check_stated(const Values& values, const Rebuild& rebuild, const StridedTen
 DType read_dtype(const Values& values, Ref ref) {
     const auto [module, name] = values.global(ref);
     const std::optional<DType> dtype = module == "torch" ? find_dtype(&DTypeInfo::torch, name) : std::nullopt;
-    if (!dtype) throw Error("its dtype is " + values.describe(ref) + ", which is not supported");
+    if (!dtype) throw Error(fmt::format("its dtype is {}, which is not supported", values.describe(ref)));
     return *dtype;
 }
 
@@ -283,7 +291,7 @@ StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild) {
     if (args.size() > metadata && !is_npu) refuse_lazy_flags(values, args[metadata]);
     const bool is_complex = tensor.dtype == DType::c64 || tensor.dtype == DType::c128;
     if (requires_grad && !info(tensor.dtype).is_float && !is_complex) {
-        throw Error("it requires a gradient, and " + to_string(tensor.dtype) + " has none");
+        throw Error(fmt::format("it requires a gradient, and {} has none", to_string(tensor.dtype)));
     }
     tensor.shard.offset = storage.offset;
     tensor.shard.bytes = storage.bytes;
@@ -316,7 +324,7 @@ std::vector<std::uint64_t> read_integers(const SavedFile& file, const StridedTen
         const std::string_view element = std::string_view(bytes).substr(at * size_of(dtype));
         const std::int64_t value =
             dtype == DType::i64 ? load_le<std::int64_t>(element) : load_le<std::int32_t>(element);
-        if (value < 0) throw Error("a rank is negative: " + std::to_string(value));
+        if (value < 0) throw Error(fmt::format("a rank is negative: {}", value));
         integers[i] = static_cast<std::uint64_t>(value);
     }
     return integers;

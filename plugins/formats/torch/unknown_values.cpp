@@ -4,6 +4,8 @@
 #include "unshard/tools/error.hpp"
 #include "unshard/tools/name_list.hpp"
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -58,7 +60,8 @@ std::vector<Unknown> find_unknown(const Values& values, std::span<const std::pai
 
 std::vector<std::string> described(const Values& values, const std::vector<Unknown>& unknown) {
     std::vector<std::string> texts;
-    for (const Unknown& one : unknown) texts.push_back("'" + one.first + "' is " + values.describe(one.value));
+    for (const Unknown& one : unknown)
+        texts.push_back(fmt::format("'{}' is {}", one.first, values.describe(one.value)));
     return texts;
 }
 
@@ -87,10 +90,10 @@ void refuse_unknown_values(const Values& values, std::span<const std::pair<Ref, 
     const std::vector<Unknown> unknown = find_unknown(values, items);
     if (unknown.empty()) return;
     const std::string leave_out = options(values, unknown);
-    throw Error(some_of(described(values, unknown)) +
-                ": that is not known, nothing from a pickle is run, and it may be "
-                "a weight: " +
-                (leave_out.empty() ? "save tensors in its place" : "if it is none, leave it out with" + leave_out));
+    throw Error(
+        fmt::format("{}: that is not known, nothing from a pickle is run, and it may be a weight: {}",
+                    some_of(described(values, unknown)),
+                    leave_out.empty() ? "save tensors in its place" : "if it is none, leave it out with" + leave_out));
 }
 
 }  // namespace unshard::torch

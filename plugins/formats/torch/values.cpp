@@ -2,6 +2,8 @@
 
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <ranges>
 
@@ -21,50 +23,49 @@ constexpr std::array<std::string_view, std::variant_size_v<Value>> kKinds = {
 
 void refuse_many_attributes(std::size_t count) {
     if (count <= kMaxAttributes) return;
-    throw Error("an object has " + std::to_string(count) + " attributes: that is no checkpoint of PyTorch");
+    throw Error(fmt::format("an object has {} attributes: that is no checkpoint of PyTorch", count));
 }
 
 }  // namespace
 
 Ref nth(std::span<const Ref> items, std::size_t index, std::string_view what) {
     if (index < items.size()) return items[index];
-    throw Error(std::string(what) + " has " + std::to_string(items.size()) + " items, more are needed");
+    throw Error(fmt::format("{} has {} items, more are needed", what, items.size()));
 }
 
 std::string Values::describe(Ref ref) const {
     const auto* made = get_if<Made>(ref);
     const std::string full_name = name(ref);
-    if (made == nullptr && !full_name.empty()) return "'" + full_name + "'";
+    if (made == nullptr && !full_name.empty()) return fmt::format("'{}'", full_name);
     if (made != nullptr && full_name.empty()) return "what a value gives that is no class or function";
     if (is_in_another_form(ref)) {
-        return "made by '" + full_name + "' in another way than PyTorch does";
+        return fmt::format("made by '{}' in another way than PyTorch does", full_name);
     }
-    if (made != nullptr && made->is_object) return "an object of class '" + full_name + "'";
-    if (made != nullptr) return "what '" + full_name + "' gives";
+    if (made != nullptr && made->is_object) return fmt::format("an object of class '{}'", full_name);
+    if (made != nullptr) return fmt::format("what '{}' gives", full_name);
     return std::string(kKinds[pickle_.values[ref].index()]);
 }
 
 std::string_view Values::view(Ref ref, std::string_view what) const {
     if (const auto* text = get_if<Text>(ref)) return text->value;
-    throw Error(std::string(what) + " is " + describe(ref) + ", not a text");
+    throw Error(fmt::format("{} is {}, not a text", what, describe(ref)));
 }
 
 std::string Values::text(Ref ref, std::string_view what) const {
     const std::string_view text = view(ref, what);
     if (text.size() <= kLongestText) return std::string(text);
-    throw Error(std::string(what) + " has " + std::to_string(text.size()) + " bytes, at most " +
-                std::to_string(kLongestText) + " are supported");
+    throw Error(fmt::format("{} has {} bytes, at most {} are supported", what, text.size(), kLongestText));
 }
 
 bool Values::flag(Ref ref, std::string_view what) const {
     if (const auto* flag = get_if<bool>(ref)) return *flag;
-    throw Error(std::string(what) + " is " + describe(ref) + ", neither True nor False");
+    throw Error(fmt::format("{} is {}, neither True nor False", what, describe(ref)));
 }
 
 std::uint64_t Values::count(Ref ref, std::string_view what) const {
     const auto* integer = get_if<std::int64_t>(ref);
-    if (integer == nullptr) throw Error(std::string(what) + " is " + describe(ref) + ", not an integer of 64 bits");
-    if (*integer < 0) throw Error(std::string(what) + " is negative: " + std::to_string(*integer));
+    if (integer == nullptr) throw Error(fmt::format("{} is {}, not an integer of 64 bits", what, describe(ref)));
+    if (*integer < 0) throw Error(fmt::format("{} is negative: {}", what, *integer));
     return static_cast<std::uint64_t>(*integer);
 }
 
@@ -72,7 +73,7 @@ std::span<const Ref> Values::sequence(Ref ref, std::string_view what) const {
     if (is_made_by(ref, Symbol::size)) ref = args(ref)[0];
     if (const auto* tuple = get_if<Tuple>(ref)) return tuple->items;
     if (const auto* list = get_if<List>(ref)) return list->items;
-    throw Error(std::string(what) + " is " + describe(ref) + ", not a tuple");
+    throw Error(fmt::format("{} is {}, not a tuple", what, describe(ref)));
 }
 
 Dims Values::dims(Ref ref, std::string_view what) const {
@@ -99,7 +100,7 @@ std::pair<std::string_view, std::string_view> Values::global(Ref ref) const {
 
 StorageId Values::storage_id(Ref ref) const {
     const auto* persistent = get_if<Persistent>(ref);
-    if (persistent == nullptr) throw Error("a storage is " + describe(ref) + ", not a storage");
+    if (persistent == nullptr) throw Error(fmt::format("a storage is {}, not a storage", describe(ref)));
     const auto* id = get_if<Tuple>(persistent->id);
     if (id == nullptr || id->items.size() != 5 || get_if<Global>(id->items[1]) == nullptr ||
         view(id->items[0], "the kind of a storage") != "storage") {
@@ -142,7 +143,7 @@ std::vector<std::string_view> Values::names_in_state(Ref state) const {
     const auto add = [&](Ref part) {
         if (part == kNone) return;
         const auto* dict = get_if<Dict>(part);
-        if (dict == nullptr) throw Error("its attributes are " + describe(part) + ", not a dictionary");
+        if (dict == nullptr) throw Error(fmt::format("its attributes are {}, not a dictionary", describe(part)));
         refuse_many_attributes(dict->items.size());
         for (const auto& [key, value] : dict->items) names.push_back(view(key, "the name of an attribute"));
     };
@@ -152,7 +153,7 @@ std::vector<std::string_view> Values::names_in_state(Ref state) const {
     } else if (parts->items.size() == 2) {
         for (const Ref part : parts->items) add(part);
     } else {
-        throw Error("its attributes are a tuple of " + std::to_string(parts->items.size()) + ", not of 2");
+        throw Error(fmt::format("its attributes are a tuple of {}, not of 2", parts->items.size()));
     }
     return names;
 }
@@ -160,14 +161,14 @@ std::vector<std::string_view> Values::names_in_state(Ref state) const {
 std::optional<Ref> Values::attribute(Ref object, std::string_view name) const {
     const auto* made = get_if<Made>(object);
     if (made == nullptr) return std::nullopt;
-    if (symbol(object) <= Symbol::inert) throw Error("it needs " + describe(object) + ", which is not known");
+    if (symbol(object) <= Symbol::inert) throw Error(fmt::format("it needs {}, which is not known", describe(object)));
     return in_state(made->state, name);
 }
 
 Ref Values::required(Ref object, std::string_view name) const {
     if (const std::optional<Ref> found = attribute(object, name)) return *found;
-    throw Error(describe(object) + " has no attribute '" + std::string(name) +
-                "': it is of a PyTorch release that is not known yet");
+    throw Error(fmt::format("{} has no attribute '{}': it is of a PyTorch release that is not known yet",
+                            describe(object), name));
 }
 
 }  // namespace unshard::torch

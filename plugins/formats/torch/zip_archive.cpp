@@ -17,6 +17,8 @@
 #include "unshard/tools/ascii.hpp"
 #include "unshard/tools/little_endian.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <vector>
@@ -55,8 +57,8 @@ struct Archive {
 
     std::string read(std::uint64_t at, std::uint64_t bytes) const {
         if (at > range.size || bytes > range.size - at) {
-            throw Error("damaged zip: bytes " + std::to_string(at) + " to " + std::to_string(at) + " + " +
-                        std::to_string(bytes) + " are needed, the archive ends at " + std::to_string(range.size));
+            throw Error(fmt::format("damaged zip: bytes {} to {} + {} are needed, the archive ends at {}", at, at,
+                                    bytes, range.size));
         }
         return file.read(range.begin + at, bytes);
     }
@@ -69,14 +71,16 @@ struct Directory {
 };
 
 [[noreturn]] void refuse(const std::string& what) {
-    throw Error("damaged zip: " + what + ": copy or save the file again");
+    throw Error(fmt::format("damaged zip: {}: copy or save the file again", what));
 }
 
 [[noreturn]] void refuse_without_directory(const Archive& archive) {
     const std::string head = archive.read(0, std::min<std::uint64_t>(archive.range.size, 64));
     if (head.starts_with(kLocalHeader)) {
-        throw Error("truncated: a zip of " + std::to_string(archive.range.size) +
-                    " bytes without its directory, which PyTorch writes last: copy or save the file again");
+        throw Error(
+            fmt::format("truncated: a zip of {} bytes without its directory, which PyTorch writes last: copy or save "
+                        "the file again",
+                        archive.range.size));
     }
     throw Error("not a zip file, as torch.save writes: " + describe_beginning(head));
 }
@@ -163,7 +167,7 @@ void for_each_extra(std::string_view extra, const std::string& name, Use use) {
     while (!extra.empty()) {
         const bool has_size = extra.size() >= 4;
         if (!has_size || u16(extra, 2) > extra.size() - 4)
-            refuse("an extra field of entry '" + name + "' ends outside it");
+            refuse(fmt::format("an extra field of entry '{}' ends outside it", name));
         const std::uint16_t size = u16(extra, 2);
         use(u16(extra, 0), extra.substr(4, size));
         extra.remove_prefix(4U + size);
@@ -175,25 +179,26 @@ void resolve_zip64(Header& header, std::string_view extra) {
     bool is_resolved = false;
     for_each_extra(extra, header.name, [&](std::uint16_t id, std::string_view field) {
         if (id != kZip64Extra) return;
-        if (is_resolved) refuse("entry '" + header.name + "' has two zip64 fields");
+        if (is_resolved) refuse(fmt::format("entry '{}' has two zip64 fields", header.name));
         is_resolved = true;
         for (std::uint64_t* number : {&header.bytes, &header.stored_bytes, &header.local}) {
             if (*number != kIn64) continue;
-            if (field.size() < 8) refuse("the zip64 field of entry '" + header.name + "' is too short");
+            if (field.size() < 8) refuse(fmt::format("the zip64 field of entry '{}' is too short", header.name));
             *number = u64(field, 0);
             field.remove_prefix(8);
         }
-        if (!field.empty()) refuse("the zip64 field of entry '" + header.name + "' has more than the entry needs");
+        if (!field.empty())
+            refuse(fmt::format("the zip64 field of entry '{}' has more than the entry needs", header.name));
     });
     const bool needs_it = header.bytes == kIn64 || header.stored_bytes == kIn64 || header.local == kIn64;
-    if (needs_it && !is_resolved) refuse("entry '" + header.name + "' has no zip64 field");
+    if (needs_it && !is_resolved) refuse(fmt::format("entry '{}' has no zip64 field", header.name));
 }
 
 void check_name(std::string_view name) {
     const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
     if (name.empty() || name.size() > kLongestName || std::ranges::any_of(name, is_control)) {
-        refuse("the name of an entry is empty, longer than " + std::to_string(kLongestName) +
-               " bytes or has control characters");
+        refuse(
+            fmt::format("the name of an entry is empty, longer than {} bytes or has control characters", kLongestName));
     }
 }
 
@@ -203,8 +208,7 @@ public:
     DirectoryReader(const Archive& archive, const Directory& directory)
         : archive_(archive), at_(directory.offset), end_(directory.offset + directory.bytes) {
         if (directory.entries > directory.bytes / kDirectoryBytes) {
-            refuse("a directory of " + std::to_string(directory.bytes) + " bytes cannot hold " +
-                   std::to_string(directory.entries) + " entries");
+            refuse(fmt::format("a directory of {} bytes cannot hold {} entries", directory.bytes, directory.entries));
         }
     }
 
@@ -251,20 +255,22 @@ private:
 };
 
 void check_usable(const Header& header) {
-    const std::string entry = "entry '" + header.name + "' ";
+    const std::string entry = fmt::format("entry '{}' ", header.name);
     if ((header.flags & kEncrypted) != 0) throw Error(entry + "is encrypted: only plain entries are supported");
     if (header.method != 0) {
-        throw Error(entry + "is compressed (method " + std::to_string(header.method) +
-                    "); only stored entries are supported: save the file again with torch.save");
+        throw Error(fmt::format(
+            "{}is compressed (method {}); only stored entries are supported: save the file again with torch.save",
+            entry, header.method));
     }
     if (header.stored_bytes != header.bytes) {
-        throw Error(entry + "is damaged: " + std::to_string(header.stored_bytes) + " bytes stored, " +
-                    std::to_string(header.bytes) + " bytes of content");
+        throw Error(fmt::format("{}is damaged: {} bytes stored, {} bytes of content", entry, header.stored_bytes,
+                                header.bytes));
     }
     if ((header.flags & ~(kHasDescriptor | kUtf8Name)) != 0 || header.version > kHighestVersion || header.disk != 0) {
-        throw Error(entry + "has flags " + std::to_string(header.flags) + ", needs version " +
-                    std::to_string(header.version) + " and lies on disk " + std::to_string(header.disk) +
-                    ": torch.save writes no such entry; the file is damaged, or save it again with torch.save");
+        throw Error(
+            fmt::format("{}has flags {}, needs version {} and lies on disk {}: torch.save writes no such entry; the "
+                        "file is damaged, or save it again with torch.save",
+                        entry, header.flags, header.version, header.disk));
     }
 }
 
@@ -277,7 +283,7 @@ void check_descriptor(const Header& header, std::string_view descriptor) {
         bytes == header.bytes) {
         return;
     }
-    refuse("what lies behind the data of entry '" + header.name + "' contradicts the directory");
+    refuse(fmt::format("what lies behind the data of entry '{}' contradicts the directory", header.name));
 }
 
 bool is_length_of_descriptor(const Header& header, std::uint64_t bytes) {
@@ -295,7 +301,7 @@ void check_local(const Header& header, std::string_view local, std::string_view 
     if (u32(local, 14) == header.crc32 && stated.stored_bytes == header.stored_bytes && stated.bytes == header.bytes) {
         return;
     }
-    refuse("the two headers of entry '" + header.name + "' contradict each other");
+    refuse(fmt::format("the two headers of entry '{}' contradict each other", header.name));
 }
 
 /// Walks through the archive from its beginning, one entry after the other.
@@ -309,10 +315,10 @@ public:
         const std::string_view local = std::string_view(bytes).substr(bytes.size() - kLocalBytes - header.name.size());
         if (!local.starts_with(kLocalHeader) || u16(local, 26) != header.name.size() ||
             local.substr(kLocalBytes) != header.name) {
-            refuse("the data of entry '" + header.name + "' is not where the directory says");
+            refuse(fmt::format("the data of entry '{}' is not where the directory says", header.name));
         }
         if (u16(local, 6) != header.flags || u16(local, 8) != header.method) {
-            refuse("the two headers of entry '" + header.name + "' contradict each other");
+            refuse(fmt::format("the two headers of entry '{}' contradict each other", header.name));
         }
         const std::uint64_t extra_at = header.local + local.size();
         const std::string extra = archive_.read(extra_at, u16(local, 28));
@@ -322,8 +328,8 @@ public:
         check_local(header, local, extra);
         const std::uint64_t data = extra_at + u16(local, 28);
         if (data > archive_.range.size || header.bytes > archive_.range.size - data) {
-            throw Error("truncated: entry '" + header.name + "' needs " + std::to_string(header.bytes) + " bytes at " +
-                        std::to_string(data) + ", the archive ends at " + std::to_string(archive_.range.size));
+            throw Error(fmt::format("truncated: entry '{}' needs {} bytes at {}, the archive ends at {}", header.name,
+                                    header.bytes, data, archive_.range.size));
         }
         before_ = &header;
         end_ = data + header.bytes;
@@ -339,11 +345,11 @@ public:
 private:
     /// What lies between the entry before and `begin`, which belongs to that entry, and `more` bytes of the next part.
     std::string read_to(std::uint64_t begin, const std::string& next, std::uint64_t more) {
-        const std::string before = before_ == nullptr ? "its beginning" : "'" + before_->name + "'";
-        if (begin < end_) refuse("entries " + before + " and '" + next + "' overlap");
+        const std::string before = before_ == nullptr ? "its beginning" : fmt::format("'{}'", before_->name);
+        if (begin < end_) refuse(fmt::format("entries {} and '{}' overlap", before, next));
         const std::uint64_t between = begin - end_;
         if (before_ == nullptr ? between != 0 : !is_length_of_descriptor(*before_, between)) {
-            refuse(std::to_string(between) + " bytes lie between " + before + " and '" + next + "'");
+            refuse(fmt::format("{} bytes lie between {} and '{}'", between, before, next));
         }
         std::string bytes = archive_.read(end_, between + more);
         if (between != 0) check_descriptor(*before_, std::string_view(bytes).substr(0, between));
@@ -363,7 +369,7 @@ std::vector<Header> read_headers(const Archive& archive, const Directory& direct
         check_usable(headers.back());
     }
     if (!reader.is_at_end())
-        refuse("its directory has more than the " + std::to_string(directory.entries) + " entries it says");
+        refuse(fmt::format("its directory has more than the {} entries it says", directory.entries));
     std::ranges::sort(headers, {}, &Header::local);
     return headers;
 }
@@ -416,8 +422,8 @@ ZipEntries read_zip(const InputFile& file, ByteRange range) {
         entry.offset += range.begin;
         const auto [at, is_new] = entries.emplace(header.name, entry);
         if (!is_new)
-            refuse("entry '" + header.name + "' is there twice" +
-                   (at->first == header.name ? "" : ", as '" + at->first + "'"));
+            refuse(fmt::format("entry '{}' is there twice{}", header.name,
+                               at->first == header.name ? "" : fmt::format(", as '{}'", at->first)));
     }
     walk.finish(directory.offset);
     return entries;

@@ -3,6 +3,8 @@
 
 #include "unshard/plugin.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <set>
@@ -20,8 +22,9 @@ void check_split(const CheckpointIndex& index, const SourceTensor& tensor, const
     }
     if (agrees) return;
     throw Error(
-        "'" + tensor.name + "': rank " + std::to_string(shard.rank) +
-        " states a place other than a share of dimension 0, concatenating would scramble it: use merger 'placement'");
+        fmt::format("'{}': rank {} states a place other than a share of dimension 0, concatenating would scramble it: "
+                    "use merger 'placement'",
+                    tensor.name, shard.rank));
 }
 
 void check_rest(const SourceTensor& tensor, const Shard& shard) {
@@ -29,9 +32,9 @@ void check_rest(const SourceTensor& tensor, const Shard& shard) {
     bool same = shard.shape.rank() == first.rank();
     for (std::size_t i = 1; same && i < first.rank(); ++i) same = shard.shape[i] == first[i];
     if (same) return;
-    throw Error("'" + tensor.name + "': rank " + std::to_string(tensor.shards.front().rank) + " holds " +
-                to_string(first) + ", rank " + std::to_string(shard.rank) + " holds " + to_string(shard.shape) +
-                ": they differ in more than dimension 0 and cannot be concatenated");
+    throw Error(fmt::format(
+        "'{}': rank {} holds {}, rank {} holds {}: they differ in more than dimension 0 and cannot be concatenated",
+        tensor.name, tensor.shards.front().rank, to_string(first), shard.rank, to_string(shard.shape)));
 }
 
 class ConcatMerger : public Merger {
@@ -52,11 +55,11 @@ private:
         std::set<std::uint32_t> holders;
         for (const Shard& s : tensor.shards) holders.insert(s.rank);
         if (holders.size() != ranks) {
-            throw Error("'" + tensor.name + "': is on " + std::to_string(holders.size()) + " of " +
-                        std::to_string(ranks) + " ranks: nothing says where it belongs");
+            throw Error(fmt::format("'{}': is on {} of {} ranks: nothing says where it belongs", tensor.name,
+                                    holders.size(), ranks));
         }
         if (tensor.shards.size() == holders.size()) return order;
-        throw Error("'" + tensor.name + "': a rank holds several pieces of it: use merger 'placement'");
+        throw Error(fmt::format("'{}': a rank holds several pieces of it: use merger 'placement'", tensor.name));
     }
 
     static PlannedTensor concatenated(const CheckpointIndex& index, std::uint32_t number) {
@@ -78,8 +81,8 @@ private:
         planned.shape[0] = rows;
         planned.view = planned.shape;
         if (tensor.shape && *tensor.shape != planned.shape) {
-            throw Error("'" + tensor.name + "': the shards make " + to_string(planned.shape) +
-                        ", the checkpoint states " + to_string(*tensor.shape) + ": use merger 'placement'");
+            throw Error(fmt::format("'{}': the shards make {}, the checkpoint states {}: use merger 'placement'",
+                                    tensor.name, to_string(planned.shape), to_string(*tensor.shape)));
         }
         return planned;
     }

@@ -12,6 +12,8 @@
 #include "rows.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -56,10 +58,10 @@ Rows rows_of(std::uint64_t size, std::uint32_t dim, const Dims& mesh, const Dims
         } else if (is_alone(mesh, placements, m) && factor <= kMostPieces) {
             rows = chunk_of_each(rows, factor, mesh[m], at[m]);
         } else {
-            throw Error("_StridedShard has split factor " + std::to_string(factor) +
-                        ", the mesh dimensions behind it make " + std::to_string(behind) +
-                        " parts: this layout is not supported: save it on a mesh that splits dimension " +
-                        std::to_string(dim) + " once");
+            throw Error(
+                fmt::format("_StridedShard has split factor {}, the mesh dimensions behind it make {} parts: this "
+                            "layout is not supported: save it on a mesh that splits dimension {} once",
+                            factor, behind, dim));
         }
     }
     std::ranges::reverse(waiting);
@@ -101,9 +103,10 @@ std::vector<Piece> by_placements(const SourceTensor& tensor, const Shard& shard,
     // Of nothing PyTorch keeps any shape: FSDP makes (0, 0) of the (1, 0) that tensor parallelism leaves it.
     if (expected.numel() == 0 && shard.shape.numel() == 0) return {};
     if (expected == shard.shape) return combine(rows, shard);
-    throw Error("rank " + std::to_string(shard.rank) + " holds " + to_string(shard.shape) +
-                ", its placements on the mesh " + to_string(mesh.shape) + " give " + to_string(expected) + " of " +
-                to_string(*tensor.shape) + ": the file is damaged, or of a PyTorch version that split otherwise");
+    throw Error(fmt::format(
+        "rank {} holds {}, its placements on the mesh {} give {} of {}: the file is damaged, or of a PyTorch version "
+        "that split otherwise",
+        shard.rank, to_string(shard.shape), to_string(mesh.shape), to_string(expected), to_string(*tensor.shape)));
 }
 
 }  // namespace
@@ -111,8 +114,9 @@ std::vector<Piece> by_placements(const SourceTensor& tensor, const Shard& shard,
 Dims coordinate_of(const Mesh& mesh, std::uint32_t rank, const std::string& tensor) {
     const auto found = std::find(mesh.ranks.begin(), mesh.ranks.end(), rank);
     if (found == mesh.ranks.end()) {
-        throw Error("'" + tensor + "': rank " + std::to_string(rank) + " saved a piece on a mesh " +
-                    to_string(mesh.shape) + " that it is not part of: rank files of different runs are mixed");
+        throw Error(fmt::format(
+            "'{}': rank {} saved a piece on a mesh {} that it is not part of: rank files of different runs are mixed",
+            tensor, rank, to_string(mesh.shape)));
     }
     auto position = static_cast<std::uint64_t>(found - mesh.ranks.begin());
     Dims coordinate = Dims::filled(mesh.shape.rank(), 0);
@@ -131,7 +135,7 @@ std::vector<Piece> pieces_of(const SourceTensor& tensor, const Shard& shard, con
     try {
         return by_placements(tensor, shard, mesh);
     } catch (const Error& e) {
-        throw Error("'" + tensor.name + "': " + e.what());
+        throw Error(fmt::format("'{}': {}", tensor.name, e.what()));
     }
 }
 

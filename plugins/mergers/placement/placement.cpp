@@ -9,6 +9,8 @@
 #include "unshard/plugin.hpp"
 #include "unshard/tools/name_list.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -30,12 +32,13 @@ void check_splits_known(const CheckpointIndex& index) {
     }
     if (names.empty()) return;
     const auto is_stated = [](const SourceTensor& tensor) { return !std::ranges::all_of(tensor.shards, is_plain); };
-    throw Error(name_list(names) + ": of different shapes on different ranks, and nothing says how " +
-                (names.size() == 1 ? "it was" : "they were") + " split: " +
-                (std::ranges::any_of(index.tensors, is_stated)
-                     ? "other tensors of the checkpoint say it, so no rules can: leave out with --drop what the model "
-                       "does not need, or save it as a DTensor"
-                     : "pass --merger tensor_parallel, with --rules for the model, or --merger concat"));
+    throw Error(fmt::format(
+        "{}: of different shapes on different ranks, and nothing says how {} split: {}", name_list(names),
+        names.size() == 1 ? "it was" : "they were",
+        std::ranges::any_of(index.tensors, is_stated)
+            ? "other tensors of the checkpoint say it, so no rules can: leave out with --drop what the model "
+              "does not need, or save it as a DTensor"
+            : "pass --merger tensor_parallel, with --rules for the model, or --merger concat"));
 }
 
 /// Which ranks hold tensors that say how they were split: where layers are dealt out over ranks, those of each stage.
@@ -60,19 +63,21 @@ Holders holders_of(const CheckpointIndex& index) {
 void check_plain(const SourceTensor& tensor, std::uint64_t ranks, const Holders& stages) {
     for (const Shard& s : tensor.shards) {
         if (!is_plain(s)) {
-            throw Error("'" + tensor.name + "': rank " + std::to_string(s.rank) + " says how it was split, rank " +
-                        std::to_string(tensor.shards.front().rank) +
-                        " does not: rank files of different runs are mixed");
+            throw Error(fmt::format(
+                "'{}': rank {} says how it was split, rank {} does not: rank files of different runs are mixed",
+                tensor.name, s.rank, tensor.shards.front().rank));
         }
     }
     const std::vector<std::uint64_t> holders = ranks_of(tensor);
     if (holders.size() == ranks || stages.contains(holders)) return;
     std::uint64_t lacking = 0;
     while (lacking < holders.size() && holders[lacking] == lacking) ++lacking;
-    throw Error("'" + tensor.name + "': a plain tensor that rank " + std::to_string(lacking) + " of " +
-                std::to_string(ranks) + " lacks: rank files of different runs are mixed, or one is incomplete: " +
-                (stages.empty() ? "if layers are dealt out over ranks, pass --merger tensor_parallel with a mesh"
-                                : "to take it from the first rank that has it pass --set merge.options.plain=first"));
+    throw Error(fmt::format(
+        "'{}': a plain tensor that rank {} of {} lacks: rank files of different runs are mixed, or one is incomplete: "
+        "{}",
+        tensor.name, lacking, ranks,
+        stages.empty() ? "if layers are dealt out over ranks, pass --merger tensor_parallel with a mesh"
+                       : "to take it from the first rank that has it pass --set merge.options.plain=first"));
 }
 
 /// A piece of a shard.
@@ -113,10 +118,11 @@ void check_one_reading(const SourceTensor& tensor, const std::vector<Mesh>& mesh
         const Dims& mesh = meshes.at(*s.mesh).shape;
         for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
             if (!has_two_readings((*tensor.shape)[dim], dim, mesh, s.placements)) continue;
-            throw Error("'" + tensor.name + "': dimension " + std::to_string(dim) + " of " + to_string(*tensor.shape) +
-                        " is split unevenly by three dimensions of the mesh " + to_string(mesh) +
-                        " with _StridedShard: FSDP and distribute_tensor give ranks different rows of it, in shards " +
-                        "of the same shapes: save it on a mesh that divides it");
+            throw Error(
+                fmt::format("'{}': dimension {} of {} is split unevenly by three dimensions of the mesh {} with "
+                            "_StridedShard: FSDP and distribute_tensor give ranks different rows of it, in shards of "
+                            "the same shapes: save it on a mesh that divides it",
+                            tensor.name, dim, to_string(*tensor.shape), to_string(mesh)));
         }
     }
 }
@@ -152,8 +158,10 @@ PlainCopies read_plain_copies(Options& options) {
     const auto text = options.take<std::string>("plain", "compare");
     if (text == "compare") return PlainCopies::compared;
     if (text == "first") return PlainCopies::first;
-    throw UsageError("merger 'placement': option 'plain' is '" + text +
-                     "': known are compare (all ranks' copies must be equal) and first (the first rank's is taken)");
+    throw UsageError(
+        fmt::format("merger 'placement': option 'plain' is '{}': known are compare (all ranks' copies must be equal) "
+                    "and first (the first rank's is taken)",
+                    text));
 }
 
 /// The first rank's copy alone, as FULL_STATE_DICT takes it: buffers may differ from rank to rank.
@@ -176,15 +184,16 @@ public:
         std::vector<std::string> not_compared;
         for (std::uint32_t i = 0; i < index.tensors.size(); ++i) {
             const SourceTensor& tensor = index.tensors[i];
-            if (tensor.shards.empty()) throw Error("'" + tensor.name + "': has no shards");
+            if (tensor.shards.empty()) throw Error(fmt::format("'{}': has no shards", tensor.name));
             const bool plain = is_plain(tensor.shards.front());
             if (plain && plain_ == PlainCopies::compared) check_plain(tensor, index.ranks, stages);
             if (plain && plain_ == PlainCopies::first && tensor.shards.size() > 1) not_compared.push_back(tensor.name);
             plan.tensors.push_back(plan_tensor(index, i));
         }
         if (!not_compared.empty()) {
-            plan.warnings.push_back("of the copies that ranks have of " + name_list(not_compared) +
-                                    " the first rank's was taken, the others were not compared");
+            plan.warnings.push_back(fmt::format(
+                "of the copies that ranks have of {} the first rank's was taken, the others were not compared",
+                name_list(not_compared)));
         }
         return plan;
     }
@@ -209,7 +218,7 @@ private:
     static Dims whole_shape(const SourceTensor& tensor) {
         if (tensor.shape) return *tensor.shape;
         if (const std::optional<Dims> extent = extent_of_origins(tensor)) return *extent;
-        throw Error("'" + tensor.name + "': the checkpoint does not state the shape of the whole tensor");
+        throw Error(fmt::format("'{}': the checkpoint does not state the shape of the whole tensor", tensor.name));
     }
 
     static void add_place(PlannedTensor& planned, const SourceTensor& tensor, std::uint32_t number,

@@ -9,6 +9,8 @@
 #include "unshard/tools/error.hpp"
 #include "unshard/tools/name_list.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -51,24 +53,24 @@ public:
     }
 
 private:
-    std::string where() const { return "'" + tensor_.name + "': "; }
+    std::string where() const { return fmt::format("'{}': ", tensor_.name); }
     const Dims& part_shape() const { return tensor_.shards.front().shape; }
 
     void check_shards() {
         if (tensor_.shards.empty()) throw Error(where() + "has no shards");
         for (const Shard& s : tensor_.shards) {
             if (!is_plain(s)) {
-                throw Error(where() + "rank " + std::to_string(s.rank) +
-                            " says how it was split, which needs no rules: use merger 'placement'");
+                throw Error(fmt::format("{}rank {} says how it was split, which needs no rules: use merger 'placement'",
+                                        where(), s.rank));
             }
             if (!(s.shape == part_shape())) {
-                throw Error(where() + "rank " + std::to_string(tensor_.shards.front().rank) + " holds " +
-                            to_string(part_shape()) + ", rank " + std::to_string(s.rank) + " holds " +
-                            to_string(s.shape) + ": tensor parallelism makes parts of one size");
+                throw Error(fmt::format(
+                    "{}rank {} holds {}, rank {} holds {}: tensor parallelism makes parts of one size", where(),
+                    tensor_.shards.front().rank, to_string(part_shape()), s.rank, to_string(s.shape)));
             }
             if (s.rank < mesh_.ranks() && ranks_.insert(s.rank).second) continue;
-            throw Error(where() + "rank " + std::to_string(s.rank) + " of " + std::to_string(mesh_.ranks()) +
-                        " holds it twice or does not exist");
+            throw Error(
+                fmt::format("{}rank {} of {} holds it twice or does not exist", where(), s.rank, mesh_.ranks()));
         }
     }
 
@@ -85,8 +87,8 @@ private:
         const std::uint64_t held = checked_mul(part_shape()[0], mesh_.size("tp"));
         const std::uint64_t rows = whole_.shape[0];
         if (part_shape()[0] == rows || held == rows) return;
-        warnings.push_back(where() + std::to_string(held - rows) + " padding rows behind the " + std::to_string(rows) +
-                           " of config.json's vocabulary were cut off");
+        warnings.push_back(fmt::format("{}{} padding rows behind the {} of config.json's vocabulary were cut off",
+                                       where(), held - rows, rows));
     }
 
     /// Every dimension but the split ones is whole.
@@ -97,8 +99,9 @@ private:
             fits = is_split || part_shape()[dim] == whole_.shape[dim];
         }
         if (fits) return;
-        throw Error(where() + "a rank holds " + to_string(part_shape()) + ", the whole is " + to_string(whole_.shape) +
-                    " by " + rules_.file + " and config.json: they differ in more than what is split");
+        throw Error(fmt::format(
+            "{}a rank holds {}, the whole is {} by {} and config.json: they differ in more than what is split", where(),
+            to_string(part_shape()), to_string(whole_.shape), rules_.file));
     }
 
     bool is_expert() const {
@@ -117,8 +120,9 @@ private:
         for (std::uint64_t rank = 0; rank < mesh_.ranks(); ++rank) {
             if (ranks_.contains(rank) || !groups.contains(group_of(rank))) continue;
             throw Error(
-                where() + "rank " + std::to_string(rank) + " of " + std::to_string(mesh_.ranks()) +
-                " does not have it: its file is damaged, or the mesh is another one (give [merge.options] mesh)");
+                fmt::format("{}rank {} of {} does not have it: its file is damaged, or the mesh is another one (give "
+                            "[merge.options] mesh)",
+                            where(), rank, mesh_.ranks()));
         }
     }
 
@@ -182,9 +186,10 @@ private:
         const bool over_tp = axis == "tp";
         const bool is_even = all % mesh_.size(axis) == 0 && held == all / mesh_.size(axis);
         if (!is_even || (over_tp && s.shape[whole_.split_dim] != whole_.shape[whole_.split_dim])) {
-            throw Error(where() + "a rank holds " + to_string(s.shape) + " of " + to_string(whole_.shape) + ": " +
-                        std::to_string(all) + " experts over " + std::to_string(mesh_.size(axis)) + " ranks of axis '" +
-                        std::string(axis) + "' do not give that (give [merge.options] mesh)");
+            throw Error(
+                fmt::format("{}a rank holds {} of {}: {} experts over {} ranks of axis '{}' do not give that (give "
+                            "[merge.options] mesh)",
+                            where(), to_string(s.shape), to_string(whole_.shape), all, mesh_.size(axis), axis));
         }
         return {mesh_.coordinate(axis, s.rank) * held, over_tp};
     }
@@ -223,8 +228,8 @@ Plan plan_tensor_parallel(const CheckpointIndex& index, const ModelRules& rules,
         matches.push_back(match ? std::move(*match) : NameMatch{});
     }
     if (!unmatched.empty()) {
-        throw Error(name_list(unmatched, kMostNames) + ": no rule in " + rules.file +
-                    " has such a name: add it, or pass other --rules");
+        throw Error(fmt::format("{}: no rule in {} has such a name: add it, or pass other --rules",
+                                name_list(unmatched, kMostNames), rules.file));
     }
     Plan plan;
     for (std::uint32_t i = 0; i < index.tensors.size(); ++i) {

@@ -2,6 +2,8 @@
 
 #include "unshard/tools/checked.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -12,7 +14,7 @@ namespace {
 constexpr std::array kAxes = {"tp", "pp", "ep", "dp", "cp"};
 
 [[noreturn]] void fail(std::string_view text, const std::string& what) {
-    throw UsageError("mesh '" + std::string(text) + "': " + what + ": write for example 'dp=2,pp=1,tp=4'");
+    throw UsageError(fmt::format("mesh '{}': {}: write for example 'dp=2,pp=1,tp=4'", text, what));
 }
 
 /// 0 when there is none: the axis takes what is left.
@@ -22,7 +24,7 @@ std::uint64_t axis_size(std::string_view text, std::string_view item) {
     std::uint64_t size = 0;
     const auto [end, error] = std::from_chars(item.data() + equals + 1, item.data() + item.size(), size);
     if (error != std::errc() || end != item.data() + item.size() || size == 0) {
-        fail(text, "'" + std::string(item) + "' is not an axis and its size");
+        fail(text, fmt::format("'{}' is not an axis and its size", item));
     }
     return size;
 }
@@ -37,10 +39,11 @@ RankMesh::RankMesh(std::string_view text, std::uint64_t ranks) : ranks_(ranks) {
         item.remove_prefix(std::min(item.find_first_not_of(' '), item.size()));
         const std::string name(item.substr(0, item.find('=')));
         if (std::find(kAxes.begin(), kAxes.end(), name) == kAxes.end()) {
-            fail(text, "axis '" + name + "' is unknown (known are tp, pp, ep, dp, cp)");
+            fail(text, fmt::format("axis '{}' is unknown (known are tp, pp, ep, dp, cp)", name));
         }
         const auto is_same = [&](const Axis& axis) { return axis.name == name; };
-        if (std::any_of(axes_.begin(), axes_.end(), is_same)) fail(text, "axis '" + name + "' stands in it twice");
+        if (std::any_of(axes_.begin(), axes_.end(), is_same))
+            fail(text, fmt::format("axis '{}' stands in it twice", name));
         axes_.push_back({name, axis_size(text, item)});
         if (axes_.back().size != 0) product = checked_mul(product, axes_.back().size);
         begin = end + 1;
@@ -52,7 +55,7 @@ RankMesh::RankMesh(std::string_view text, std::uint64_t ranks) : ranks_(ranks) {
     }
     const auto is_open = [](const Axis& axis) { return axis.size == 0; };
     if (product != ranks || std::any_of(axes_.begin(), axes_.end(), is_open)) {
-        fail(text, "it does not make up the checkpoint's " + std::to_string(ranks) + " ranks");
+        fail(text, fmt::format("it does not make up the checkpoint's {} ranks", ranks));
     }
 }
 

@@ -13,6 +13,8 @@
 
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace unshard {
@@ -26,10 +28,10 @@ std::uint64_t total(const WholeTensor& whole) {
 }
 
 [[noreturn]] void fail(const WholeTensor& whole, const Share& share, const std::string& expected) {
-    throw Error("a rank holds " + std::to_string(share.rows) + " of " + std::to_string(total(whole)) +
-                " rows of dimension " + std::to_string(whole.split_dim) + "; split '" + to_string(whole.split) +
-                "' over " + std::to_string(share.ranks) + " ranks " + expected +
-                ": the rules, config.json or the mesh are not this checkpoint's");
+    throw Error(
+        fmt::format("a rank holds {} of {} rows of dimension {}; split '{}' over {} ranks {}: the rules, config.json "
+                    "or the mesh are not this checkpoint's",
+                    share.rows, total(whole), whole.split_dim, to_string(whole.split), share.ranks, expected));
 }
 
 std::vector<Run> all_rows(const WholeTensor& whole) {
@@ -44,7 +46,7 @@ std::vector<Run> all_rows(const WholeTensor& whole) {
 
 std::vector<Run> vocabulary(const WholeTensor& whole, const Share& share) {
     const std::uint64_t held = checked_mul(share.rows, share.ranks);
-    if (held < total(whole)) fail(whole, share, "has only " + std::to_string(held));
+    if (held < total(whole)) fail(whole, share, fmt::format("has only {}", held));
     const std::uint64_t first = share.rank * share.rows;
     if (first >= total(whole)) return {};
     return {{0, 0, first, std::min(share.rows, total(whole) - first)}};
@@ -84,9 +86,8 @@ std::vector<Run> share_of_each(const WholeTensor& whole, const Share& share) {
     const bool is_even = !even.empty() && sum(even) == share.rows;
     const bool is_by_unit = !units.empty() && sum(units) == share.rows;
     if (!is_even && !is_by_unit) {
-        std::string expected = even.empty() ? "does not come out even" : "gives " + std::to_string(sum(even));
-        if (!units.empty() && sum(units) != sum(even))
-            expected += ", or " + std::to_string(sum(units)) + " with whole heads";
+        std::string expected = even.empty() ? "does not come out even" : fmt::format("gives {}", sum(even));
+        if (!units.empty() && sum(units) != sum(even)) expected += fmt::format(", or {} with whole heads", sum(units));
         fail(whole, share, expected);
     }
     const std::vector<std::uint64_t>& rows = is_even ? even : units;
@@ -105,16 +106,14 @@ std::vector<Run> grouped(const WholeTensor& whole, const Share& share) {
     const Section& last = whole.sections.back();
     const std::uint64_t groups = last.unit == 0 || last.size % last.unit != 0 ? 0 : last.size / last.unit;
     if (groups == 0 || groups > kMostGroups || groups % share.ranks != 0) {
-        fail(whole, share, "deals out " + std::to_string(groups) + " groups, which does not come out even");
+        fail(whole, share, fmt::format("deals out {} groups, which does not come out even", groups));
     }
     for (const Section& section : whole.sections) {
         if (section.size % groups == 0) continue;
-        fail(whole, share,
-             "needs each section in " + std::to_string(groups) + " groups, one has " + std::to_string(section.size) +
-                 " rows");
+        fail(whole, share, fmt::format("needs each section in {} groups, one has {} rows", groups, section.size));
     }
     if (share.rows != total(whole) / share.ranks)
-        fail(whole, share, "gives " + std::to_string(total(whole) / share.ranks));
+        fail(whole, share, fmt::format("gives {}", total(whole) / share.ranks));
     const std::uint64_t held = groups / share.ranks;
     std::vector<Run> runs;
     std::uint64_t source = 0;

@@ -5,6 +5,8 @@
 #include "unshard/plugin.hpp"
 #include "unshard/tools/name_list.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace unshard {
@@ -15,8 +17,9 @@ ModelRules rules_for(const Request& request) {
     if (const std::optional<Document> file = model_document(request)) return rules_of(*file);
     const std::vector<std::string> known = known_architectures(request, "tensors");
     if (known.empty()) throw UsageError("merger 'tensor_parallel' needs rules: pass --rules");
-    throw UsageError("no rules for the architecture " + request.config.value("architectures", nlohmann::json()).dump() +
-                     " of config.json: pass --rules; known are " + some_of(known, known.size()));
+    throw UsageError(fmt::format("no rules for the architecture {} of config.json: pass --rules; known are {}",
+                                 request.config.value("architectures", nlohmann::json()).dump(),
+                                 some_of(known, known.size())));
 }
 
 /// Takes each weight that holds query, key and value heads for Megatron's: interleaved, group by group.
@@ -39,8 +42,10 @@ public:
         const auto fused_qkv = options.take<std::string>("fused_qkv", "");
         options.finish();
         if (!fused_qkv.empty() && fused_qkv != "grouped") {
-            throw UsageError("merger 'tensor_parallel': option 'fused_qkv' is '" + fused_qkv +
-                             "': known is 'grouped' (without it, as the rules say)");
+            throw UsageError(
+                fmt::format("merger 'tensor_parallel': option 'fused_qkv' is '{}': known is 'grouped' (without it, as "
+                            "the rules say)",
+                            fused_qkv));
         }
         if (!request.config.is_object()) {
             throw Error("no config.json: merger 'tensor_parallel' needs the sizes in it: pass --assets DIR");

@@ -4,6 +4,8 @@
 #include "unshard/tools/in_context.hpp"
 #include "unshard/tools/parallel.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 
@@ -72,8 +74,8 @@ void check_apart(const std::vector<SourceTensor>& tensors, const std::vector<Sou
     for (std::size_t i = 1; i < extents.size(); ++i) {
         const Extent &a = extents[i - 1], &b = extents[i];
         if (a.file != b.file || a.end <= b.begin) continue;
-        throw Error(names[a.file] + ": '" + *a.tensor + "' and '" + *b.tensor +
-                    "' have chunks in the same bytes: the metadata is damaged");
+        throw Error(fmt::format("{}: '{}' and '{}' have chunks in the same bytes: the metadata is damaged",
+                                names[a.file], *a.tensor, *b.tensor));
     }
 }
 
@@ -110,7 +112,7 @@ std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, std:
         ChunkReader reader(file, opaque);
         for (const Work& item : batches[i]) {
             const Tensor& tensor = tensors[item.tensor];
-            StoredChunk stored = torch::in_context(names[number] + ": '" + tensor.name + "'",
+            StoredChunk stored = torch::in_context(fmt::format("{}: '{}'", names[number], tensor.name),
                                                    [&] { return reader.read(tensor, tensor.chunks[item.chunk]); });
             unpacked_bytes[item.tensor][item.chunk] = stored.unpacked_bytes;
             Shard& shard = located[item.tensor].shards[item.chunk];

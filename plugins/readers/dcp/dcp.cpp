@@ -11,6 +11,8 @@
 #include "unshard/tools/in_context.hpp"
 #include "unshard/tools/parallel.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <unordered_set>
@@ -81,7 +83,7 @@ public:
         });
         index.ranks = count_ranks(files, paths.size());
         index.is_training_state = true;
-        index.format = "DCP, " + std::to_string(index.ranks) + (index.ranks == 1 ? " rank" : " ranks");
+        index.format = fmt::format("DCP, {} {}", index.ranks, index.ranks == 1 ? "rank" : "ranks");
         return index;
     }
 

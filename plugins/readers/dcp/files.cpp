@@ -3,6 +3,8 @@
 #include "unshard/tools/directory.hpp"
 #include "unshard/tools/name_list.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -58,8 +60,8 @@ std::vector<std::string> of_all_ranks(const std::map<std::uint32_t, std::string>
     std::vector<std::string> paths;
     for (const auto& [rank, path] : by_rank) {
         if (rank != paths.size()) {
-            throw Error("'__" + std::to_string(paths.size()) + ".metadata' is missing, '__" + std::to_string(rank) +
-                        ".metadata' is there: each rank's is needed");
+            throw Error(fmt::format("'__{}.metadata' is missing, '__{}.metadata' is there: each rank's is needed",
+                                    paths.size(), rank));
         }
         paths.push_back(path);
     }
@@ -81,8 +83,9 @@ Directory look_at(const std::string& directory) {
 std::vector<std::string> find_metadata(const std::string& directory) {
     const Listing found = list(directory);
     if (found.has_metadata && !found.by_rank.empty()) {
-        throw Error("both '.metadata' and '__" + std::to_string(found.by_rank.begin()->first) +
-                    ".metadata': two checkpoints in one directory: take one of them away");
+        throw Error(
+            fmt::format("both '.metadata' and '__{}.metadata': two checkpoints in one directory: take one of them away",
+                        found.by_rank.begin()->first));
     }
     if (found.has_metadata) return {(fs::path(directory) / kMetadata).string()};
     if (!found.by_rank.empty()) return of_all_ranks(found.by_rank);
@@ -104,7 +107,8 @@ std::uint32_t FileTable::add(std::string_view name) {
     const auto [entry, is_new] = numbers_.try_emplace(std::string(name), static_cast<std::uint32_t>(names_.size()));
     if (!is_new) return entry->second;
     if (name.find('\0') != std::string_view::npos) throw Error("the path of its file holds a zero byte");
-    if (leads_out(entry->first)) throw Error("the file '" + entry->first + "' is outside the checkpoint's directory");
+    if (leads_out(entry->first))
+        throw Error(fmt::format("the file '{}' is outside the checkpoint's directory", entry->first));
     names_.push_back(entry->first);
     return entry->second;
 }
@@ -121,8 +125,8 @@ std::vector<SourceFile> FileTable::find_in(const std::string& directory) const {
         }
     }
     if (missing.empty()) return files;
-    throw Error(std::to_string(missing.size()) + " of " + std::to_string(names_.size()) +
-                " files that hold the model are missing: " + name_list(missing) + ": copy them too");
+    throw Error(fmt::format("{} of {} files that hold the model are missing: {}: copy them too", missing.size(),
+                            names_.size(), name_list(missing)));
 }
 
 }  // namespace unshard::dcp

@@ -17,6 +17,8 @@
 #include "formats/torch/tensor.hpp"
 #include "unshard/tools/in_context.hpp"
 
+#include <fmt/format.h>
+
 #include <map>
 #include <optional>
 #include <unordered_set>
@@ -49,7 +51,7 @@ std::string read_without_holes(const InputFile& file) {
     for (std::uint64_t at = 0; at < file.bytes(); at += kStep) {
         const std::string part = file.read(at, std::min(kStep, file.bytes() - at));
         if (part.size() == kStep && part.find_first_not_of('\0') == std::string::npos) {
-            throw Error("it has nothing but zeros from byte " + std::to_string(at) + " on: the file is damaged");
+            throw Error(fmt::format("it has nothing but zeros from byte {} on: the file is damaged", at));
         }
         bytes += part;
     }
@@ -58,8 +60,7 @@ std::string read_without_holes(const InputFile& file) {
 
 Values read_values(const InputFile& file, std::span<const std::string> opaque) {
     if (file.bytes() > kMaxBytes) {
-        throw Error("it has " + std::to_string(file.bytes()) + " bytes, at most " + std::to_string(kMaxBytes) +
-                    " are supported");
+        throw Error(fmt::format("it has {} bytes, at most {} are supported", file.bytes(), kMaxBytes));
     }
     std::string bytes = read_without_holes(file);
     if (!bytes.starts_with('\x80')) throw Error("not a pickle: " + torch::describe_beginning(bytes));
@@ -70,14 +71,14 @@ Values read_values(const InputFile& file, std::span<const std::string> opaque) {
 
 Items items(const Values& values, Ref ref, const std::string& what) {
     const auto mapping = values.mapping(ref);
-    if (!mapping) throw Error(what + " is " + values.describe(ref) + ", not a dictionary");
+    if (!mapping) throw Error(fmt::format("{} is {}, not a dictionary", what, values.describe(ref)));
     return *mapping;
 }
 
 /// A text in place: it lives as long as `values`.
 std::string_view text(const Values& values, Ref ref, std::string_view what) {
     const auto* text = values.get_if<torch::Text>(ref);
-    if (text == nullptr) throw Error(std::string(what) + " is " + values.describe(ref) + ", not a text");
+    if (text == nullptr) throw Error(fmt::format("{} is {}, not a text", what, values.describe(ref)));
     return text->value;
 }
 
@@ -85,14 +86,14 @@ std::string_view text(const Values& values, Ref ref, std::string_view what) {
 std::vector<std::string> read_path(const Values& values, Ref ref, std::uint64_t& budget) {
     const std::span<const Ref> keys = values.sequence(ref, "its path");
     if (keys.empty() || keys.size() > kMaxPath) {
-        throw Error("its path has " + std::to_string(keys.size()) + " keys");
+        throw Error(fmt::format("its path has {} keys", keys.size()));
     }
     std::vector<std::string> path;
     for (const Ref key : keys) {
         const auto* index = values.get_if<std::int64_t>(key);
         const std::string_view name = index != nullptr ? std::string_view() : text(values, key, "a key of its path");
         if (name.size() > kMaxName || name.size() > budget) {
-            throw Error("the keys of its path take " + std::to_string(name.size()) + " bytes: the metadata is damaged");
+            throw Error(fmt::format("the keys of its path take {} bytes: the metadata is damaged", name.size()));
         }
         budget -= name.size();
         path.push_back(index != nullptr ? std::to_string(*index) : std::string(name));
@@ -110,13 +111,13 @@ constexpr std::size_t kProperties = 5;
 Ref dtype_of(const Values& values, Ref record) {
     const Ref found = values.required(record, "properties");
     if (!values.is_made_by(found, Symbol::checkpoint_record)) {
-        throw Error("its properties are " + values.describe(found) + ", not TensorProperties");
+        throw Error(fmt::format("its properties are {}, not TensorProperties", values.describe(found)));
     }
     const auto* properties = values.get_if<torch::Made>(found);
     const std::span<const Ref> state = values.sequence(properties->state, "the state of its properties");
     if (state.size() != kProperties) {
-        throw Error("the number of its properties is " + std::to_string(state.size()) + ", not " +
-                    std::to_string(kProperties) + ": the metadata is damaged");
+        throw Error(fmt::format("the number of its properties is {}, not {}: the metadata is damaged", state.size(),
+                                kProperties));
     }
     return state.front();
 }
@@ -136,8 +137,8 @@ public:
         Box& known = entry->second.box;
         if (is_new || known == box || box.extent.numel() == 0) return;
         if (known.extent.numel() != 0) {
-            throw Error("two chunks begin at " + to_string(box.origin) + ", " + to_string(known.extent) + " and " +
-                        to_string(box.extent) + ": the metadata is damaged");
+            throw Error(fmt::format("two chunks begin at {}, {} and {}: the metadata is damaged", to_string(box.origin),
+                                    to_string(known.extent), to_string(box.extent)));
         }
         known = box;
     }
@@ -145,11 +146,12 @@ public:
     void set_blob(const Dims& origin, const Blob& blob) {
         const auto found = chunks_.find(key(origin));
         if (found == chunks_.end()) {
-            throw Error("there are bytes for a chunk at " + to_string(origin) +
-                        ", and no such chunk: the metadata is damaged");
+            throw Error(fmt::format("there are bytes for a chunk at {}, and no such chunk: the metadata is damaged",
+                                    to_string(origin)));
         }
         if (found->second.blob) {
-            throw Error("there are bytes for the chunk at " + to_string(origin) + " twice: the metadata is damaged");
+            throw Error(
+                fmt::format("there are bytes for the chunk at {} twice: the metadata is damaged", to_string(origin)));
         }
         found->second.blob = blob;
     }
@@ -158,8 +160,8 @@ public:
         for (const auto& [origin, place] : chunks_) {
             if (place.box.extent.numel() == 0 && !keep_empty) continue;
             if (!place.blob) {
-                throw Error("the chunk at " + to_string(place.box.origin) + " of shape " + to_string(place.box.extent) +
-                            " was not saved: the metadata says no place for it");
+                throw Error(fmt::format("the chunk at {} of shape {} was not saved: the metadata says no place for it",
+                                        to_string(place.box.origin), to_string(place.box.extent)));
             }
             chunks.push_back({place.box, *place.blob});
         }
@@ -187,8 +189,8 @@ ChunkTable read_boxes(const Values& values, Ref record, const Dims& shape, std::
         const Box box{values.dims(values.required(chunk, "offsets"), "the offsets of a chunk"),
                       values.dims(values.required(chunk, "sizes"), "the sizes of a chunk")};
         if (!contains(shape, box)) {
-            throw Error("a chunk of shape " + to_string(box.extent) + " at " + to_string(box.origin) +
-                        " lies outside the tensor, " + to_string(shape) + ": the metadata is damaged");
+            throw Error(fmt::format("a chunk of shape {} at {} lies outside the tensor, {}: the metadata is damaged",
+                                    to_string(box.extent), to_string(box.origin), to_string(shape)));
         }
         table.add(box);
     }
@@ -208,9 +210,10 @@ bool is_packed(const Values& values, Ref info) {
     if (names.empty()) return false;
     const std::string last = values.text(names[0], "a transform");
     if (names.size() == 1 && is_zstd(last)) return true;
-    throw Error("it was saved through " +
-                (names.size() == 1 ? "" : std::to_string(names.size()) + " extensions, the last is ") + "'" + last +
-                "'; only 'stream.zstd/1' alone is supported: load it with PyTorch and save it without extensions");
+    throw Error(
+        fmt::format("it was saved through {}'{}'; only 'stream.zstd/1' alone is supported: load it with PyTorch and "
+                    "save it without extensions",
+                    names.size() == 1 ? "" : fmt::format("{} extensions, the last is ", names.size()), last));
 }
 
 constexpr std::size_t kNotWanted = std::size_t(-1);
@@ -244,8 +247,8 @@ void set_kind(Tensor& tensor, DType dtype, const Dims& shape) {
         tensor.shape = shape;
     }
     if (tensor.dtype == dtype && tensor.shape == shape) return;
-    throw Error("it is " + to_string(dtype) + " " + to_string(shape) + " here, " + to_string(tensor.dtype) + " " +
-                to_string(tensor.shape) + " on a rank before: metadata of different checkpoints is mixed");
+    throw Error(fmt::format("it is {} {} here, {} {} on a rank before: metadata of different checkpoints is mixed",
+                            to_string(dtype), to_string(shape), to_string(tensor.dtype), to_string(tensor.shape)));
 }
 
 }  // namespace
@@ -253,7 +256,7 @@ void set_kind(Tensor& tensor, DType dtype, const Dims& shape) {
 Metadata::Metadata(const InputFile& file, std::span<const std::string> opaque)
     : bytes_(file.bytes()), values_(read_values(file, opaque)) {
     if (values_.symbol(values_.root()) == Symbol::checkpoint_metadata) return;
-    throw Error("it holds " + values_.describe(values_.root()) + ", not the metadata of a checkpoint");
+    throw Error(fmt::format("it holds {}, not the metadata of a checkpoint", values_.describe(values_.root())));
 }
 
 std::vector<Entry> Metadata::entries() const {
@@ -271,7 +274,7 @@ std::vector<Entry> Metadata::entries() const {
     std::unordered_set<std::string_view> seen;
     for (const auto& [key, record] : records_of(values_)) {
         Entry entry{.key = values_.text(key, "the name of a tensor"), .path = {}};
-        in_context("'" + entry.key + "'", [&] {
+        in_context(fmt::format("'{}'", entry.key), [&] {
             if (!seen.insert(text(values_, key, "the name of a tensor")).second) throw Error("it is there twice");
             const auto path = paths.find(entry.key);
             entry.path = path == paths.end() ? std::vector{entry.key} : read_path(values_, path->second, budget);
@@ -294,7 +297,7 @@ void Metadata::add_chunks(const TensorNumbers& wanted, std::vector<Tensor>& tens
         const auto number = wanted.find(text(values_, key, "the name of a tensor"));
         if (number == wanted.end()) continue;
         Tensor& tensor = tensors[number->second];
-        in_context("'" + tensor.key + "'", [&] {
+        in_context(fmt::format("'{}'", tensor.key), [&] {
             const Dims shape = values_.dims(values_.required(record, "size"), "its size");
             set_kind(tensor, torch::read_dtype(values_, dtype_of(values_, record)), shape);
             tables.insert_or_assign(number->second, read_boxes(values_, record, shape, chunks));
@@ -307,7 +310,7 @@ void Metadata::add_chunks(const TensorNumbers& wanted, std::vector<Tensor>& tens
             return found == wanted.end() ? kNotWanted : found->second;
         });
         if (number == kNotWanted) continue;
-        in_context("'" + tensors[number].key + "'", [&] {
+        in_context(fmt::format("'{}'", tensors[number].key), [&] {
             const Dims origin = values_.dims(values_.required(index, "offset"), "the offset of a chunk");
             const std::size_t file = paths.find(values_.required(info, "relative_path"), [&](Ref path) {
                 return std::size_t{files.add(text(values_, path, "relative_path"))};
@@ -317,7 +320,7 @@ void Metadata::add_chunks(const TensorNumbers& wanted, std::vector<Tensor>& tens
     }
     for (const auto& [number, table] : tables) {
         Tensor& tensor = tensors[number];
-        in_context("'" + tensor.key + "'", [&] { table.append_to(tensor.chunks, tensor.shape.numel() == 0); });
+        in_context(fmt::format("'{}'", tensor.key), [&] { table.append_to(tensor.chunks, tensor.shape.numel() == 0); });
     }
 }
 

@@ -12,6 +12,8 @@
 #include "unshard/tools/error.hpp"
 #include "unshard/tools/name_list.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -125,11 +127,11 @@ private:
 };
 
 std::string counted(std::size_t count, const std::string& what) {
-    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 std::string describe(const Path& part, std::size_t weights) {
-    return "'" + joined(part) + "' (" + (part.empty() ? "the top, " : "") + counted(weights, "weight") + ")";
+    return fmt::format("'{}' ({}{})", joined(part), part.empty() ? "the top, " : "", counted(weights, "weight"));
 }
 
 /// The one dictionary that looks like a model.
@@ -139,8 +141,9 @@ std::string find_root(const TrainingState& state) {
     if (found.size() == 1) return joined(found.begin()->first);
     std::vector<std::string> parts;
     for (const auto& [part, weights] : found) parts.push_back(describe(part, weights));
-    throw Error(std::to_string(parts.size()) + " parts look like a model: " + some_of(parts) +
-                ": choose one of them, or one that holds several, with --set input.root=");
+    throw Error(fmt::format(
+        "{} parts look like a model: {}: choose one of them, or one that holds several, with --set input.root=",
+        parts.size(), some_of(parts)));
 }
 
 /// How many keys make up the root, if the path leads below it.
@@ -209,7 +212,7 @@ ModelPart find_model(std::span<const Entry> entries, const std::string& wanted) 
     }
     rest.append_to(part.dropped);
     if (!part.tensors.empty()) return part;
-    throw Error("there is no tensor below '" + part.root + "', which --set input.root names");
+    throw Error(fmt::format("there is no tensor below '{}', which --set input.root names", part.root));
 }
 
 }  // namespace unshard::dcp

@@ -9,6 +9,8 @@
 #include "unshard/tools/chunk.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -93,8 +95,9 @@ void settle_split_order(std::vector<Tensor>& tensors, std::optional<SplitOrder> 
     if (!stated && inner_first_fits) torch::refuse_unknown_order(split.front().first->key, 0);
     if (stated != SplitOrder::inner_first) return;
     if (!inner_first_fits || grids.size() > 1) {
-        throw Error("'" + split.front().first->key +
-                    "': option 'split_order' says inner_first, which the chunks of the checkpoint do not fit");
+        throw Error(
+            fmt::format("'{}': option 'split_order' says inner_first, which the chunks of the checkpoint do not fit",
+                        split.front().first->key));
     }
     for (auto& [tensor, moves] : split) {
         for (const Move& move : moves) tensor->chunks[move.chunk].box.origin[0] = move.rows.begin;

@@ -11,6 +11,8 @@
 #include "formats/torch/tensor.hpp"
 #include "packed_blob.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace unshard::dcp {
@@ -31,8 +33,8 @@ bool is_safetensors(const InputFile& file, std::uint64_t offset) {
 
 void check_same(const Tensor& tensor, const Chunk& chunk, DType dtype, const Dims& shape) {
     if (dtype == tensor.dtype && shape == chunk.box.extent) return;
-    throw Error("the metadata says " + to_string(tensor.dtype) + " " + to_string(chunk.box.extent) + ", stored is " +
-                to_string(dtype) + " " + to_string(shape) + ": files of different checkpoints are mixed");
+    throw Error(fmt::format("the metadata says {} {}, stored is {} {}: files of different checkpoints are mixed",
+                            to_string(tensor.dtype), to_string(chunk.box.extent), to_string(dtype), to_string(shape)));
 }
 
 }  // namespace
@@ -40,8 +42,8 @@ void check_same(const Tensor& tensor, const Chunk& chunk, DType dtype, const Dim
 StoredChunk ChunkReader::read(const Tensor& tensor, const Chunk& chunk) {
     const Blob& blob = chunk.blob;
     if (blob.offset > file_.bytes() || blob.bytes > file_.bytes() - blob.offset) {
-        throw Error("it needs " + std::to_string(blob.bytes) + " bytes at " + std::to_string(blob.offset) +
-                    ", the file has " + std::to_string(file_.bytes()) + ": it is truncated or of another checkpoint");
+        throw Error(fmt::format("it needs {} bytes at {}, the file has {}: it is truncated or of another checkpoint",
+                                blob.bytes, blob.offset, file_.bytes()));
     }
     StoredChunk stored;
     if (blob.is_packed) {
@@ -77,11 +79,13 @@ Shard ChunkReader::read_safetensors(const Tensor& tensor, const Chunk& chunk) {
         throw Error("the metadata says that it is there, the safetensors header does not have it");
     }
     const SafetensorsEntry& stored = found->second;
-    if (stored.encoding) throw Error("pieces of type " + stored.encoding->name + " are not supported");
+    if (stored.encoding) throw Error(fmt::format("pieces of type {} are not supported", stored.encoding->name));
     check_same(tensor, chunk, stored.dtype, stored.shape);
     if (origin->second != chunk.box.origin) {
-        throw Error("stored is the chunk at " + to_string(origin->second) + ", the metadata says " +
-                    to_string(chunk.box.origin) + ": PyTorch keeps only the last of several in a safetensors file");
+        throw Error(
+            fmt::format("stored is the chunk at {}, the metadata says {}: PyTorch keeps only the last of several in a "
+                        "safetensors file",
+                        to_string(origin->second), to_string(chunk.box.origin)));
     }
     return torch::shard_of(stored);
 }

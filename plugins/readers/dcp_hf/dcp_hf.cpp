@@ -10,6 +10,8 @@
 #include "unshard/tools/in_context.hpp"
 #include "unshard/tools/parallel.hpp"
 
+#include <fmt/format.h>
+
 #include <unordered_map>
 #include <utility>
 
@@ -29,9 +31,10 @@ SourceTensor read_piece(const SafetensorsEntry& entry, const std::map<std::strin
     const auto origin = origins.find(entry.name);
     if (origin == origins.end()) throw Error("DCP_SHARDING_INFO does not say where it lies in the whole");
     if (origin->second.rank() != entry.shape.rank()) {
-        throw Error("its shape is " + to_string(entry.shape) + ", its saved_offsets are " + to_string(origin->second));
+        throw Error(fmt::format("its shape is {}, its saved_offsets are {}", to_string(entry.shape),
+                                to_string(origin->second)));
     }
-    if (entry.encoding) throw Error("pieces of type " + entry.encoding->name + " are not supported");
+    if (entry.encoding) throw Error(fmt::format("pieces of type {} are not supported", entry.encoding->name));
     Shard shard = torch::shard_of(entry);
     shard.origin = origin->second;
     return {entry.name, entry.dtype, std::nullopt, {std::move(shard)}};
@@ -44,7 +47,8 @@ Pieces read_pieces(const std::string& path) {
     if (!origins) throw Error("its header has no DCP_SHARDING_INFO: it is not a shard that PyTorch wrote");
     Pieces pieces{source_file(file), {}};
     for (const SafetensorsEntry& entry : header.tensors) {
-        pieces.tensors.push_back(in_context("'" + entry.name + "'", [&] { return read_piece(entry, *origins); }));
+        pieces.tensors.push_back(
+            in_context(fmt::format("'{}'", entry.name), [&] { return read_piece(entry, *origins); }));
     }
     return pieces;
 }
@@ -53,10 +57,9 @@ Pieces read_pieces(const std::string& path) {
 void add_piece(SourceTensor& whole, const SourceTensor& piece) {
     const std::size_t rank = whole.shards.front().shape.rank();
     if (whole.dtype != piece.dtype || rank != piece.shards.front().shape.rank()) {
-        throw Error("'" + whole.name + "': " + to_string(whole.dtype) + " of " + std::to_string(rank) +
-                    " dimensions in one file, " + to_string(piece.dtype) + " of " +
-                    std::to_string(piece.shards.front().shape.rank()) +
-                    " in another: files of different checkpoints are mixed");
+        throw Error(fmt::format(
+            "'{}': {} of {} dimensions in one file, {} of {} in another: files of different checkpoints are mixed",
+            whole.name, to_string(whole.dtype), rank, to_string(piece.dtype), piece.shards.front().shape.rank()));
     }
     whole.shards.push_back(piece.shards.front());
 }
@@ -100,11 +103,11 @@ public:
         CheckpointIndex index;
         index.ranks = names.back().rank + 1;
         index.is_training_state = true;
-        index.format = "DCP in safetensors, " + std::to_string(index.ranks) + (index.ranks == 1 ? " rank" : " ranks");
+        index.format = fmt::format("DCP in safetensors, {} {}", index.ranks, index.ranks == 1 ? "rank" : "ranks");
         index.tensors = in_context(request.input, [&] { return unite(files, names); });
         for (const Pieces& pieces : files) index.files.push_back(pieces.file);
         for (SourceTensor& tensor : index.tensors) {
-            const auto extent = in_context("'" + tensor.name + "'", [&] { return extent_of_origins(tensor); });
+            const auto extent = in_context(fmt::format("'{}'", tensor.name), [&] { return extent_of_origins(tensor); });
             if (trust_shapes) tensor.shape = extent;
         }
         return index;

@@ -7,6 +7,8 @@
 #include "unshard/tools/directory.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -65,20 +67,21 @@ public:
     void add(const Numbers& numbers, std::string path) {
         if (files_ == 0) files_ = numbers.files;
         if (numbers.files != files_) {
-            throw Error("files of a model of " + std::to_string(files_) + " and of one of " +
-                        std::to_string(numbers.files) + " files: leave those of one save only");
+            throw Error(fmt::format("files of a model of {} and of one of {} files: leave those of one save only",
+                                    files_, numbers.files));
         }
         const auto [entry, is_new] = paths_.try_emplace({numbers.rank, numbers.file}, std::move(path));
-        if (!is_new) throw Error("'" + entry->second + "' is there twice, in names of different width");
+        if (!is_new) throw Error(fmt::format("'{}' is there twice, in names of different width", entry->second));
     }
 
     void check_complete() const {
         std::uint32_t expected = 1;
         for (const auto& [key, path] : paths_) {
             if (key.first > expected) {
-                throw Error("no file 'shard-*-model-*' of shard " + std::to_string(expected) + ", there are " +
-                            std::to_string(paths_.rbegin()->first.first) +
-                            ": copy it too, or, if that rank saved nothing, pass --set input.options.allow_gaps=true");
+                throw Error(
+                    fmt::format("no file 'shard-*-model-*' of shard {}, there are {}: copy it too, or, if that rank "
+                                "saved nothing, pass --set input.options.allow_gaps=true",
+                                expected, paths_.rbegin()->first.first));
             }
             expected = key.first + 1;
         }

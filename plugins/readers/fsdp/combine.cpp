@@ -9,6 +9,8 @@
 #include "rank_files.hpp"
 #include "unshard/tools/checked.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -48,9 +50,8 @@ struct Gathered {
 
 [[noreturn]] void disagree(const Gathered& known, std::uint64_t rank, const std::string& what,
                            const std::string& theirs, const std::string& ours) {
-    throw Error("'" + known.tensor.name + "': " + what + " is " + theirs + " on rank " +
-                std::to_string(known.ranks.front()) + " and " + ours + " on rank " + std::to_string(rank) +
-                ": rank files of different runs are mixed");
+    throw Error(fmt::format("'{}': {} is {} on rank {} and {} on rank {}: rank files of different runs are mixed",
+                            known.tensor.name, what, theirs, known.ranks.front(), ours, rank));
 }
 
 std::string to_text(const std::optional<Dims>& shape) {
@@ -94,9 +95,10 @@ std::vector<Gathered> gather(std::vector<StateDict>& ranks, MeshTable& meshes) {
 }
 
 [[noreturn]] void refuse_missing(const Gathered& tensor, const std::vector<std::uint64_t>& missing) {
-    throw Error("'" + tensor.tensor.name + "': missing in the file of " + list_ranks(missing) +
-                ", present in that of " + list_ranks(tensor.ranks) +
-                ": rank files of different runs are mixed, or one is incomplete");
+    throw Error(
+        fmt::format("'{}': missing in the file of {}, present in that of {}: rank files of different runs are mixed, "
+                    "or one is incomplete",
+                    tensor.tensor.name, list_ranks(missing), list_ranks(tensor.ranks)));
 }
 
 /// A tensor that states origins, or is placed on some ranks only, must be on all.
@@ -125,9 +127,10 @@ public:
         std::vector<std::uint64_t> missing;
         for (const std::uint64_t rank : mesh.ranks) {
             if (rank >= by_rank_.size()) {
-                throw Error("'" + tensor_.tensor.name + "': its mesh has rank " + std::to_string(rank) +
-                            ", the last file is that of rank " + std::to_string(by_rank_.size() - 1) +
-                            ": rank files of different runs are mixed");
+                throw Error(
+                    fmt::format("'{}': its mesh has rank {}, the last file is that of rank {}: rank files of different "
+                                "runs are mixed",
+                                tensor_.tensor.name, rank, by_rank_.size() - 1));
             }
             const Shard* shard = by_rank_[rank];
             if (shard == nullptr) {
@@ -143,8 +146,8 @@ public:
 
 private:
     [[noreturn]] void differ(const std::string& what, const Shard& a, const Shard& b) const {
-        throw Error("'" + tensor_.tensor.name + "': ranks " + std::to_string(a.rank) + " and " +
-                    std::to_string(b.rank) + " disagree on its " + what + ": rank files of different runs are mixed");
+        throw Error(fmt::format("'{}': ranks {} and {} disagree on its {}: rank files of different runs are mixed",
+                                tensor_.tensor.name, a.rank, b.rank, what));
     }
 
     const Gathered& tensor_;
@@ -170,9 +173,10 @@ void check_world_sizes(const std::vector<StateDict>& ranks) {
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
         const std::uint64_t stated = ranks[rank].world_size.value_or(ranks.size());
         if (stated == ranks.size()) continue;
-        throw Error("the file of rank " + std::to_string(rank) + " is of a run of " + std::to_string(stated) +
-                    " ranks, there are files of " + std::to_string(ranks.size()) +
-                    ": rank files of different runs are mixed");
+        throw Error(
+            fmt::format("the file of rank {} is of a run of {} ranks, there are files of {}: rank files of different "
+                        "runs are mixed",
+                        rank, stated, ranks.size()));
     }
 }
 

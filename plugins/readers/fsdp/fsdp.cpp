@@ -13,6 +13,8 @@
 #include "unshard/tools/json_file.hpp"
 #include "unshard/tools/parallel.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <optional>
@@ -36,9 +38,9 @@ std::optional<torch::SplitOrder> read_config(const std::string& directory, const
     const std::optional<std::uint64_t> world_size = number_in(config, "world_size");
     if (world_size && *world_size != *found.world_size) {
         if (found.other_worlds.contains(*world_size)) return std::nullopt;
-        throw Error(path + ": states a world size of " + std::to_string(*world_size) +
-                    ", the rank files are named for " + std::to_string(*found.world_size) +
-                    ": rank files of different runs are mixed");
+        throw Error(fmt::format(
+            "{}: states a world size of {}, the rank files are named for {}: rank files of different runs are mixed",
+            path, *world_size, *found.world_size));
     }
     const std::optional<std::uint64_t> version = number_in(config, "FSDP_version");
     if (!version || !world_size) return std::nullopt;
@@ -103,7 +105,7 @@ public:
                               [&] { fsdp::settle_split_order(index, split_order ? split_order : configured); });
         }
         index.is_training_state = true;
-        index.format = "FSDP, " + std::to_string(paths.size()) + (paths.size() == 1 ? " rank" : " ranks");
+        index.format = fmt::format("FSDP, {} {}", paths.size(), paths.size() == 1 ? "rank" : "ranks");
         index.files = std::move(files);
         return index;
     }

@@ -10,6 +10,8 @@
 #include "unshard/tools/error.hpp"
 #include "unshard/tools/name_list.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -63,8 +65,8 @@ std::uint64_t parse(std::string_view digits) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error == std::errc() && value <= kMaxWorldSize && (digits.size() == 1 || digits.front() != '0')) return value;
-    throw Error("has the number '" + std::string(digits) + "', which no run would write so: up to " +
-                std::to_string(kMaxWorldSize) + ", without leading zeros");
+    throw Error(fmt::format("has the number '{}', which no run would write so: up to {}, without leading zeros", digits,
+                            kMaxWorldSize));
 }
 
 /// A rank file by its name.
@@ -87,7 +89,7 @@ std::optional<RankFile> parse_name(const std::string& name) {
         }
         return file;
     } catch (const Error& e) {
-        throw Error("'" + name + "' " + e.what());
+        throw Error(fmt::format("'{}' {}", name, e.what()));
     }
 }
 
@@ -115,8 +117,8 @@ Saves list_saves(const std::string& directory, const std::vector<std::string>& n
 std::string list_patterns(const Saves& saves) {
     std::string text;
     for (const auto& [pattern, save] : saves) {
-        text += (text.empty() ? "'" : ", '") + pattern + "' (" + std::to_string(save.files.size()) +
-                (save.files.size() == 1 ? " file)" : " files)");
+        text += fmt::format("{}'{}' ({} {})", text.empty() ? "" : ", ", pattern, save.files.size(),
+                            save.files.size() == 1 ? "file" : "files");
     }
     return text;
 }
@@ -131,11 +133,11 @@ const Saves::value_type& choose(const Saves& saves, const std::string& wanted) {
     const auto chosen = saves.find(wanted);
     if (chosen != saves.end()) return *chosen;
     if (wanted.empty()) {
-        throw Error("rank files of several saves: " + list_patterns(saves) +
-                    ": choose one with --set input.options.files=");
+        throw Error(fmt::format("rank files of several saves: {}: choose one with --set input.options.files=",
+                                list_patterns(saves)));
     }
-    throw Error("there are no files '" + wanted + "', which the option 'files' names: there are " +
-                list_patterns(saves));
+    throw Error(fmt::format("there are no files '{}', which the option 'files' names: there are {}", wanted,
+                            list_patterns(saves)));
 }
 
 void check_complete(const std::map<std::uint64_t, std::string>& files, std::uint64_t world_size, bool is_known) {
@@ -144,11 +146,12 @@ void check_complete(const std::map<std::uint64_t, std::string>& files, std::uint
         if (!files.contains(rank)) missing.push_back(rank);
     }
     for (auto file = files.lower_bound(world_size); file != files.end(); ++file) extra.push_back(file->first);
-    const std::string world = is_known ? " of a world size of " + std::to_string(world_size) + ": "
-                                       : ", and there is one of rank " + std::to_string(world_size - 1) + ": ";
-    if (!missing.empty()) throw Error("no file of " + list_ranks(missing) + world + "all ranks' files are needed");
+    const std::string world = is_known ? fmt::format(" of a world size of {}: ", world_size)
+                                       : fmt::format(", and there is one of rank {}: ", world_size - 1);
+    if (!missing.empty())
+        throw Error(fmt::format("no file of {}{}all ranks' files are needed", list_ranks(missing), world));
     if (!extra.empty())
-        throw Error("there is a file of " + list_ranks(extra) + world + "take away what is not of this run");
+        throw Error(fmt::format("there is a file of {}{}take away what is not of this run", list_ranks(extra), world));
 }
 
 }  // namespace
@@ -176,13 +179,13 @@ bool is_saved_by_one(const RankFiles& files) {
 
 void check_world_size(const RankFiles& files, std::uint64_t world_size) {
     if (is_saved_by_one(files) && world_size > 1) {
-        throw Error("'" + files.pattern + "' is what rank 0 alone saved, and it holds rank 0's part of tensors that " +
-                    std::to_string(world_size) + " ranks share: the other parts are in no file: load the training " +
-                    "state and save it with SHARDED_STATE_DICT");
+        throw Error(
+            fmt::format("'{}' is what rank 0 alone saved, and it holds rank 0's part of tensors that {} ranks share: "
+                        "the other parts are in no file: load the training state and save it with SHARDED_STATE_DICT",
+                        files.pattern, world_size));
     }
     if (world_size > kMaxWorldSize) {
-        throw Error("its files speak of " + std::to_string(world_size) + " ranks, at most " +
-                    std::to_string(kMaxWorldSize) + " are supported");
+        throw Error(fmt::format("its files speak of {} ranks, at most {} are supported", world_size, kMaxWorldSize));
     }
     std::map<std::uint64_t, std::string> by_rank;
     for (const std::string& path : files.paths) by_rank.emplace(by_rank.size(), path);

@@ -1,5 +1,7 @@
 #include "gguf/cursor.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -22,8 +24,8 @@ std::string Cursor::text(std::uint64_t most, std::string_view what) {
     const std::uint64_t at = position();
     const auto length = number<std::uint64_t>();
     if (length > most || length > left()) {
-        throw Error(std::string(what) + " at byte " + std::to_string(at) + " is " + std::to_string(length) +
-                    " bytes long, " + std::to_string(std::min(most, left())) + " are possible");
+        throw Error(
+            fmt::format("{} at byte {} is {} bytes long, {} are possible", what, at, length, std::min(most, left())));
     }
     std::string result;
     result.reserve(length);
@@ -44,14 +46,14 @@ void Cursor::skip(std::uint64_t count) {
 
 void Cursor::check_count(std::uint64_t count, std::uint64_t least_bytes, std::string_view what) const {
     if (count <= left() / least_bytes) return;
-    throw Error("says at byte " + std::to_string(position()) + " that " + std::to_string(count) + " " +
-                std::string(what) + " follow, the file has " + std::to_string(left()) + " more bytes");
+    throw Error(
+        fmt::format("says at byte {} that {} {} follow, the file has {} more bytes", position(), count, what, left()));
 }
 
 std::string_view Cursor::bytes(std::uint64_t count) {
     if (count > window_.size() - at_) {
         if (count > left()) {
-            throw Error("ends at byte " + std::to_string(file_.bytes()) + ", within its header: it is truncated");
+            throw Error(fmt::format("ends at byte {}, within its header: it is truncated", file_.bytes()));
         }
         window_begin_ = position();
         window_ = file_.read(window_begin_, std::min(std::max(count, kWindowBytes), file_.bytes() - window_begin_));

@@ -4,6 +4,8 @@
 #include "gguf/split_files.hpp"
 #include "unshard/plugin.hpp"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
 namespace unshard {
@@ -50,8 +52,8 @@ nlohmann::json keys_of(const Header& header) {
 
 void warn_of_rest(const ModelFile& file, std::vector<std::string>& warnings) {
     if (file.header.bytes_behind == 0) return;
-    warnings.push_back(file.path + ": " + std::to_string(file.header.bytes_behind) +
-                       " bytes behind the last tensor are left out");
+    warnings.push_back(
+        fmt::format("{}: {} bytes behind the last tensor are left out", file.path, file.header.bytes_behind));
 }
 
 class GgufReader : public Reader {
@@ -75,7 +77,7 @@ public:
             warn_of_rest(file, index.warnings);
         }
         const Header& first = files.front().header;
-        index.format = "GGUF version " + std::to_string(first.version);
+        index.format = fmt::format("GGUF version {}", first.version);
         index.metadata["alignment"] = first.alignment;
         index.metadata["keys"] = keys_of(first);
         return index;

@@ -3,6 +3,8 @@
 #include "formats/gguf/format.hpp"
 #include "unshard/tools/in_context.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -21,29 +23,29 @@ std::uint32_t read_version(Cursor& cursor) {
     const auto version = cursor.number<std::uint32_t>();
     if ((version & 0xFFFFU) == 0) throw Error("is a big-endian GGUF file: only little-endian ones are read");
     if (version >= kOldestVersion && version <= kVersion) return version;
-    throw Error("is GGUF version " + std::to_string(version) + ": versions 2 and 3 are read");
+    throw Error(fmt::format("is GGUF version {}: versions 2 and 3 are read", version));
 }
 
 std::uint64_t alignment_of(const Header& header) {
     const std::uint64_t alignment = header.number("general.alignment", kAlignment);
     if (std::has_single_bit(alignment)) return alignment;
-    throw Error("general.alignment is " + std::to_string(alignment) + ", it must be a power of two");
+    throw Error(fmt::format("general.alignment is {}, it must be a power of two", alignment));
 }
 
 const TypeInfo& read_type(Cursor& cursor) {
     const auto code = cursor.number<std::uint32_t>();
     if (const TypeInfo* type = find_type(code)) return *type;
-    throw Error("type " + std::to_string(code) + " is unknown, or one that ggml has removed");
+    throw Error(fmt::format("type {} is unknown, or one that ggml has removed", code));
 }
 
 Dims read_shape(Cursor& cursor) {
     const auto rank = cursor.number<std::uint32_t>();
-    if (rank > kMaxRank) throw Error("has " + std::to_string(rank) + " dimensions, GGUF allows 4");
+    if (rank > kMaxRank) throw Error(fmt::format("has {} dimensions, GGUF allows 4", rank));
     Dims fastest_first, shape;
     for (std::uint32_t i = 0; i < rank; ++i) fastest_first.push_back(cursor.number<std::uint64_t>());
     for (std::size_t i = rank; i-- > 0;) shape.push_back(fastest_first[i]);
     if (shape.numel() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-        throw Error("has the shape " + to_string(shape) + ", more than 2^63 elements");
+        throw Error(fmt::format("has the shape {}, more than 2^63 elements", to_string(shape)));
     }
     return shape;
 }
@@ -51,8 +53,8 @@ Dims read_shape(Cursor& cursor) {
 std::uint64_t stored_bytes(const StoredTensor& tensor) {
     const std::uint64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
     if (row % tensor.type.block_elems != 0) {
-        throw Error("has rows of " + std::to_string(row) + " elements, blocks of " + std::string(tensor.type.name) +
-                    " have " + std::to_string(tensor.type.block_elems));
+        throw Error(fmt::format("has rows of {} elements, blocks of {} have {}", row, tensor.type.name,
+                                tensor.type.block_elems));
     }
     return checked_mul(tensor.shape.numel() / tensor.type.block_elems, tensor.type.block_bytes);
 }
@@ -61,7 +63,7 @@ std::uint64_t stored_bytes(const StoredTensor& tensor) {
 StoredTensor read_tensor(Cursor& cursor) {
     StoredTensor tensor;
     tensor.name = cursor.text(kMaxNameBytes, "the name of a tensor");
-    torch::in_context("'" + tensor.name + "'", [&] {
+    torch::in_context(fmt::format("'{}'", tensor.name), [&] {
         tensor.shape = read_shape(cursor);
         tensor.type = read_type(cursor);
         tensor.offset = cursor.number<std::uint64_t>();
@@ -75,14 +77,14 @@ void place_tensors(Header& header, std::uint64_t data_begin, std::uint64_t file_
     std::uint64_t at = 0;
     for (StoredTensor& tensor : header.tensors) {
         if (tensor.offset != at) {
-            throw Error("'" + tensor.name + "' has the offset " + std::to_string(tensor.offset) +
-                        ", the tensors before it end at " + std::to_string(at));
+            throw Error(
+                fmt::format("'{}' has the offset {}, the tensors before it end at {}", tensor.name, tensor.offset, at));
         }
         tensor.offset = checked_add(data_begin, at);
         const std::uint64_t end = checked_add(tensor.offset, tensor.bytes);
         if (end > file_bytes) {
-            throw Error("'" + tensor.name + "' ends at byte " + std::to_string(end) + ", the file at " +
-                        std::to_string(file_bytes) + ": it is truncated");
+            throw Error(
+                fmt::format("'{}' ends at byte {}, the file at {}: it is truncated", tensor.name, end, file_bytes));
         }
         at = round_up(checked_add(at, tensor.bytes), header.alignment);
     }
@@ -95,7 +97,7 @@ void check_unique(const std::vector<Item>& items, std::string Item::* name, std:
     std::set<std::string_view> seen;
     for (const Item& item : items) {
         if (seen.insert(item.*name).second) continue;
-        throw Error(std::string(what) + " '" + item.*name + "' stands there twice");
+        throw Error(fmt::format("{} '{}' stands there twice", what, item.*name));
     }
 }
 
@@ -129,7 +131,7 @@ std::uint64_t Header::number(std::string_view key, std::uint64_t fallback) const
     const KeyValue* found = find(key);
     if (!found) return fallback;
     const bool is_count = found->value.is_number_integer() && found->value >= 0;
-    if (!is_count) throw Error(std::string(key) + " is " + found->value.dump() + ", it must be a count");
+    if (!is_count) throw Error(fmt::format("{} is {}, it must be a count", key, found->value.dump()));
     return found->value.get<std::uint64_t>();
 }
 

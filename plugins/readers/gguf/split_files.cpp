@@ -8,6 +8,8 @@
 #include "unshard/tools/directory.hpp"
 #include "unshard/tools/in_context.hpp"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <set>
 #include <string_view>
@@ -30,20 +32,21 @@ ModelFile read_file(const std::string& path) {
 std::string prefix_of(const ModelFile& file, std::uint64_t count) {
     const std::uint64_t number = file.header.number("split.no", 0);
     if (number >= count || count > kMostFiles) {
-        throw Error("is file " + std::to_string(number) + ", from 0 on, of " + std::to_string(count));
+        throw Error(fmt::format("is file {}, from 0 on, of {}", number, count));
     }
     const std::string suffix = split_suffix(number, count);
     if (file.path.ends_with(suffix)) return file.path.substr(0, file.path.size() - suffix.size());
-    throw Error("is one of " + std::to_string(count) + " files of a model, its name must end in '" + suffix +
-                "': give it and the others their names back");
+    throw Error(
+        fmt::format("is one of {} files of a model, its name must end in '{}': give it and the others their names back",
+                    count, suffix));
 }
 
 void check_number(const ModelFile& file, std::uint64_t number, std::uint64_t count) {
     const std::uint64_t no = file.header.number("split.no", 0);
     const std::uint64_t of = file.header.number("split.count", 1);
     if (no == number && of == count) return;
-    throw Error(file.path + ": is file " + std::to_string(no) + ", from 0 on, of " + std::to_string(of) +
-                ", its name says " + std::to_string(number) + " of " + std::to_string(count));
+    throw Error(
+        fmt::format("{}: is file {}, from 0 on, of {}, its name says {} of {}", file.path, no, of, number, count));
 }
 
 void check_tensors(const std::vector<ModelFile>& files) {
@@ -51,13 +54,13 @@ void check_tensors(const std::vector<ModelFile>& files) {
     for (const ModelFile& file : files) {
         for (const StoredTensor& tensor : file.header.tensors) {
             if (names.insert(tensor.name).second) continue;
-            throw Error(file.path + ": tensor '" + tensor.name + "' is in another file of the model too");
+            throw Error(fmt::format("{}: tensor '{}' is in another file of the model too", file.path, tensor.name));
         }
     }
     const std::uint64_t stated = files.front().header.number("split.tensors.count", names.size());
     if (stated == names.size()) return;
-    throw Error(files.front().path + ": says that the model has " + std::to_string(stated) +
-                " tensors, its files hold " + std::to_string(names.size()));
+    throw Error(fmt::format("{}: says that the model has {} tensors, its files hold {}", files.front().path, stated,
+                            names.size()));
 }
 
 std::vector<ModelFile> read_model_of(const std::string& path) {
@@ -69,7 +72,7 @@ std::vector<ModelFile> read_model_of(const std::string& path) {
     files.clear();
     for (std::uint64_t i = 0; i < count; ++i) {
         const std::string name = prefix + split_suffix(i, count);
-        if (!has_file(name)) throw Error(name + ": is missing, a part of the model in " + path);
+        if (!has_file(name)) throw Error(fmt::format("{}: is missing, a part of the model in {}", name, path));
         files.push_back(read_file(name));
         check_number(files.back(), i, count);
     }
@@ -103,8 +106,8 @@ std::vector<ModelFile> read_model_files(const std::string& path) {
     if (there.empty()) throw Error(path + ": there is no file '*.gguf' in it");
     std::vector<ModelFile> files = read_model_of(*there.begin());
     if (files.size() == there.size()) return files;
-    throw Error(path + ": holds " + std::to_string(there.size()) + " GGUF files, " + std::to_string(files.size()) +
-                " of them the model of '" + *there.begin() + "': name the file that is meant");
+    throw Error(fmt::format("{}: holds {} GGUF files, {} of them the model of '{}': name the file that is meant", path,
+                            there.size(), files.size(), *there.begin()));
 }
 
 }  // namespace unshard::gguf

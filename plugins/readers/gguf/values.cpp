@@ -2,6 +2,8 @@
 
 #include "formats/gguf/format.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -36,7 +38,7 @@ const ValueTypeInfo& read_type(Cursor& cursor) {
     const auto* found = std::find_if(kValueTypes.begin(), kValueTypes.end(), [&](const ValueTypeInfo& t) {
         return static_cast<std::uint32_t>(t.type) == code;
     });
-    if (found == kValueTypes.end()) throw Error("value type " + std::to_string(code) + " is unknown");
+    if (found == kValueTypes.end()) throw Error(fmt::format("value type {} is unknown", code));
     return *found;
 }
 
@@ -48,7 +50,7 @@ std::string as_utf8(const std::string& text) {
 
 bool read_bool(Cursor& cursor) {
     const auto value = cursor.number<std::uint8_t>();
-    if (value > 1) throw Error("a bool is " + std::to_string(value));
+    if (value > 1) throw Error(fmt::format("a bool is {}", value));
     return value == 1;
 }
 
@@ -98,7 +100,7 @@ void read_array(Cursor& cursor, KeyValue& result) {
     result.type = "array of " + std::string(type.name);
     result.count = cursor.number<std::uint64_t>();
     if (result.count > kMostArrayElements) {
-        throw Error("an array of " + std::to_string(result.count) + " elements, 2^30 are possible");
+        throw Error(fmt::format("an array of {} elements, 2^30 are possible", result.count));
     }
     cursor.check_count(result.count, type.bytes, "elements of an array");
     const std::uint64_t kept = std::min(result.count, kArrayElementsKept);
@@ -123,7 +125,7 @@ KeyValue read_key_value(Cursor& cursor) {
             result.value = read_value(cursor, type.type);
         }
     } catch (const Error& e) {
-        throw Error("key '" + as_utf8(result.key) + "': " + e.what());
+        throw Error(fmt::format("key '{}': {}", as_utf8(result.key), e.what()));
     }
     result.bytes = cursor.position() - result.offset;
     return result;

@@ -9,6 +9,8 @@
 #include "unshard/tools/json_file.hpp"
 #include "unshard/tools/name_list.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -102,8 +104,8 @@ std::optional<PartSet> only_set(const std::set<std::string>& names) {
     for (std::uint64_t number = 1; number <= set.count && missing.size() <= kMostNamed; ++number) {
         if (!set.files.contains(number)) missing.push_back(std::to_string(number));
     }
-    throw Error(std::to_string(set.files.size()) + " of the " + std::to_string(set.count) +
-                " files of the model are here, without number " + some_of(missing) + ": copy the others too");
+    throw Error(fmt::format("{} of the {} files of the model are here, without number {}: copy the others too",
+                            set.files.size(), set.count, some_of(missing)));
 }
 
 /// The files that are the whole model, where there is no index.
@@ -126,7 +128,7 @@ std::string only_index(const std::set<std::string>& names) {
     const std::string usual = "model" + std::string(kIndex);
     if (names.contains(usual)) return usual;
     if (names.size() == 1) return *names.begin();
-    throw Error("several indices, " + name_list(names) + ": leave one");
+    throw Error(fmt::format("several indices, {}: leave one", name_list(names)));
 }
 
 /// The index's weight_map, tensor to file name.
@@ -138,7 +140,8 @@ std::map<std::string, std::string> read_weight_map(const std::string& path) {
     for (const auto& [tensor, file] : map->items()) {
         const std::string name = file.is_string() ? file.get<std::string>() : "";
         if (!name.ends_with(kTensors) || name.find('/') != std::string::npos) {
-            throw Error(path + ": '" + tensor + "' is in " + file.dump() + ", which is no safetensors file beside it");
+            throw Error(
+                fmt::format("{}: '{}' is in {}, which is no safetensors file beside it", path, tensor, file.dump()));
         }
         files.emplace(tensor, name);
     }
@@ -152,13 +155,14 @@ ModelFiles files_of_index(const fs::path& directory, const std::string& index, c
         (present.contains(file) ? named : missing).insert(file);
         model.weight_map.emplace(tensor, (directory / file).string());
     }
-    if (!missing.empty()) throw Error(model.index + ": names files that are missing: " + name_list(missing));
+    if (!missing.empty())
+        throw Error(fmt::format("{}: names files that are missing: {}", model.index, name_list(missing)));
     if (present.contains(std::string(kModel)) && !named.contains(std::string(kModel))) {
-        throw Error("both '" + std::string(kModel) + "' and '" + index + "' of other files: take one of them away");
+        throw Error(fmt::format("both '{}' and '{}' of other files: take one of them away", kModel, index));
     }
     for (const std::string& name : named) model.paths.push_back((directory / name).string());
     for (const std::string& name : present) {
-        if (!named.contains(name)) model.dropped.push_back({name, "not in '" + index + "'"});
+        if (!named.contains(name)) model.dropped.push_back({name, fmt::format("not in '{}'", index)});
     }
     return model;
 }
@@ -171,7 +175,7 @@ ModelFiles find_in_directory(const std::string& directory) {
     for (const std::string& name : names) model.paths.push_back((fs::path(directory) / name).string());
     for (const std::string& other : found.tensors) {
         if (std::ranges::find(names, other) != names.end()) continue;
-        model.dropped.push_back({other, "not part of '" + names.front() + "'"});
+        model.dropped.push_back({other, fmt::format("not part of '{}'", names.front())});
     }
     return model;
 }
@@ -190,8 +194,10 @@ ModelFiles find_model_files(const std::string& path, bool is_part_wanted) {
     if (kind_of(path) != PathKind::file) return find_in_directory(path);
     const std::optional<NumberedPart> part = parse_part(fs::path(path).filename().string());
     if (part && !is_part_wanted) {
-        throw Error("is part " + std::to_string(part->number) + " of a model in " + std::to_string(part->count) +
-                    " files: name its directory, or pass --set input.options.part=true to read this part alone");
+        throw Error(
+            fmt::format("is part {} of a model in {} files: name its directory, or pass --set input.options.part=true "
+                        "to read this part alone",
+                        part->number, part->count));
     }
     return {.paths = {path}};
 }

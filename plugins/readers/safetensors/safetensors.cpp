@@ -7,6 +7,8 @@
 #include "unshard/tools/in_context.hpp"
 #include "unshard/tools/parallel.hpp"
 
+#include <fmt/format.h>
+
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -43,9 +45,10 @@ SourceTensor whole_tensor(SafetensorsEntry& entry, std::uint32_t file) {
 /// A tensor must be where the index says, and nowhere else.
 void check_place(const std::string& tensor, const std::string& path, const ModelFiles& files) {
     const auto named = files.weight_map.find(tensor);
-    if (named == files.weight_map.end()) throw Error(path + ": holds '" + tensor + "', which the index does not name");
+    if (named == files.weight_map.end())
+        throw Error(fmt::format("{}: holds '{}', which the index does not name", path, tensor));
     if (named->second != path) {
-        throw Error(path + ": holds '" + tensor + "', which the index says is in '" + named->second + "'");
+        throw Error(fmt::format("{}: holds '{}', which the index says is in '{}'", path, tensor, named->second));
     }
 }
 
@@ -54,7 +57,7 @@ void check_all_there(const std::vector<SourceTensor>& tensors, const ModelFiles&
     for (const SourceTensor& tensor : tensors) there.insert(tensor.name);
     for (const auto& [tensor, path] : files.weight_map) {
         if (!there.contains(tensor))
-            throw Error(path + ": does not hold '" + tensor + "', which the index says it does");
+            throw Error(fmt::format("{}: does not hold '{}', which the index says it does", path, tensor));
     }
 }
 
@@ -93,7 +96,7 @@ public:
         }
         check_all_there(index.tensors, files);
         if (index.tensors.empty()) throw Error(request.input + ": there is no tensor in it");
-        index.format = "safetensors, " + std::to_string(contents.size()) + (contents.size() == 1 ? " file" : " files");
+        index.format = fmt::format("safetensors, {} {}", contents.size(), contents.size() == 1 ? "file" : "files");
         index.dropped = std::move(files.dropped);
         return index;
     }
