@@ -1,7 +1,7 @@
 // The two ways to show a DiffReport.
 
 #include "diff/diff.hpp"
-#include "report/json.hpp"
+#include "report/report_common.hpp"
 #include "text/name_groups.hpp"
 #include "text/printable.hpp"
 #include "text/quantity.hpp"
@@ -27,8 +27,8 @@ const std::string& name_of(const DifferentTensor& tensor) {
     return tensor.a.name;
 }
 
-/// One row for each group of tensors that differ in numbers alone: `form` is what they are, `kind` what they must have
-/// in common, `last` what is said of their numbers.
+/// One row for each group of tensors whose names differ in numbers alone: `form_of` describes a tensor, `kind_of` must
+/// be the same within a group, `last` is the last column.
 template <class Items, class Form, class Kind, class Last>
 std::string groups_text(const Items& items, Form form_of, Kind kind_of, Last last) {
     std::vector<NamedItem> named;

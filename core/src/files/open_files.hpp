@@ -1,4 +1,4 @@
-// Files that are open, of many: those that were used last.
+// Of many files keeps those open that were used last.
 #pragma once
 
 #include <algorithm>
@@ -11,16 +11,20 @@
 
 namespace unshard {
 
-/// Any thread may use it. A file that makes room for another is closed by whoever uses it last.
+/// How many files one side of a copy, reading or writing, keeps open: a checkpoint and a model may have hundreds.
+/// Raises the process's limit of open files as far as the system allows.
+std::size_t most_open_files();
+
+/// Any thread may use it. A file that was displaced is closed when its last user is done with it.
 template <class File>
 class OpenFiles {
 public:
     explicit OpenFiles(std::size_t most) : most_(most) {}
 
-    /// The file of this number; `open()` makes it where it is not open. Throws what that throws.
+    /// The file with this number; `open()` opens it if it is not open. Throws what that throws.
     template <class Open>
     std::shared_ptr<File> get(std::size_t number, Open open) {
-        std::shared_ptr<File> oldest;  // closed without the lock: that may take long
+        std::shared_ptr<File> oldest;  // destroyed without the lock, since closing may take long
         const std::lock_guard lock(mutex_);
         auto found = files_.find(number);
         if (found == files_.end()) {
@@ -54,7 +58,7 @@ private:
     }
 
     std::size_t most_;  ///< at least 1
-    std::mutex mutex_;  ///< of what follows
+    std::mutex mutex_;  ///< guards the members below
     std::map<std::size_t, Entry> files_;
     std::uint64_t uses_ = 0;
 };

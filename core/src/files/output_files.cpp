@@ -1,9 +1,8 @@
-// A file that is closed to make room for another is synced first: an error of the disk is told to those who have the
-// file open, and only once.
+// A file that is closed to make room for another is synced first: the kernel reports a failed write only once, and only
+// to descriptors that are open then.
 
 #include "files/output_files.hpp"
 
-#include "files/descriptors.hpp"
 #include "files/durable.hpp"
 #include "packing/file_space.hpp"
 #include "text/quantity.hpp"

@@ -4,7 +4,6 @@
 
 #include "files/sources.hpp"
 
-#include "files/descriptors.hpp"
 #include "packing/zstd.hpp"
 #include "text/quantity.hpp"
 #include "unshard/tools/parallel.hpp"

@@ -16,7 +16,7 @@
 
 namespace unshard {
 
-/// A storage that is open: its bytes, and who wants to see them.
+/// An open storage. Bytes that are read go into the check of its checksum too, if there is one.
 class OpenStorage {
 public:
     OpenStorage(std::shared_ptr<const InputFile> file, std::uint64_t begin, StorageCheck* check)
@@ -34,7 +34,7 @@ private:
     StorageCheck* check_ = nullptr;
 };
 
-/// The files that plans read, of which a few are open at a time. What is packed is unpacked here, into one file without
+/// The files that plans read, of which a few are open at a time. Packed files are unpacked here, into one file without
 /// a name.
 class Sources {
 public:
@@ -47,8 +47,8 @@ public:
     /// The storage of a shard. Any thread. Throws Error when its file cannot be opened or has changed.
     OpenStorage open(const Shard& shard);
 
-    /// To be called when everything is read: holds storages against the checksums that the checkpoint states, and files
-    /// against what they were. Throws Error that names what is damaged or has changed.
+    /// To be called when everything was read. Compares storages with the checksums that the checkpoint states, and
+    /// files with what was indexed. Throws Error that names what is damaged or has changed.
     void finish(unsigned threads);
 
 private:
@@ -56,7 +56,7 @@ private:
         std::uint64_t begin = 0;  ///< of what was unpacked, in the scratch file
         bool is_used = false;
     };
-    using Place = std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>;  ///< file, offset, bytes
+    using StorageKey = std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>;  ///< file, offset, bytes
     struct Checked {
         std::string tensor;  ///< one of those in the storage
         const Shard* shard = nullptr;
@@ -70,7 +70,7 @@ private:
                 const std::vector<std::string>& scratch_directories);
 
     const CheckpointIndex& index_;
-    std::map<Place, Checked> checks_;
+    std::map<StorageKey, Checked> checks_;
     std::unique_ptr<ScratchFile> scratch_;
     std::vector<File> files_;
     OpenFiles<const InputFile> open_;

@@ -1,10 +1,10 @@
-// People name the directory of a run, of a step or of a checkpoint; the checkpoint may lie one to three levels below,
-// and beside it the optimizer's, which reads like one. A reader that was asked for by name and finds nothing gets the
-// path all the same: it says best what it misses.
+// Users name the directory of a run, of a step or of a checkpoint; the checkpoint may be one to three levels below,
+// beside that of the optimizer, which the same reader can read. A reader that the user named gets the path even if it
+// finds nothing there: its error says best what is missing.
 
 #include "input/locate.hpp"
 
-#include "input/seen.hpp"
+#include "input/unread_formats.hpp"
 #include "unshard/tools/json_file.hpp"
 #include "unshard/tools/model_directory.hpp"
 
@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 constexpr int kLevelsBelow = 3;
 constexpr std::size_t kMostEntries = 100'000;
 
-/// A reader that is less sure than this has only seen something that may be part of anything.
+/// A reader that is less sure than this has seen only files that may belong to any format.
 constexpr int kSure = 50;
 
 /// Where training programs put config.json and the tokenizer: veRL, NeMo-Automodel.
@@ -58,15 +58,15 @@ std::vector<Candidate> open_candidates(const Pipeline::Input& input, const Plugi
     return candidates;
 }
 
-/// A candidate and how sure it is of a path.
-struct Claim {
+/// The candidate that is surest of a path, and how sure it is.
+struct BestReader {
     Candidate* candidate = nullptr;  ///< null when none is
     int score = 0;
 };
 
-/// The surest of the candidates for this path.
-Claim surest(std::vector<Candidate>& candidates, const Pipeline::Input& input, const std::string& path) {
-    Claim best;
+/// The surest of the candidates. Throws Error when two are equally sure.
+BestReader surest_reader(std::vector<Candidate>& candidates, const Pipeline::Input& input, const std::string& path) {
+    BestReader best;
     const Candidate* rival = nullptr;
     for (Candidate& candidate : candidates) {
         const int score = candidate.reader->probe(request_for(input, path, 1));
@@ -79,7 +79,7 @@ Claim surest(std::vector<Candidate>& candidates, const Pipeline::Input& input, c
                             rival->name, best.candidate->name));
 }
 
-/// The directories in `directory`, by name. Hidden ones and those that may not be read are none of ours.
+/// The directories in `directory`, by name. Without hidden ones and those that may not be read.
 std::vector<fs::path> directories_in(const fs::path& directory, std::size_t& entries) {
     std::vector<fs::path> found;
     std::error_code error;
@@ -115,9 +115,9 @@ std::vector<Found> checkpoints_below(const fs::path& top, std::vector<Candidate>
         for (const fs::path& parent : level) {
             for (const fs::path& child : directories_in(parent, entries)) {
                 if (!seen.insert(fs::canonical(child)).second) continue;
-                const Claim claim = surest(candidates, input, child.string());
-                if (claim.candidate) found.push_back({child, claim.candidate});
-                if (!claim.candidate) next.push_back(child);
+                const BestReader best = surest_reader(candidates, input, child.string());
+                if (best.candidate) found.push_back({child, best.candidate});
+                if (!best.candidate) next.push_back(child);
             }
         }
         level = std::move(next);
@@ -125,7 +125,7 @@ std::vector<Found> checkpoints_below(const fs::path& top, std::vector<Candidate>
     return found;
 }
 
-/// Whether a directory is called as programs call what they keep beside the model.
+/// Whether a directory has a name that programs give to what they keep beside the model.
 bool is_beside_model(const std::string& name) {
     return re2::RE2::FullMatch(
         name,
@@ -133,7 +133,8 @@ bool is_beside_model(const std::string& name) {
         "([_-]?[0-9]+)?");
 }
 
-/// The one that is left when those of optimizers and schedulers are passed over; what was, goes to `passed_over`.
+/// If one checkpoint is left without those of optimizers and schedulers, keeps it alone and moves the others to
+/// `passed_over`.
 void pass_over_states(std::vector<Found>& found, const fs::path& top, std::vector<Dropped>& passed_over) {
     const auto is_state = [&](const Found& f) {
         const fs::path below = f.path.lexically_relative(top);
@@ -188,21 +189,21 @@ void check_exists(const std::string& path) {
     if (::access(path.c_str(), R_OK) != 0) throw Error(path + ": may not be read: permission denied");
 }
 
-/// A link to a directory elsewhere is for the user to follow, not for a checkpoint to tell.
+/// Refuses a link that leads out of the checkpoint: whether to follow it is for the user to say.
 void check_no_link(const fs::path& directory) {
     if (lies_in(fs::canonical(directory), fs::canonical(directory.parent_path()))) return;
     throw Error(fmt::format("{}: is a link to '{}', outside the checkpoint: pass --assets {} if it is meant",
                             directory.string(), fs::canonical(directory).string(), directory.string()));
 }
 
-/// Whether it is a model's: programs keep their own settings in files of that name too.
+/// Whether its config.json is a model's: programs keep their own settings in files of that name too.
 bool has_model_config(const fs::path& directory) {
     if (!has_model_file(directory, "config.json")) return false;
     const nlohmann::json config = read_json((directory / "config.json").string());
     return config.is_object() && (config.contains("model_type") || config.contains("architectures"));
 }
 
-/// Where `directory` lies; "." and "a/.." have a parent too.
+/// The parent of `directory`; "." and "a/.." have one too.
 fs::path parent_of(const fs::path& directory) {
     fs::path plain = directory.has_filename() ? directory : directory.parent_path();
     if (plain == "." || plain.filename() == "..") plain = fs::absolute(plain).lexically_normal();
@@ -236,7 +237,7 @@ void check_is_path(const std::string& path, std::string_view what) {
 LocatedInput locate_input(const Pipeline::Input& input, const Plugins& plugins, unsigned threads) {
     check_exists(input.path);
     std::vector<Candidate> candidates = open_candidates(input, plugins);
-    const Claim here = surest(candidates, input, input.path);
+    const BestReader here = surest_reader(candidates, input, input.path);
     if (here.score >= kSure) return located(*here.candidate, input, input.path, threads);
     std::vector<Found> found;
     if (has_directory(input.path)) found = checkpoints_below(input.path, candidates, input);

@@ -26,10 +26,10 @@ void check_is_path(const std::string& path, std::string_view what);
 /// Throws Error when there is no checkpoint, or several (all are listed), or when two readers are equally sure.
 LocatedInput locate_input(const Pipeline::Input& input, const Plugins& plugins, unsigned threads);
 
-/// The directory that holds config.json: `assets` itself when it names one, else the first of the checkpoint (the
-/// directory of a file), its `huggingface` and `.hf_metadata`, and the same of the directories above it, up to the one
-/// that the user `named`, or the next. Elsewhere than in the checkpoint itself config.json must be a model's. Empty
-/// when there is none, or when `assets` is "none".
+/// The directory that holds config.json: `assets` itself when it names one. Otherwise the first of: the checkpoint (the
+/// directory of a file), its `huggingface` and `.hf_metadata`, and the same of the directories above, up to the one
+/// that the user `named`, or one more. Outside of the checkpoint itself config.json must be a model's. Empty when there
+/// is none, or when `assets` is "none".
 std::string locate_assets(const std::string& assets, const std::string& checkpoint, const std::string& named = "");
 
 }  // namespace unshard

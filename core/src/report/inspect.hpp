@@ -21,7 +21,7 @@ struct Inspection {
 /// readers do.
 Inspection inspect(const Pipeline::Input& input, const Plugins& plugins, unsigned threads);
 
-/// For people. Tensors that differ in numbers alone share a line, unless `all`.
+/// For people. Tensors whose names differ in numbers alone share a line, unless `all`.
 std::string to_text(const Inspection& inspection, bool all);
 
 /// Everything, for scripts.

@@ -1,4 +1,4 @@
-// The keys of a format that has some.
+// Shows the keys of formats that have them, e.g. GGUF.
 #pragma once
 
 #include <nlohmann/json.hpp>

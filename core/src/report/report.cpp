@@ -1,7 +1,6 @@
 #include "report/report.hpp"
 
-#include "report/dropped_text.hpp"
-#include "report/json.hpp"
+#include "report/report_common.hpp"
 #include "text/printable.hpp"
 #include "text/quantity.hpp"
 #include "unshard/tools/name_list.hpp"

@@ -27,8 +27,8 @@ struct RunReport {
     std::string input, format, reader, merger, assets;
     std::uint64_t ranks = 0, source_files = 0, source_bytes = 0;
     std::uint64_t tensors = 0, parameters = 0;
-    std::vector<std::string> name_changes;  ///< what was taken off names, in words
-    std::string model_check;                ///< how the tensors were held against what the model's class has, in words
+    std::vector<std::string> name_changes;  ///< what was removed from names, in words
+    std::string model_check;                ///< how the tensors compare with those of the model's class, in words
     std::vector<Dropped> dropped;           ///< by the reader, merger and select
     std::vector<std::string> warnings;
     std::vector<OutputReport> outputs;

@@ -14,11 +14,11 @@ std::string stored_text(const SourceTensor& tensor, const CheckpointIndex& index
 /// As PyTorch prints it: "Shard(0)", "Replicate()".
 std::string to_string(const Placement& placement);
 
-/// The whole tensor's shape, in elements: as stated, or that of all shards when they agree and nothing says that they
-/// are parts.
+/// The whole tensor's shape, in elements: as stated, or the shape of all shards if they agree and nothing states that
+/// they are parts.
 std::optional<Dims> known_shape(const SourceTensor& tensor);
 
-/// The shape of what is stored in blocks, of which `in_bytes` counts the bytes of a row.
+/// The shape of a tensor that is stored in blocks. The last dimension of `in_bytes` counts bytes.
 Dims shape_in_elements(const Dims& in_bytes, const Encoding& encoding);
 
 /// The dtype, or the name of the blocks.
@@ -31,7 +31,7 @@ struct StoredFiles {
 };
 StoredFiles stored_files(const CheckpointIndex& index);
 
-/// Of all shards, replicas included.
+/// The bytes of all shards, replicas included.
 std::uint64_t stored_bytes(const SourceTensor& tensor);
 
 }  // namespace unshard

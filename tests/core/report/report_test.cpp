@@ -1,6 +1,6 @@
 #include "report/report.hpp"
-#include "report/dropped_text.hpp"
 #include "report/progress.hpp"
+#include "report/report_common.hpp"
 #include "support/catch.hpp"
 #include "text/printable.hpp"
 #include "text/quantity.hpp"

@@ -1,4 +1,4 @@
-#include "files/descriptors.hpp"
+#include "files/open_files.hpp"
 
 #include <sys/resource.h>
 

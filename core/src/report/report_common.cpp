@@ -1,4 +1,4 @@
-#include "report/dropped_text.hpp"
+#include "report/report_common.hpp"
 
 #include "text/name_groups.hpp"
 #include "text/printable.hpp"
@@ -27,17 +27,27 @@ std::string dropped_text(const std::vector<Dropped>& dropped) {
     for (const std::string& why : reasons) {
         const std::vector<NameGroup> groups = group_names(names[why]);
         std::vector<std::string> shown;
-        std::size_t told = 0;
+        std::size_t listed = 0;
         for (const NameGroup& group : groups) {
             if (shown.size() == kMostNames) break;
             shown.push_back(printable(group.name));
-            told += group.members.size();
+            listed += group.members.size();
         }
-        const std::size_t more = names[why].size() - told;
+        const std::size_t more = names[why].size() - listed;
         text += fmt::format("  {}{}: {}\n", fmt::join(shown, ", "), more == 0 ? "" : fmt::format(" and {} more", more),
                             printable(why));
     }
     return text;
+}
+
+nlohmann::ordered_json to_json(const std::vector<Dropped>& dropped) {
+    auto json = nlohmann::ordered_json::array();
+    for (const Dropped& d : dropped) json.push_back({{"name", d.name}, {"why", d.why}});
+    return json;
+}
+
+nlohmann::ordered_json to_json(const Dims& dims) {
+    return std::vector<std::uint64_t>(dims.begin(), dims.end());
 }
 
 }  // namespace unshard

@@ -1,5 +1,4 @@
-// What lies where no reader found a checkpoint: people learn more from the name of the format than from a list of
-// others.
+// Names the format of checkpoints that no reader reads: that helps more than a list of the formats that are read.
 #pragma once
 
 #include <string>
