@@ -1,5 +1,6 @@
-// Concatenates along dimension 0 in rank order: what the common merge scripts do. Right only for tensors that were
-// split so and do not say how; it is therefore never chosen by itself, and refuses tensors that state another split.
+// Concatenates along dimension 0 in rank order, as common merge scripts do. That is right only for tensors that were
+// split so, and the checkpoint does not say whether they were. So this merger must be asked for, and it refuses tensors
+// that state another split.
 
 #include "unshard/plugin.hpp"
 
@@ -27,7 +28,7 @@ void check_split(const CheckpointIndex& index, const SourceTensor& tensor, const
                     tensor.name, shard.rank));
 }
 
-void check_rest(const SourceTensor& tensor, const Shard& shard) {
+void check_other_dims(const SourceTensor& tensor, const Shard& shard) {
     const Dims& first = tensor.shards.front().shape;
     bool same = shard.shape.rank() == first.rank();
     for (std::size_t i = 1; same && i < first.rank(); ++i) same = shard.shape[i] == first[i];
@@ -47,7 +48,7 @@ public:
     }
 
 private:
-    /// The shards' numbers by rank: one for each rank.
+    /// The numbers of the shards in the order of their ranks; each rank must have one.
     static std::vector<std::uint32_t> in_rank_order(const SourceTensor& tensor, std::uint64_t ranks) {
         std::vector<std::uint32_t> order(tensor.shards.size());
         std::iota(order.begin(), order.end(), 0U);
@@ -71,7 +72,7 @@ private:
         for (const std::uint32_t i : order) {
             const Shard& s = tensor.shards[i];
             check_split(index, tensor, s);
-            check_rest(tensor, s);
+            check_other_dims(tensor, s);
             Box box = Box::whole(s.shape);
             box.origin[0] = rows;
             if (box.extent.numel() != 0)
@@ -92,7 +93,7 @@ private:
         planned.replicas_stated = false;
         for (std::uint32_t i = 0; i < tensor.shards.size(); ++i) {
             const Shard& s = tensor.shards[i];
-            if (!s.shape.empty()) check_rest(tensor, s);
+            if (!s.shape.empty()) check_other_dims(tensor, s);
             (i == 0 ? planned.copies : planned.replicas).push_back({number, i, s.first, {}, {}, CopyMode::set, 1});
         }
         return planned;

@@ -1,11 +1,15 @@
-// A shard's boxes follow from its placements (torch.distributed.tensor, checked bit for bit against torch 2.13): every
-// mesh dimension that shards a tensor dimension replaces the rank's rows of it by the rank's chunk of them. Mesh
-// dimensions go left to right, but a _StridedShard whose split factor is the number of parts that later mesh dimensions
-// make of the same tensor dimension waits until all of these have been applied: the rows are one range then.
+// Computes a shard's boxes from its placements as torch.distributed.tensor does (checked bit for bit against torch
+// 2.13). Every mesh dimension that splits a tensor dimension leaves a rank one chunk of the rows that it had. E.g. 8
+// rows with (Shard(0), Shard(0)) on a mesh (2, 2): rank (0, 1) has rows 0 to 3 after the first and rows 2 and 3 after
+// the second.
 //
-// A _StridedShard that is alone on its tensor dimension means something else. Tensor parallelism of weights that
-// several matrices share ([gate; up] of transformers) cuts the rows into `split_factor` pieces, and a rank has its part
-// of each piece, one behind the other.
+// Mesh dimensions are applied left to right, except a _StridedShard whose split factor is the number of parts that
+// later mesh dimensions make of the same tensor dimension: it is applied after these. E.g. (_StridedShard(0,
+// split_factor=2), Shard(0)) gives rank (0, 1) rows 4 to 7 first and of these rows 4 and 5.
+//
+// A _StridedShard that alone splits its tensor dimension means something else: tensor parallelism of a weight that is
+// several matrices, e.g. [gate; up] of transformers. It cuts the rows into `split_factor` pieces, and a rank has its
+// part of each piece, concatenated. E.g. 8 rows with split_factor=2 on a mesh (2): rank 0 has rows 0, 1, 4 and 5.
 
 #include "pieces.hpp"
 
@@ -20,14 +24,14 @@
 namespace unshard {
 namespace {
 
-/// Far more matrices than anybody puts into one.
+/// Far more matrices than any model puts into one weight.
 constexpr std::uint64_t kMostPieces = 4096;
 
 bool splits(const Placement& p, std::uint32_t dim) {
     return (p.kind == PlacementKind::shard || p.kind == PlacementKind::strided_shard) && p.dim == dim;
 }
 
-/// How often the mesh dimensions behind `m` split the tensor dimension that `m` splits.
+/// Into how many parts the mesh dimensions after `m` split the tensor dimension that `m` splits.
 std::uint64_t parts_behind(const Dims& mesh, const std::vector<Placement>& placements, std::size_t m) {
     std::uint64_t parts = 1;
     for (std::size_t later = m + 1; later < placements.size(); ++later) {
@@ -43,18 +47,18 @@ bool is_alone(const Dims& mesh, const std::vector<Placement>& placements, std::s
     return true;
 }
 
-/// The rank's rows of tensor dimension `dim`, `size` long.
+/// The rows of tensor dimension `dim`, `size` long, that the rank at coordinate `at` has.
 Rows rows_of(std::uint64_t size, std::uint32_t dim, const Dims& mesh, const Dims& at,
              const std::vector<Placement>& placements) {
     Rows rows{{0, size}};
-    std::vector<std::size_t> waiting;
+    std::vector<std::size_t> deferred;
     for (std::size_t m = 0; m < placements.size(); ++m) {
         if (!splits(placements[m], dim)) continue;
         const std::uint64_t factor = placements[m].split_factor, behind = parts_behind(mesh, placements, m);
         if (placements[m].kind == PlacementKind::shard) {
             rows = chunk(rows, mesh[m], at[m]);
         } else if (factor == behind) {
-            waiting.push_back(m);
+            deferred.push_back(m);
         } else if (is_alone(mesh, placements, m) && factor <= kMostPieces) {
             rows = chunk_of_each(rows, factor, mesh[m], at[m]);
         } else {
@@ -64,12 +68,12 @@ Rows rows_of(std::uint64_t size, std::uint32_t dim, const Dims& mesh, const Dims
                             factor, behind, dim));
         }
     }
-    std::ranges::reverse(waiting);
-    for (const std::size_t m : waiting) rows = chunk(rows, mesh[m], at[m]);
+    std::ranges::reverse(deferred);
+    for (const std::size_t m : deferred) rows = chunk(rows, mesh[m], at[m]);
     return rows;
 }
 
-/// Every combination of the dimensions' ranges, as the shard has them.
+/// Every combination of the dimensions' ranges, in the order in which the shard has them.
 std::vector<Piece> combine(const std::array<Rows, kMaxDims>& rows, const Shard& shard) {
     std::vector<Piece> pieces{{}};
     for (std::size_t dim = 0; dim < shard.shape.rank(); ++dim) {
@@ -100,7 +104,8 @@ std::vector<Piece> by_placements(const SourceTensor& tensor, const Shard& shard,
         rows[dim] = rows_of((*tensor.shape)[dim], dim, mesh.shape, at, shard.placements);
         expected.push_back(count(rows[dim]));
     }
-    // Of nothing PyTorch keeps any shape: FSDP makes (0, 0) of the (1, 0) that tensor parallelism leaves it.
+    // An empty shard may have another empty shape than its placements give: FSDP saves (0, 0) where tensor parallelism
+    // leaves a rank (1, 0).
     if (expected.numel() == 0 && shard.shape.numel() == 0) return {};
     if (expected == shard.shape) return combine(rows, shard);
     throw Error(fmt::format(

@@ -1,4 +1,4 @@
-// What a shard covers of its tensor.
+// The parts of a tensor that a shard holds.
 #pragma once
 
 #include "unshard/index.hpp"
@@ -12,14 +12,14 @@ namespace unshard {
 /// A box of the tensor, and where in the shard it begins. Most shards are one piece.
 struct Piece {
     Box box;
-    std::uint64_t skipped = 0;  ///< elements from the shard's first one
+    std::uint64_t skipped = 0;  ///< elements of the shard before it
 };
 
-/// Where a rank stands in a mesh, one coordinate for each mesh dimension. Throws Error when it is not in the mesh.
+/// The coordinate of a rank in a mesh, one number for each mesh dimension. Throws Error when it is not in the mesh.
 Dims coordinate_of(const Mesh& mesh, std::uint32_t rank, const std::string& tensor);
 
-/// The boxes of `tensor` that the shard holds, by its origin, or its placements, or, when it is plain, all of it.
-/// Throws Error when its shape is not the one that its placements give.
+/// The boxes of `tensor` that the shard holds: by its origin or its placements; a plain shard holds the whole tensor.
+/// Throws Error when the shard's shape is not the one that its placements give.
 std::vector<Piece> pieces_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes);
 
 }  // namespace unshard

@@ -1,11 +1,13 @@
 // Puts tensors together from what each shard says about its own place: a stated origin, or placements on a device mesh.
 //
-// Shards with the same box are replicas: one is copied, the others must be equal. Only a mesh that they share states
-// that they are. Plain tensors, which every rank saved whole, and shards on several meshes or none (FSDP inside each
-// part of a model that was split by hand looks like this) are always compared.
+// Shards with the same box are replicas: one is copied, the others must be equal. If they share a mesh, their
+// placements state that they are replicas. Otherwise they are always compared: plain tensors, which every rank saved
+// whole, and shards without a mesh or on different ones. The latter come e.g. from training code that cuts a weight
+// itself, without a DTensor, and then lets FSDP shard each part on a mesh of its own: the shards look like replicas and
+// are not.
 
+#include "ambiguous_split.hpp"
 #include "pieces.hpp"
-#include "readings.hpp"
 #include "unshard/plugin.hpp"
 #include "unshard/tools/name_list.hpp"
 
@@ -24,7 +26,7 @@ bool is_of_unknown_split(const SourceTensor& tensor) {
     return !tensor.shards.empty() && std::any_of(tensor.shards.begin(), tensor.shards.end(), differs);
 }
 
-/// Plain tensors of different shapes are parts, and nothing says of what: an error that lists them all.
+/// Plain tensors of different shapes are parts, and nothing states of what: throws Error that lists them all.
 void check_splits_known(const CheckpointIndex& index) {
     std::vector<std::string> names;
     for (const SourceTensor& tensor : index.tensors) {
@@ -41,8 +43,8 @@ void check_splits_known(const CheckpointIndex& index) {
             : "pass --merger tensor_parallel, with --rules for the model, or --merger concat"));
 }
 
-/// Which ranks hold tensors that say how they were split: where layers are dealt out over ranks, those of each stage.
-using Holders = std::set<std::vector<std::uint64_t>>;
+/// The sets of ranks that hold a tensor with placements: with pipeline parallelism, those of each stage.
+using RankSets = std::set<std::vector<std::uint64_t>>;
 
 std::vector<std::uint64_t> ranks_of(const SourceTensor& tensor) {
     std::set<std::uint64_t> ranks;
@@ -50,17 +52,17 @@ std::vector<std::uint64_t> ranks_of(const SourceTensor& tensor) {
     return {ranks.begin(), ranks.end()};
 }
 
-Holders holders_of(const CheckpointIndex& index) {
-    Holders holders;
+RankSets ranks_with_placements(const CheckpointIndex& index) {
+    RankSets found;
     for (const SourceTensor& tensor : index.tensors) {
         const auto has_mesh = [](const Shard& s) { return s.mesh.has_value(); };
-        if (!tensor.shards.empty() && std::ranges::all_of(tensor.shards, has_mesh)) holders.insert(ranks_of(tensor));
+        if (!tensor.shards.empty() && std::ranges::all_of(tensor.shards, has_mesh)) found.insert(ranks_of(tensor));
     }
-    return holders;
+    return found;
 }
 
 /// Plain tensors are whole: every rank has one, or every rank of a pipeline stage.
-void check_plain(const SourceTensor& tensor, std::uint64_t ranks, const Holders& stages) {
+void check_plain(const SourceTensor& tensor, std::uint64_t ranks, const RankSets& stages) {
     for (const Shard& s : tensor.shards) {
         if (!is_plain(s)) {
             throw Error(fmt::format(
@@ -76,48 +78,49 @@ void check_plain(const SourceTensor& tensor, std::uint64_t ranks, const Holders&
         "'{}': a plain tensor that rank {} of {} lacks: rank files of different runs are mixed, or one is incomplete: "
         "{}",
         tensor.name, lacking, ranks,
-        stages.empty() ? "if layers are dealt out over ranks, pass --merger tensor_parallel with a mesh"
+        stages.empty() ? "if layers are distributed over ranks, pass --merger tensor_parallel with a mesh"
                        : "to take it from the first rank that has it pass --set merge.options.plain=first"));
 }
 
-/// A piece of a shard.
-struct Holder {
+/// A piece, by the shard that holds it.
+struct HeldPiece {
     std::uint32_t shard = 0;
-    std::uint64_t skipped = 0;  ///< elements from the shard's first one
+    std::uint64_t skipped = 0;  ///< elements of the shard before it
 };
 
-/// Pieces of shards that hold the same box, and, where placements are Partial, the same term of its sum.
-struct Place {
+/// Pieces with the same box. Where placements are Partial, pieces of the same term of the sum.
+struct BoxGroup {
     Box box;
     Dims term;  ///< coordinates on the mesh dimensions that are Partial
     double factor = 1;
-    std::vector<Holder> holders;
+    std::vector<HeldPiece> pieces;
 };
 
-/// The term of a sum that a shard is; its pieces go into it.
-Place term_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes) {
-    Place place;
-    if (!shard.mesh) return place;
+/// A group without box or pieces, for the term of the sum that the shard's pieces go into.
+BoxGroup term_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes) {
+    BoxGroup group;
+    if (!shard.mesh) return group;
     const Mesh& mesh = meshes.at(*shard.mesh);
     const Dims at = coordinate_of(mesh, shard.rank, tensor.name);
     for (std::size_t m = 0; m < shard.placements.size(); ++m) {
         const PlacementKind kind = shard.placements[m].kind;
         if (kind != PlacementKind::partial_sum && kind != PlacementKind::partial_avg) continue;
-        place.term.push_back(at[m]);
-        if (kind == PlacementKind::partial_avg) place.factor /= static_cast<double>(mesh.shape[m]);
+        group.term.push_back(at[m]);
+        if (kind == PlacementKind::partial_avg) group.factor /= static_cast<double>(mesh.shape[m]);
     }
-    return place;
+    return group;
 }
 
-/// Refuses placements of which the shards' shapes, which agree with them, do not tell the meaning.
-void check_one_reading(const SourceTensor& tensor, const std::vector<Mesh>& meshes) {
+/// Refuses placements that FSDP and distribute_tensor understand differently, when the shapes of the shards agree with
+/// both.
+void check_unambiguous(const SourceTensor& tensor, const std::vector<Mesh>& meshes) {
     const Shard* last = nullptr;
     for (const Shard& s : tensor.shards) {
         if (!s.mesh || (last && s.mesh == last->mesh && s.placements == last->placements)) continue;
         last = &s;
         const Dims& mesh = meshes.at(*s.mesh).shape;
         for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
-            if (!has_two_readings((*tensor.shape)[dim], dim, mesh, s.placements)) continue;
+            if (!is_ambiguous_split((*tensor.shape)[dim], dim, mesh, s.placements)) continue;
             throw Error(
                 fmt::format("'{}': dimension {} of {} is split unevenly by three dimensions of the mesh {} with "
                             "_StridedShard: FSDP and distribute_tensor give ranks different rows of it, in shards of "
@@ -127,23 +130,23 @@ void check_one_reading(const SourceTensor& tensor, const std::vector<Mesh>& mesh
     }
 }
 
-std::vector<Place> places_of(const SourceTensor& tensor, const std::vector<Mesh>& meshes) {
-    std::vector<Place> places;
+std::vector<BoxGroup> group_by_box(const SourceTensor& tensor, const std::vector<Mesh>& meshes) {
+    std::vector<BoxGroup> groups;
     std::map<std::vector<std::uint64_t>, std::size_t> known;
     for (std::uint32_t i = 0; i < tensor.shards.size(); ++i) {
         const std::vector<Piece> pieces = pieces_of(tensor, tensor.shards[i], meshes);
-        Place place = term_of(tensor, tensor.shards[i], meshes);
+        BoxGroup group = term_of(tensor, tensor.shards[i], meshes);
         for (const Piece& piece : pieces) {
             std::vector<std::uint64_t> key(piece.box.origin.begin(), piece.box.origin.end());
             key.insert(key.end(), piece.box.extent.begin(), piece.box.extent.end());
-            key.insert(key.end(), place.term.begin(), place.term.end());
-            place.box = piece.box;
-            const auto [entry, is_new] = known.try_emplace(std::move(key), places.size());
-            if (is_new) places.push_back(place);
-            places[entry->second].holders.push_back({i, piece.skipped});
+            key.insert(key.end(), group.term.begin(), group.term.end());
+            group.box = piece.box;
+            const auto [entry, is_new] = known.try_emplace(std::move(key), groups.size());
+            if (is_new) groups.push_back(group);
+            groups[entry->second].pieces.push_back({i, piece.skipped});
         }
     }
-    return places;
+    return groups;
 }
 
 bool replicas_are_stated(const SourceTensor& tensor) {
@@ -151,7 +154,7 @@ bool replicas_are_stated(const SourceTensor& tensor) {
     return mesh && std::ranges::all_of(tensor.shards, [&](const Shard& s) { return s.mesh == mesh; });
 }
 
-/// What the option `plain` says of the copies that ranks have of a plain tensor.
+/// How the copies of a plain tensor on several ranks are treated, by the option `plain`.
 enum class PlainCopies { compared, first };
 
 PlainCopies read_plain_copies(Options& options) {
@@ -164,12 +167,12 @@ PlainCopies read_plain_copies(Options& options) {
                     text));
 }
 
-/// The first rank's copy alone, as FULL_STATE_DICT takes it: buffers may differ from rank to rank.
-void forget_other_copies(std::vector<Place>& places, const SourceTensor& tensor) {
-    const auto before = [&](const Holder& a, const Holder& b) {
+/// Keeps the first rank's copy, as FULL_STATE_DICT does: buffers may differ from rank to rank.
+void keep_first_copy(std::vector<BoxGroup>& groups, const SourceTensor& tensor) {
+    const auto before = [&](const HeldPiece& a, const HeldPiece& b) {
         return tensor.shards[a.shard].rank < tensor.shards[b.shard].rank;
     };
-    for (Place& place : places) place.holders = {*std::ranges::min_element(place.holders, before)};
+    for (BoxGroup& group : groups) group.pieces = {*std::ranges::min_element(group.pieces, before)};
 }
 
 class PlacementMerger : public Merger {
@@ -179,7 +182,7 @@ public:
         plain_ = read_plain_copies(options);
         options.finish();
         check_splits_known(index);
-        const Holders stages = holders_of(index);
+        const RankSets stages = ranks_with_placements(index);
         Plan plan;
         std::vector<std::string> not_compared;
         for (std::uint32_t i = 0; i < index.tensors.size(); ++i) {
@@ -207,30 +210,30 @@ private:
         planned.dtype = tensor.dtype;
         planned.shape = planned.view = plain ? tensor.shards.front().shape : whole_shape(tensor);
         planned.replicas_stated = replicas_are_stated(tensor);
-        std::vector<Place> places = places_of(tensor, index.meshes);
-        check_one_reading(tensor, index.meshes);
-        if (plain && plain_ == PlainCopies::first) forget_other_copies(places, tensor);
-        for (const Place& place : places) add_place(planned, tensor, number, place);
+        std::vector<BoxGroup> groups = group_by_box(tensor, index.meshes);
+        check_unambiguous(tensor, index.meshes);
+        if (plain && plain_ == PlainCopies::first) keep_first_copy(groups, tensor);
+        for (const BoxGroup& group : groups) add_group(planned, tensor, number, group);
         return planned;
     }
 
-    /// As stated, or, where pieces state their origins alone, up to where the last one ends.
+    /// As stated; or, where shards state their origins only, up to the end of the last one.
     static Dims whole_shape(const SourceTensor& tensor) {
         if (tensor.shape) return *tensor.shape;
         if (const std::optional<Dims> extent = extent_of_origins(tensor)) return *extent;
         throw Error(fmt::format("'{}': the checkpoint does not state the shape of the whole tensor", tensor.name));
     }
 
-    static void add_place(PlannedTensor& planned, const SourceTensor& tensor, std::uint32_t number,
-                          const Place& place) {
-        if (place.box.extent.numel() == 0) return;
-        const bool partial = !place.term.empty();
-        for (const Holder& holder : place.holders) {
-            const Shard& s = tensor.shards[holder.shard];
-            const Copy copy{number,      holder.shard, checked_add(s.first, holder.skipped),
-                            s.stride,    place.box,    partial ? CopyMode::add : CopyMode::set,
-                            place.factor};
-            if (holder.shard == place.holders.front().shard) {
+    static void add_group(PlannedTensor& planned, const SourceTensor& tensor, std::uint32_t number,
+                          const BoxGroup& group) {
+        if (group.box.extent.numel() == 0) return;
+        const bool partial = !group.term.empty();
+        for (const HeldPiece& piece : group.pieces) {
+            const Shard& s = tensor.shards[piece.shard];
+            const Copy copy{number,      piece.shard, checked_add(s.first, piece.skipped),
+                            s.stride,    group.box,   partial ? CopyMode::add : CopyMode::set,
+                            group.factor};
+            if (piece.shard == group.pieces.front().shard) {
                 planned.copies.push_back(copy);
             } else if (!partial) {
                 planned.replicas.push_back(copy);

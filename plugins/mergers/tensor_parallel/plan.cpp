@@ -1,6 +1,6 @@
-// A part's place follows from its rank's place in the mesh, the rule of its name, and its shape. Parts with the same
-// place are replicas and are always compared, since nothing in the checkpoint says that they are: that is what catches
-// a rule that calls a tensor replicated when it is not.
+// Where a part belongs follows from its rank's coordinates in the mesh, the rule for its name, and its shape. Parts
+// with the same box are replicas and are always compared, since nothing in the checkpoint states that they are equal.
+// The comparison finds rules that wrongly call a tensor replicated.
 
 #include "tensor_parallel/plan.hpp"
 
@@ -108,9 +108,9 @@ private:
         return std::any_of(match_.at.begin(), match_.at.end(), [](const auto& p) { return p.first == "expert"; });
     }
 
-    /// On all ranks, as far as layers (pp) and experts (ep) are not dealt out.
+    /// All ranks must have the tensor, except where pp distributes layers, or ep experts, over ranks.
     void check_presence() const {
-        // Experts dealt out over the ranks of another axis, each one whole.
+        // Whole experts may be distributed over the ranks of any axis.
         if (is_expert() && part_shape() == whole_.shape) return;
         const auto group_of = [&](std::uint64_t rank) {
             return std::pair{mesh_.coordinate("pp", rank), is_expert() ? mesh_.coordinate("ep", rank) : 0};
@@ -126,11 +126,11 @@ private:
         }
     }
 
-    /// Parts of a fused tensor come out one by one, unless transformers loads it as it is.
-    bool comes_out_as_parts() const { return match_.fused && !match_.fused->is_alternative; }
+    /// Whether a fused tensor becomes one tensor for each of its parts. It stays whole where transformers loads it so.
+    bool becomes_parts() const { return match_.fused && !match_.fused->is_alternative; }
 
     void make_outputs() {
-        if (!comes_out_as_parts()) {
+        if (!becomes_parts()) {
             add_output(tensor_.name, whole_.shape);
             return;
         }
@@ -172,7 +172,7 @@ private:
         }
     }
 
-    /// Where the experts of a stacked tensor lie that a rank holds.
+    /// Which experts of a stacked tensor a rank holds.
     struct Experts {
         std::uint64_t first = 0;
         bool over_tp = false;  ///< the ranks of the tp axis hold different experts, each one whole
@@ -194,7 +194,7 @@ private:
         return {mesh_.coordinate(axis, s.rank) * held, over_tp};
     }
 
-    /// The first to hold a box gives it, the others must hold the same.
+    /// The first shard with a box is copied, the others are replicas of it.
     void add_copy(std::size_t output, Copy copy) {
         if (copy.box.extent.numel() == 0) return;
         std::vector<std::uint64_t> origin(copy.box.origin.begin(), copy.box.origin.end());

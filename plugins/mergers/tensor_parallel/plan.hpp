@@ -1,4 +1,4 @@
-// From one part a rank to whole tensors, by the rules of the model.
+// Makes whole tensors of one part for each rank, by the rules of the model.
 #pragma once
 
 #include "models/rules.hpp"
@@ -9,7 +9,7 @@
 namespace unshard {
 
 /// Names in `index` are the model's own: wrapper prefixes are stripped. Throws Error for a tensor that no rule matches,
-/// that states its place itself, or whose parts do not make the shape that config.json gives.
+/// that states its own place, or whose parts do not add up to the shape that config.json gives.
 Plan plan_tensor_parallel(const CheckpointIndex& index, const ModelRules& rules, const Values& values,
                           const RankMesh& mesh);
 

@@ -8,8 +8,8 @@
 
 namespace unshard {
 
-/// E.g. "dp=2,pp=1,tp=4": rank 5 has dp 1, pp 0, tp 1. The axes:
-/// tp splits tensors; ep deals experts out; pp deals layers out; dp and cp hold copies.
+/// E.g. "dp=2,pp=1,tp=4": rank 5 has dp 1, pp 0, tp 1. The axes: tp splits tensors; ep distributes experts over ranks,
+/// pp layers; along dp and cp ranks hold copies.
 class RankMesh {
 public:
     /// At most one axis can go without a size: it takes what the others leave of `ranks`. Throws UsageError.
@@ -18,7 +18,7 @@ public:
     std::uint64_t ranks() const { return ranks_; }
     /// 1 for an axis that the mesh does not have.
     std::uint64_t size(std::string_view axis) const;
-    /// Where a rank stands on an axis; 0 when the mesh does not have it.
+    /// The coordinate of a rank on an axis; 0 when the mesh does not have it.
     std::uint64_t coordinate(std::string_view axis, std::uint64_t rank) const;
 
 private:

@@ -1,4 +1,4 @@
-// The number of rows that a rank holds tells the layouts apart that one rule allows; a number that fits none is an
+// A rule allows several layouts; the number of rows that a rank holds shows which it is. A number that fits none is an
 // error:
 //
 //     all rows of the whole tensor     it was not split after all, e.g. an embedding in training code that splits only
@@ -52,7 +52,7 @@ std::vector<Run> vocabulary(const WholeTensor& whole, const Share& share) {
     return {{0, 0, first, std::min(share.rows, total(whole) - first)}};
 }
 
-/// How many rows of each section a rank holds; empty when they do not divide so.
+/// How many rows of each section a rank holds; empty when they do not divide evenly.
 std::vector<std::uint64_t> even_shares(const WholeTensor& whole, const Share& share) {
     std::vector<std::uint64_t> rows;
     for (const Section& section : whole.sections) {
@@ -62,7 +62,7 @@ std::vector<std::uint64_t> even_shares(const WholeTensor& whole, const Share& sh
     return rows;
 }
 
-/// The same with whole units: sections of fewer units than ranks have each on several ranks.
+/// The same in whole units, e.g. heads. Of a section with fewer units than ranks, several ranks hold the same unit.
 std::vector<std::uint64_t> unit_shares(const WholeTensor& whole, const Share& share) {
     std::vector<std::uint64_t> rows;
     for (const Section& section : whole.sections) {
@@ -136,7 +136,7 @@ std::vector<Run> runs_of(const WholeTensor& whole, const Share& share) {
             break;
         case Split::vocabulary:
             return is_whole ? all_rows(whole) : vocabulary(whole, share);
-        // Interleaved even where one rank holds everything.
+        // The groups are interleaved even where one rank holds all of them.
         case Split::grouped:
             return grouped(whole, is_whole ? Share{0, 1, share.rows} : share);
         case Split::column:

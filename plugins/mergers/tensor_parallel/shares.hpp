@@ -9,7 +9,7 @@
 
 namespace unshard {
 
-/// Rows that lie together both in a rank's part and in the whole tensor.
+/// Rows that are contiguous both in a rank's part and in the whole tensor.
 struct Run {
     std::size_t section = 0;   ///< of the whole tensor
     std::uint64_t source = 0;  ///< first row in the rank's part
@@ -18,14 +18,14 @@ struct Run {
     friend bool operator==(const Run&, const Run&) = default;
 };
 
-/// One rank's place among those that share a tensor, and how many rows it holds.
+/// The position of a rank among the ranks that share a tensor, and how many rows it holds.
 struct Share {
     std::uint64_t rank = 0;
     std::uint64_t ranks = 1;
     std::uint64_t rows = 0;
 };
 
-/// In the order of the rank's part. Throws Error when no share has so many rows.
+/// The runs, in the order of the rank's part. Throws Error when no layout that the rule allows has so many rows.
 std::vector<Run> runs_of(const WholeTensor& whole, const Share& share);
 
 }  // namespace unshard

@@ -1,4 +1,4 @@
-// Plain tensors, one part a rank: nothing in the checkpoint says how they were split, so rules of the model do.
+// Plain tensors, one part for each rank. Nothing in the checkpoint says how they were split, so the model's rules do.
 
 #include "models/plugin_facts.hpp"
 #include "tensor_parallel/plan.hpp"
@@ -22,7 +22,7 @@ ModelRules rules_for(const Request& request) {
                                  some_of(known, known.size())));
 }
 
-/// Takes each weight that holds query, key and value heads for Megatron's: interleaved, group by group.
+/// Treats each weight that holds query, key and value heads as Megatron's: interleaved, group by group.
 void group_heads(ModelRules& rules) {
     const auto holds_heads = [&](std::size_t part) { return rules.tensors[part].unit.has_value(); };
     for (FusedRule& fused : rules.fused) {

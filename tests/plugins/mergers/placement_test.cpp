@@ -1,5 +1,4 @@
-// The placement merger against an oracle that splits lists of indices, as torch.chunk does, without any thought of
-// boxes.
+// The placement merger against an oracle that splits lists of indices, as torch.chunk does, and knows no boxes.
 
 #include "support/bundled_plugins.hpp"
 #include "support/catch.hpp"
@@ -50,14 +49,14 @@ Indices chunk_of(const Indices& all, std::uint64_t parts, std::uint64_t part) {
     return {all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end)};
 }
 
-struct Layout1 {
+struct SplitLayout {
     Dims shape, mesh;
     std::vector<Placement> placements;
 };
 
 /// The indices of each tensor dimension that the rank at `at` holds: right to left for strided shards, left to right
 /// else.
-std::vector<Indices> held(const Layout1& layout, const Dims& at) {
+std::vector<Indices> held(const SplitLayout& layout, const Dims& at) {
     std::vector<Indices> dims(layout.shape.rank());
     for (std::size_t d = 0; d < dims.size(); ++d) {
         dims[d].resize(layout.shape[d]);
@@ -84,7 +83,7 @@ Dims coordinate(const Dims& mesh, std::uint64_t position) {
 }
 
 /// As distribute_tensor has it: left to right, a strided shard being a chunk of each of `split_factor` chunks.
-std::vector<Indices> held_left_to_right(const Layout1& layout, const Dims& at) {
+std::vector<Indices> held_left_to_right(const SplitLayout& layout, const Dims& at) {
     std::vector<Indices> dims(layout.shape.rank());
     for (std::size_t d = 0; d < dims.size(); ++d) {
         dims[d].resize(layout.shape[d]);
@@ -104,8 +103,8 @@ std::vector<Indices> held_left_to_right(const Layout1& layout, const Dims& at) {
     return dims;
 }
 
-/// Whether ranks would hold as much by the other reading, but not the same.
-bool is_ambiguous(const Layout1& layout) {
+/// Whether ranks would hold as many rows by the other rule, but not the same ones.
+bool is_ambiguous(const SplitLayout& layout) {
     std::vector<bool> same_sizes(layout.shape.rank(), true), same(layout.shape.rank(), true);
     for (std::uint64_t i = 0; i < layout.mesh.numel(); ++i) {
         const Dims at = coordinate(layout.mesh, i);
@@ -121,11 +120,11 @@ bool is_ambiguous(const Layout1& layout) {
     return false;
 }
 
-Layout1 random_layout(std::mt19937& random) {
+SplitLayout random_layout(std::mt19937& random) {
     const auto pick = [&](std::uint64_t from, std::uint64_t to) {
         return std::uniform_int_distribution<std::uint64_t>(from, to)(random);
     };
-    Layout1 layout;
+    SplitLayout layout;
     for (std::uint64_t i = pick(1, 3); i > 0; --i) layout.shape.push_back(pick(0, 13));
     for (std::uint64_t i = pick(1, 3); i > 0; --i) layout.mesh.push_back(pick(1, 4));
     layout.placements.assign(layout.mesh.rank(), kReplicate);
@@ -144,7 +143,7 @@ Layout1 random_layout(std::mt19937& random) {
 
 /// Every element of every rank's box, by the plan's copies and replicas, against what the oracle says that the rank
 /// holds.
-void check_against_oracle(const Layout1& layout, const std::vector<std::uint64_t>& ranks) {
+void check_against_oracle(const SplitLayout& layout, const std::vector<std::uint64_t>& ranks) {
     IndexBuilder b(static_cast<std::uint32_t>(ranks.size()));
     const std::uint32_t mesh = b.mesh(layout.mesh, ranks);
     b.tensor("w", layout.shape);
@@ -192,7 +191,7 @@ void check_against_oracle(const Layout1& layout, const std::vector<std::uint64_t
 TEST_CASE("random shapes, meshes and placements are put together as torch.chunk took them apart") {
     std::mt19937 random(20261);
     for (int i = 0; i < 6000; ++i) {
-        const Layout1 layout = random_layout(random);
+        const SplitLayout layout = random_layout(random);
         std::vector<std::uint64_t> ranks(layout.mesh.numel());
         std::iota(ranks.begin(), ranks.end(), 0);
         std::shuffle(ranks.begin(), ranks.end(), random);
@@ -206,7 +205,7 @@ TEST_CASE("FSDP of FSDP2 with tensor parallelism takes the tensor-parallel chunk
 }
 
 TEST_CASE("an uneven split by three mesh dimensions that PyTorch reads in two ways is refused") {
-    const Layout1 layout{{9}, {2, 2, 3}, {strided(0, 6), split(0), split(0)}};
+    const SplitLayout layout{{9}, {2, 2, 3}, {strided(0, 6), split(0), split(0)}};
     REQUIRE(is_ambiguous(layout));
     std::vector<std::uint64_t> ranks(12);
     std::iota(ranks.begin(), ranks.end(), 0);
@@ -305,7 +304,7 @@ TEST_CASE("a plain tensor that some ranks lack is refused") {
     b.tensor("w", {}).plain(0, {2}).plain(2, {2});
     CHECK(error_of(b.index()) ==
           "'w': a plain tensor that rank 1 of 3 lacks: rank files of different runs are mixed, or one is incomplete: "
-          "if layers are dealt out over ranks, pass --merger tensor_parallel with a mesh");
+          "if layers are distributed over ranks, pass --merger tensor_parallel with a mesh");
 }
 
 TEST_CASE("a plain tensor may be on the ranks of one pipeline stage, which other tensors show") {

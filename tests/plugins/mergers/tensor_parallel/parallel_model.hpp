@@ -1,5 +1,5 @@
-// Tensor parallelism done by hand: whole tensors whose elements are all different, parts of them written down row by
-// row, and plans carried out element by element.
+// Tensor parallelism for tests: whole tensors whose elements are all different, parts of them listed row by row, and
+// plans carried out element by element.
 #pragma once
 
 #include "support/catch.hpp"

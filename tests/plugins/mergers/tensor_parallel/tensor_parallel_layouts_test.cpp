@@ -69,7 +69,7 @@ TEST_CASE("a tensor that every rank holds whole is a replica whatever its rule s
     CHECK(plan.tensors[1].replicas.size() == 1);
 }
 
-TEST_CASE("the number of padding rows that are cut off is told") {
+TEST_CASE("the number of padding rows that are cut off is reported") {
     const std::string name = "lm_head.weight";
     ParallelModel model(2);
     model.whole(name, {10, 6});
@@ -97,15 +97,15 @@ TEST_CASE("on a mesh of data, pipeline and tensor parallelism each stage has its
     CHECK(plan.tensors[1].replicas.size() == 3);
 }
 
-TEST_CASE("experts of their own are split like any weight, or dealt out whole") {
-    const std::string split = kExperts + "0.gate_proj.weight", dealt = kExperts + "1.gate_proj.weight";
+TEST_CASE("experts of their own are split like any weight, or distributed whole") {
+    const std::string split = kExperts + "0.gate_proj.weight", distributed = kExperts + "1.gate_proj.weight";
     ParallelModel model(2);
     model.whole(split, {4, 3});
     model.source(split);
     for (std::uint32_t r = 0; r < 2; ++r) model.part(r, {2, 3}, rows(split, r * 2, 2));
-    model.whole(dealt, {4, 3});
-    model.source(dealt);
-    model.part(1, {4, 3}, rows(dealt, 0, 4));
+    model.whole(distributed, {4, 3});
+    model.source(distributed);
+    model.part(1, {4, 3}, rows(distributed, 0, 4));
     model.check(plan_of(model, "qwen3_moe", moe_config()));
 }
 
@@ -125,7 +125,7 @@ TEST_CASE("stacked experts are split inside: a share of gate and up each, and of
     model.check(plan_of(model, "qwen3_moe", moe_config()));
 }
 
-TEST_CASE("stacked experts can be dealt out over the tensor-parallel ranks") {
+TEST_CASE("stacked experts can be distributed over the tensor-parallel ranks") {
     const std::string gate_up = kExperts + "gate_up_proj";
     ParallelModel model(2);
     model.whole(gate_up, {2, 8, 3});
@@ -134,7 +134,7 @@ TEST_CASE("stacked experts can be dealt out over the tensor-parallel ranks") {
     model.check(plan_of(model, "qwen3_moe", moe_config()));
 }
 
-TEST_CASE("stacked experts can be dealt out over one axis and split over another") {
+TEST_CASE("stacked experts can be distributed over one axis and split over another") {
     const std::string gate_up = kExperts + "gate_up_proj";
     ParallelModel model(4);
     model.whole(gate_up, {2, 8, 3});

@@ -1,4 +1,4 @@
-// Random models, sharded by hand in every way that training code does, must come out whole.
+// Random models, sharded in every way that training code does it, must come out whole.
 
 #include "core/models/rules_support.hpp"
 #include "parallel_model.hpp"

@@ -1,11 +1,14 @@
-// FSDP splits what tensor parallelism has left to a rank, chunk within chunk. distribute_tensor (torch 2.13) goes left
-// to right: a _StridedShard cuts the rows into `split_factor` chunks, each of them into one chunk for each rank, and
-// what a rank gets of all of them is split further, as if it lay together. Both agree when everything divides, and when
-// one mesh dimension follows the strided one, as far as the ranks' numbers of rows agree (tried for all sizes below 50
-// and meshes up to 5 x 5 x 5). With two behind it, uneven splits can have the same shapes and other rows: 9 rows on
-// (2, 2, 3) are such a case.
+// PyTorch has two rules for (.., _StridedShard, .., Shard) on one tensor dimension:
+//     FSDP                nested: the mesh dimensions after the strided one split first, the strided one then splits
+//                         what they left to a rank
+//     distribute_tensor   left to right (torch 2.13): a _StridedShard cuts the rows into `split_factor` chunks and
+//                         gives a rank its part of each; later mesh dimensions split what a rank has of all chunks
+// Both give the same rows when the mesh divides the rows evenly. When it does not, and one mesh dimension follows the
+// strided one, they still give the same rows wherever every rank gets as many by both (tried for all sizes below 50 and
+// meshes up to 5 x 5 x 5). With two behind it, the numbers of rows can be the same and the rows others: 9 rows on a
+// mesh (2, 2, 3) are such a case.
 
-#include "readings.hpp"
+#include "ambiguous_split.hpp"
 
 #include "rows.hpp"
 
@@ -15,7 +18,7 @@
 namespace unshard {
 namespace {
 
-/// The work grows with the square; no tensor dimension is split so often.
+/// A limit, since the work grows with its square. No tensor dimension is split into so many parts.
 constexpr std::uint64_t kMostParts = 4096;
 
 /// A mesh dimension that splits the tensor dimension.
@@ -34,7 +37,7 @@ Rows left_to_right(std::uint64_t size, std::span<const Split> splits, const Dims
     return rows;
 }
 
-Rows within_each_other(std::uint64_t size, std::span<const Split> splits, const Dims& at) {
+Rows nested(std::uint64_t size, std::span<const Split> splits, const Dims& at) {
     Rows rows{{0, size}};
     for (std::size_t i = 0; i < splits.size(); ++i) {
         if (splits[i].factor == 0) rows = chunk(rows, splits[i].parts, at[i]);
@@ -47,8 +50,8 @@ Rows within_each_other(std::uint64_t size, std::span<const Split> splits, const 
 
 }  // namespace
 
-bool has_two_readings(std::uint64_t size, std::uint32_t dim, const Dims& mesh,
-                      const std::vector<Placement>& placements) {
+bool is_ambiguous_split(std::uint64_t size, std::uint32_t dim, const Dims& mesh,
+                        const std::vector<Placement>& placements) {
     std::vector<Split> splits;
     Dims parts;
     for (std::size_t m = 0; m < placements.size(); ++m) {
@@ -68,8 +71,8 @@ bool has_two_readings(std::uint64_t size, std::uint32_t dim, const Dims& mesh,
         Dims at = Dims::filled(parts.rank(), 0);
         std::uint64_t rest = position;
         for (std::size_t i = parts.rank(); i-- > 0; rest /= parts[i]) at[i] = rest % parts[i];
-        const Rows one = left_to_right(size, splits, at), other = within_each_other(size, splits, at);
-        if (count(one) != count(other)) return false;  // the shapes tell
+        const Rows one = left_to_right(size, splits, at), other = nested(size, splits, at);
+        if (count(one) != count(other)) return false;  // the shapes show which it was
         differs = differs || one != other;
     }
     return differs;
