@@ -91,7 +91,7 @@ inline constexpr std::array kOtherTypes = {
     TypeInfo{Type::q2_0, "q2_0", 64, 18},
 };
 
-/// Of any type.
+/// Name and block size of any type.
 const TypeInfo& info(Type type);
 /// The type that the writer makes under this name.
 std::optional<Type> find_type(std::string_view name);

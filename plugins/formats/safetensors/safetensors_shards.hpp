@@ -1,5 +1,5 @@
-// Tensors of safetensors files as shards. torch.distributed.checkpoint notes in the header where each lies in the
-// whole.
+// Tensors of safetensors files as shards. torch.distributed.checkpoint writes into the header where in its whole tensor
+// each of them begins.
 #pragma once
 
 #include "formats/safetensors/safetensors_header.hpp"
@@ -14,7 +14,7 @@ namespace unshard::torch {
 /// The tensor's elements; `file` and `rank` are 0, the origin is not set.
 Shard shard_of(const SafetensorsEntry& entry);
 
-/// The origin of each tensor by name; nothing for a header without such a note. Throws Error.
+/// The origin of each tensor by name; nothing when the header does not state any. Throws Error.
 std::optional<std::map<std::string, Dims>> read_sharding_info(const SafetensorsHeader& header);
 
 }  // namespace unshard::torch

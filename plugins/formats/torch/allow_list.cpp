@@ -1,10 +1,10 @@
 // The list covers what torch.save writes for state dicts of PyTorch 2.1 to 2.13: tensors, DTensors and ShardedTensors;
-// and the metadata of torch.distributed.checkpoint. It is a list of forms: a class that is called with other arguments
-// than PyTorch writes, that has a state or items which its reader does not look at, is as unknown as one that is not on
-// the list. torch.Tensor() filled by a state is a tensor too, but not one that anybody has saved since 2018.
+// and the metadata of torch.distributed.checkpoint. Each entry has a form: how many arguments PyTorch passes, and
+// whether a state or items follow. A class of the list in another form is treated like a class that is not on the list.
+// torch.Tensor() filled by a state has such a form: no PyTorch since 2018 has saved it.
 //
-// Releases moved the DTensor classes around: torch.distributed._tensor (2.1 to 2.4) became torch.distributed.tensor,
-// and the submodules changed. So names are looked up in the later package, and a trailing '*' takes in its submodules.
+// Releases moved the DTensor classes: torch.distributed._tensor (2.1 to 2.4) became torch.distributed.tensor, and the
+// submodules changed. So names are looked up in the later package, and a trailing '*' matches its submodules too.
 
 #include "formats/torch/allow_list.hpp"
 
@@ -22,16 +22,17 @@ namespace {
 
 enum class State : std::uint8_t { none, attributes, tuple };
 
-/// How something may be made: called, or as an object of a class; from how many arguments; what comes afterwards.
+/// How a value may be made: by a call, or as an object of a class; from how many arguments; what is set on it
+/// afterwards.
 struct Form {
     bool is_called = false, is_object = false;
     std::size_t least_args = 0, most_args = 0;
     State state = State::none;
     bool has_items = false;  ///< those of a dictionary
-    bool is_free = false;    ///< anything goes: nobody looks at it
+    bool is_free = false;    ///< any form is accepted: no reader looks at the value
 };
 
-constexpr Form kNamed{};  // never made, only mentioned
+constexpr Form kNamed{};  // only named, as the argument of a call
 constexpr Form kFree{.is_free = true};
 constexpr Form kMapping{.is_called = true, .is_object = true, .state = State::attributes, .has_items = true};
 constexpr Form kDefaultMapping{.is_called = true, .most_args = 1, .has_items = true};
@@ -126,7 +127,7 @@ constexpr Known kKnown[] = {
     {"pathlib*", "PureWindowsPath", Symbol::inert, kFree},
 };
 
-/// What `opaque` names.
+/// The entry of each name in `opaque`.
 constexpr Known kOpaque{"", "", Symbol::inert, kFree};
 
 /// Modules whose functions start programs, open files and connections, or load code. No checkpoint calls them.
@@ -175,7 +176,7 @@ bool matches(std::string_view pattern, std::string_view module) {
     return module.starts_with(pattern) && (module.size() == pattern.size() || module[pattern.size()] == '.');
 }
 
-/// A class or function. In protocols before 4 a nested class is what getattr gives for the outer one and its name.
+/// A class or function. In protocols before 4 a nested class is pickled as getattr(outer class, name).
 struct Name {
     std::string_view module;
     std::string_view outer;
@@ -216,7 +217,7 @@ std::optional<Name> resolve(const Pickle& pickle, Ref ref) {
     return outer;
 }
 
-/// No name is longer; spares copies of what is none.
+/// No real name is this long. Checked first, so that long texts of a hostile pickle are not copied.
 bool is_overlong(const Name& name) {
     return name.module.size() + name.outer.size() + name.inner.size() > 1000;
 }
@@ -281,7 +282,7 @@ std::string printable(const Name& name) {
                                        : name.full());
 }
 
-/// Throws for what would start programs, unless it was let through by name.
+/// Throws Error for what would start programs, unless `opaque` lists it.
 void refuse_commands(const Name& name, const Known* known, std::string_view where) {
     if (known != nullptr || !runs_commands(name)) return;
     throw Error(

@@ -12,10 +12,10 @@
 
 namespace unshard::torch {
 
-/// What a class or function is to this library, whatever module a release of PyTorch keeps it in.
+/// The classes and functions that this library knows, whatever module a release of PyTorch keeps them in.
 enum class Symbol : std::uint8_t {
-    other,    ///< not a class or function, or one that is only mentioned, as dtypes are
-    unknown,  ///< made by what is not on the list, or in another form than PyTorch writes: refused when it is needed
+    other,    ///< not a class or function, or one that is not on the list, as dtypes are
+    unknown,  ///< made by what is not on the list, or in another form than PyTorch writes: refused when it is read
     inert,    ///< let through, never looked at
     mapping,
     size,
@@ -54,17 +54,17 @@ enum class Symbol : std::uint8_t {
     checkpoint_record,  ///< a part of the two before it: a chunk, its key or its place
 };
 
-/// "module.name" of a class or function; of what a value was made by, for a call or an object. For messages: cut to a
-/// sane length, without control characters. Empty for other values.
+/// "module.name" of a class or function; for a call or an object, of the function or class that made it. For messages:
+/// cut to a sane length, without control characters. Empty for other values.
 std::string name_of(const Pickle& pickle, Ref ref);
 
-/// Whether a value was made by a class or function that is on the list or in `opaque`, in a form that is not.
+/// Whether a value was made by a class or function of the list, but in another form than PyTorch writes.
 bool is_known_in_another_form(const Pickle& pickle, Ref ref);
 
-/// For each value of the pickle: which class or function it is, or was made by. What is not on the list, and not in
-/// `opaque` ("os.system"), is `unknown`: that does no harm as long as nobody needs it. `where` names the pickle in
-/// messages. Throws Error when it would run commands where it is loaded with Python: it is no checkpoint, and no part
-/// of it is to be believed.
+/// For each value of the pickle: which class or function it is, or was made by. What is neither on the list nor in
+/// `opaque` ("os.system") becomes `unknown`, which is an error only where a reader needs the value. `where` names the
+/// pickle in messages. Throws Error when loading the pickle with Python would run commands: then nothing in it can be
+/// trusted.
 std::vector<Symbol> check_allowed(const Pickle& pickle, std::string_view where, std::span<const std::string> opaque);
 
 }  // namespace unshard::torch

@@ -1,16 +1,15 @@
 // torch.distributed.device_mesh.DeviceMesh is pickled as its __dict__, which changed over the releases:
 //     2.1 to 2.9    mesh: an integer tensor of the mesh's shape that holds global ranks; mesh_dim_names
-//     2.10 to 2.13  _rank_map: a 1-D tensor of the ranks of the whole run; _layout: sizes and strides into it, of this
-//     mesh
-//                   alone; _mesh_dim_names; _rank: the rank that saved it
+//     2.10 to 2.13  _rank_map: a 1-D tensor of the ranks of the whole run; _layout: sizes and strides into it, for this
+//                   mesh alone; _mesh_dim_names; _rank: the rank that saved it
 //     all           _coordinate_on_dim: where the saving rank stands in the mesh, or None
 // _layout is a _MeshLayout with `axes`, a tuple of _FlatLayout{shape, stride} (2.13), or with `shape` and `stride`,
 // nested tuples with one item for each axis (before). An axis may have several sizes and strides (flattened
 // dimensions), or none (of size 1).
 //
-// A mesh that is a slice of a larger one, e.g. mesh["fsdp"] of ("fsdp", "tp"), has one _layout for all its copies;
-// which of them is meant follows from the rank (DeviceMesh._get_mesh_tensor_from_full_mesh): the one that the rank is
-// in.
+// A mesh that is a slice of a larger one, e.g. mesh["fsdp"] of ("fsdp", "tp"), has the same _layout on all ranks,
+// although each tp rank has a slice of its own. The slice is the one that the saving rank is in
+// (DeviceMesh._get_mesh_tensor_from_full_mesh).
 
 #include "formats/torch/device_mesh.hpp"
 
@@ -26,7 +25,7 @@
 namespace unshard::torch {
 namespace {
 
-constexpr const char* kCure = ": rank files were swapped or copied: give each the name it was saved under";
+constexpr const char* kHowToFix = ": rank files were swapped or copied: give each the name it was saved under";
 
 /// `size` positions in the rank map, `stride` apart.
 struct Step {
@@ -34,7 +33,7 @@ struct Step {
     std::uint64_t stride = 0;
 };
 
-/// The layout of a mesh: its shape, and what each axis consists of, one behind the other.
+/// The layout of a mesh: its shape, and the steps of all its axes in order.
 struct Layout {
     Dims shape;
     std::vector<Step> steps;
@@ -99,9 +98,9 @@ Layout read_layout(const Values& values, Ref ref) {
     return layout;
 }
 
-/// Where in the rank map the copy of the mesh begins that `position` is in: its position less its steps along the
-/// layout. PyTorch makes only layouts in which each stride is a multiple of the next smaller one times that one's size.
-std::uint64_t copy_begin(std::vector<Step> steps, std::uint64_t position, std::uint64_t ranks) {
+/// Where in the rank map the slice with `position` begins: `position` less its steps along the layout. PyTorch makes
+/// only layouts in which each stride is a multiple of the next smaller stride times its size.
+std::uint64_t slice_begin(std::vector<Step> steps, std::uint64_t position, std::uint64_t ranks) {
     std::erase_if(steps, [](const Step& step) { return step.size == 1; });
     std::ranges::sort(steps, {}, &Step::stride);
     std::uint64_t span = 1;
@@ -141,12 +140,12 @@ Mesh mesh_of_layout(const SavedFile& file, Ref mesh, std::uint64_t rank, std::ui
         throw Error(fmt::format("the layout of its mesh has {} ranks of a run of {}", size, rank_map.size()));
     }
     const auto found = std::ranges::find(rank_map, rank);
-    // A rank may have saved a mesh that it is not in. Only when there is one copy of it is known which one is meant.
+    // A rank may have saved a mesh that it is not in. Then the mesh is known only when it has all ranks.
     if (found == rank_map.end() && size != rank_map.size()) {
         throw Error(fmt::format("its mesh is of a run without rank {}", rank));
     }
     const auto position = found == rank_map.end() ? 0 : static_cast<std::uint64_t>(found - rank_map.begin());
-    return {layout.shape, {}, pick(layout, rank_map, copy_begin(layout.steps, position, rank_map.size()))};
+    return {layout.shape, {}, pick(layout, rank_map, slice_begin(layout.steps, position, rank_map.size()))};
 }
 
 Mesh mesh_of_tensor(const SavedFile& file, Ref tensor, std::uint64_t& ranks_read) {
@@ -191,7 +190,7 @@ void check_saved_by(const Values& values, Ref ref, const Mesh& mesh, std::uint64
     if (expected == coordinate) return;
     throw Error(fmt::format("it is the shard of mesh coordinate {}, the file's name says rank {}, which is {}{}",
                             to_string(coordinate), rank, expected ? "at " + to_string(*expected) : "not in the mesh",
-                            kCure));
+                            kHowToFix));
 }
 
 Mesh read_mesh(const SavedFile& file, Ref ref, std::uint64_t rank, std::uint64_t& ranks_read) {
@@ -222,11 +221,11 @@ std::size_t hash_of(const Mesh& mesh) {
 
 void check_rank(std::uint64_t stated, std::uint64_t named) {
     if (stated == named) return;
-    throw Error(fmt::format("it was saved by rank {}, the file's name says rank {}{}", stated, named, kCure));
+    throw Error(fmt::format("it was saved by rank {}, the file's name says rank {}{}", stated, named, kHowToFix));
 }
 
-// A mesh's ranks lie in the file once, in a tensor that any number of meshes may share, and every mesh is a list of
-// them here. Training has a few meshes a file; the limits keep what is hostile from growing on them.
+// The file holds a mesh's ranks once, in a tensor that any number of meshes may share; in memory every mesh has a list
+// of its own. A file of a training run has a few meshes; the limits keep a hostile file from filling the memory.
 std::uint32_t MeshReader::read(Ref mesh) {
     constexpr std::uint64_t kMostRead = 1 << 26, kMostKept = 1 << 21, kMostMeshes = 1000;
     if (const auto known = known_.find(mesh); known != known_.end()) return known->second;

@@ -10,22 +10,22 @@
 
 namespace unshard::torch {
 
-/// Throws Error when what was saved by rank `stated` is in a file that is named for another: it would put its shards in
-/// that rank's place.
+/// Throws Error unless rank `stated`, which saved the file, is rank `named`, which the file's name states. The shards
+/// would end up in the place of another rank.
 void check_rank(std::uint64_t stated, std::uint64_t named);
 
 /// The meshes of one rank's file, each read once however many tensors lie on it.
 class MeshReader {
 public:
-    /// `rank`: which rank's file this is said to be.
+    /// `rank`: the rank in the file's name.
     MeshReader(const SavedFile& file, std::uint64_t rank) : file_(file), rank_(rank) {}
 
     /// The number of the mesh in `meshes()`. Throws Error for a mesh that is not sound, and when the mesh says that
     /// another rank saved it.
     std::uint32_t read(Ref mesh);
 
-    /// The number of the mesh that mesh `number` has along its last `dims` dimensions where this rank is. Throws Error
-    /// when the rank is not in it.
+    /// The number of the submesh along the last `dims` dimensions of mesh `number` that contains this rank. Throws
+    /// Error when the rank is not in the mesh.
     std::uint32_t last_dims(std::uint32_t number, std::size_t dims);
 
     const std::vector<Mesh>& meshes() const { return meshes_; }

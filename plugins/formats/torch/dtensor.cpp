@@ -10,8 +10,8 @@
 // placements or, with plain Shards, in shard_order alone. The second is turned into the first here, by the rule of
 // DTensorSpec._convert_shard_order_to_StridedShard.
 //
-// HSDP by fully_shard of 2.3 has a placement for the last mesh dimension alone; along the others the model is copied.
-// Such a tensor is put on the part of the mesh that its placements are for: copies on meshes of their own are compared.
+// HSDP by fully_shard of 2.3 has a placement for the last mesh dimension alone; along the others the model is
+// replicated. Such a tensor gets the submesh of the last dimension: replicas on different meshes are compared.
 //
 // torch.distributed._shard.sharded_tensor.ShardedTensor (FSDP1 without a device mesh) has the same call around it. Its
 // state is a tuple whose first item lists this rank's shards, each a tensor with metadata: shard_offsets, shard_sizes.
@@ -121,7 +121,7 @@ std::vector<Placement> read_placements(const Values& values, Ref spec, const Mes
 }
 
 /// The mesh that the placements are for: all of it, but for HSDP of PyTorch 2.3.
-std::uint32_t placed_mesh(const Values& values, Ref spec, bool is_old, MeshReader& meshes) {
+std::uint32_t mesh_of_placements(const Values& values, Ref spec, bool is_old, MeshReader& meshes) {
     const std::uint32_t number = meshes.read(values.required(spec, "mesh"));
     const std::size_t placements = values.sequence(values.required(spec, "placements"), "its placements").size();
     const bool is_part = is_old && placements != 0 && placements < meshes.meshes()[number].shape.rank();
@@ -138,7 +138,7 @@ std::string to_string(const Whole& whole) {
     return fmt::format("{} {}", to_string(whole.dtype), to_string(whole.shape));
 }
 
-/// They stand in the spec too.
+/// The spec repeats dtype and shape; they must agree.
 void check_tensor_meta(const Values& values, Ref spec, const Whole& whole) {
     const std::optional<Ref> meta = values.attribute(spec, "tensor_meta");
     if (!meta || *meta == kNone) return;
@@ -157,7 +157,7 @@ Ref required_in(const Values& values, const Rebuild& rebuild, std::string_view n
     throw Error(fmt::format("it has no '{}': it is of a PyTorch release that is not known yet", name));
 }
 
-/// What _rebuild_wrapper_subclass is called with states them.
+/// Dtype and shape are arguments of _rebuild_wrapper_subclass.
 Whole read_whole(const Values& values, const Rebuild& rebuild) {
     if (rebuild.function != Symbol::rebuild_wrapper) throw Error("it is rebuilt in a way that is not known");
     return {read_dtype(values, rebuild.args[1]), values.dims(rebuild.args[2], "a shape")};
@@ -174,8 +174,8 @@ void check_local(const Whole& whole, const StridedTensor& local) {
     }
 }
 
-/// What a ShardedTensor is restored from: (local shards, metadata, ProcessGroupState, sharding spec, init_rrefs). The
-/// third stands for the whole run.
+/// The state of a ShardedTensor: (local shards, metadata, ProcessGroupState, sharding spec, init_rrefs). The third has
+/// the rank and the world size of the run.
 struct ShardedState {
     Ref local_shards, metadata, group;
 };
@@ -220,12 +220,12 @@ SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshRea
     if (!values.is_made_by(spec, Symbol::dtensor_spec)) throw Error("its _spec is " + values.describe(spec));
     check_tensor_meta(values, spec, whole);
 
-    const std::uint32_t number = placed_mesh(values, spec, is_before_strided_shards(file, rebuild), meshes);
+    const std::uint32_t number = mesh_of_placements(values, spec, is_before_strided_shards(file, rebuild), meshes);
     const Mesh& mesh = meshes.meshes()[number];
     local.shard.mesh = number;
     local.shard.placements = read_placements(values, spec, mesh, whole.shape.rank());
     const bool in_mesh = std::ranges::find(mesh.ranks, meshes.rank()) != mesh.ranks.end();
-    if (!in_mesh && local.shard.shape.numel() == 0) return tensor;  // PyTorch puts an empty tensor in such a rank
+    if (!in_mesh && local.shard.shape.numel() == 0) return tensor;  // PyTorch saves an empty tensor on such a rank
     check_local(whole, local);
     tensor.shards.push_back(std::move(local.shard));
     return tensor;

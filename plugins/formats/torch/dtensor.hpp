@@ -11,7 +11,7 @@
 namespace unshard::torch {
 
 /// A tensor of a state dict with the shards that this file holds: one for a plain tensor or a DTensor, any number for a
-/// ShardedTensor. The name is empty, the shards' rank and file are 0, their mesh counts in the MeshReader.
+/// ShardedTensor. The name is empty, the shards' rank and file are 0, their mesh is a number in the MeshReader.
 SourceTensor read_plain(const SavedFile& file, const Rebuild& rebuild);
 SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshReader& meshes);
 SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild);
@@ -20,13 +20,13 @@ SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild);
 /// dimension it does not say which of them came first.
 bool is_before_strided_shards(const SavedFile& file, const Rebuild& dtensor);
 
-/// A rank of a run.
+/// The rank that saved a file.
 struct Saver {
     std::uint64_t rank = 0;
     std::uint64_t world_size = 0;
 };
 
-/// Who saved a ShardedTensor, when it says so.
+/// The rank that saved a ShardedTensor, when it is stated.
 std::optional<Saver> saver_of(const SavedFile& file, const Rebuild& sharded_tensor);
 
 }  // namespace unshard::torch

@@ -1,11 +1,11 @@
-// The pickle machine (CPython's Lib/pickletools.py describes each opcode) without its power: a class or function stays
-// a name, a call stays a record of its arguments.
+// The pickle machine (CPython's Lib/pickletools.py describes each opcode), but it imports and calls nothing: a class or
+// function stays a name, a call stays a record of its arguments.
 //
 // The opcodes are those that picklers write in protocols 2 to 5. Those of protocols 0 and 1 that spell numbers as text,
 // the extension registry and out-of-band buffers are refused: neither torch.save nor the stdlib's pickler emits them.
 //
-// Values live in one array and refer to each other by index. So sharing costs nothing, cycles do no harm, and nothing
-// here or in a destructor recurses however deep a hostile pickle nests.
+// Values are kept in one array and refer to each other by index. So values can be shared, cycles do no harm, and
+// neither this code nor a destructor recurses, however deep a hostile pickle nests.
 
 #include "formats/torch/pickle.hpp"
 

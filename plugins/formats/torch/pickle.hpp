@@ -13,13 +13,13 @@ namespace unshard::torch {
 
 /// A value of a pickle, by its place in `Pickle::values`. Values are shared and may even contain themselves.
 using Ref = std::uint32_t;
-inline constexpr Ref kNone = 0;  ///< where every Pickle has None
+inline constexpr Ref kNone = 0;  ///< None, in every Pickle
 
 struct None {};
-/// An integer beyond 64 bits; nothing that is read here is one.
+/// An integer beyond 64 bits. No reader needs its value.
 struct BigInteger {};
 struct Text {
-    std::string_view value;  ///< UTF-8 as far as the writer was honest
+    std::string_view value;  ///< UTF-8; surrogates may stand alone, as Python allows
 };
 struct Bytes {
     std::string_view value;
@@ -41,13 +41,13 @@ struct Global {
     Ref module = kNone;  ///< Text
     Ref name = kNone;    ///< Text
 };
-/// What calling a function, or making an object of a class, would give.
+/// The result of a call or of making an object, as a record: nothing is called.
 struct Made {
     Ref callee = kNone;
     Ref args = kNone;
     Ref kwargs = kNone;
     Ref state = kNone;     ///< what BUILD passed to it
-    Ref contents = kNone;  ///< a Dict or List of what was put in, e.g. for an OrderedDict
+    Ref contents = kNone;  ///< a Dict or List of its items, e.g. for an OrderedDict
     bool is_object = false;
 };
 /// A value kept outside the pickle, e.g. a storage of a tensor.

@@ -65,7 +65,7 @@ public:
         return load_le<T>(take(sizeof(T)));
     }
 
-    /// Bytes behind their count.
+    /// Bytes that follow their count.
     template <class Count>
     std::string_view counted() {
         return take(number<Count>());
@@ -104,7 +104,7 @@ public:
     void push_text(std::string_view bytes) { push(Text{text_of(bytes)}); }
     void push_tuple(std::vector<Ref> items) {
         if (items.empty()) {
-            push(kEmptyTuple);  // one is as good as many: it never changes
+            push(kEmptyTuple);  // one is enough: a tuple never changes
         } else {
             push(Tuple{std::move(items)});
         }
@@ -163,7 +163,7 @@ public:
         marks_.push_back(stack_.size());
     }
 
-    /// All that was pushed since the last mark, which goes too.
+    /// Pops everything that was pushed since the last mark, and the mark.
     std::vector<Ref> pop_to_mark() {
         if (marks_.empty()) fail("there is no mark");
         const auto begin = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
@@ -173,7 +173,7 @@ public:
         return items;
     }
 
-    /// Takes away the top, be it a value or a mark.
+    /// Removes the top, a value or a mark.
     void drop() {
         if (!marks_.empty() && stack_.size() == marks_.back()) {
             marks_.pop_back();
@@ -185,13 +185,13 @@ public:
     // ---- the memo
 
     void put(std::size_t index) {
-        // A pickler numbers what it memoizes from 0 on, so no number reaches the count of values.
+        // Picklers number memo entries from 0 on, so an index is always below the number of values.
         if (index >= values_.size()) fail(fmt::format("memo entry {} is out of range", index));
         if (index >= memo_.size()) memo_.resize(index + 1, kUnset);
         if (memo_[index] == kUnset) ++memoized_;
         memo_[index] = top();
     }
-    /// Picklers number by how many entries there are, which is not the highest number when they were not put in turn.
+    /// MEMOIZE uses the number of entries as the index, even when a PUT has left out indices before.
     void put_next() { put(memoized_); }
 
     void get(std::size_t index) {
@@ -255,7 +255,8 @@ public:
         push(Persistent{id});
     }
 
-    /// An object takes its attributes out of the state here and now, and keeps no hold of the state itself.
+    /// In Python the object copies its attributes from the state now: later changes of the state do not reach it. Here
+    /// the state is only referred to, so it may not change any more.
     void build() {
         const Ref state = pop();
         auto* made = std::get_if<Made>(&values_[top()]);
@@ -269,9 +270,9 @@ public:
     }
 
 private:
-    /// What one pickle may build: over ten times what the largest mixture-of-experts checkpoints of today need per
-    /// file, and no more than one value for two bytes. Picklers write each value that is made once with a number for
-    /// the memo, so theirs take more.
+    /// The most values that a pickle may have: over ten times what a file of today's largest mixture-of-experts
+    /// checkpoints needs, and at most one for two bytes. Real pickles take more bytes a value: most values are followed
+    /// by a memo number.
     static constexpr std::size_t kMaxValues = 1 << 25, kFewValues = 4096;
     static constexpr unsigned kHighestProtocol = 5;
     static constexpr Ref kTrue = 1, kFalse = 2, kEmptyTuple = 3, kUnset = std::numeric_limits<Ref>::max();
@@ -283,8 +284,8 @@ private:
         return static_cast<Ref>(values_.size() - 1);
     }
 
-    /// Python looks at an argument when the call is made. A container that changed later would be another one here,
-    /// where calls are looked at afterwards; so what is reachable through containers may not change any more.
+    /// Python reads an argument when the call is made; here calls are read after the whole pickle. So a container that
+    /// was used as an argument, and all that is in it, may not change any more.
     void close(Ref ref) {
         std::vector<Ref> pending{ref};
         while (!pending.empty()) {
@@ -308,7 +309,8 @@ private:
         }
     }
 
-    /// The container that items go to: the value itself or, of a made one, its contents, begun as an empty Container.
+    /// The container that items are added to: the value itself or, for a Made, its contents, which are made if there
+    /// are none.
     template <class Container>
     Container& contents(Ref ref) {
         if (closed_[ref]) fail("items are put into a value after it was used as an argument or a state");

@@ -23,8 +23,8 @@ constexpr std::string_view kPickle = "data.pkl";
 /// The pickle of a rank of a model with a trillion parameters takes a few MiB.
 constexpr std::uint64_t kMaxPickleBytes = 256 << 20;
 
-/// A number in a record is of a few digits.
-constexpr std::uint64_t kMaxNoteBytes = 32;
+/// Records hold numbers of a few digits.
+constexpr std::uint64_t kMaxNumberBytes = 32;
 
 /// The versions of the archive that PyTorch knows (caffe2/serialize/versions.h); only TorchScript's differ.
 constexpr std::uint64_t kHighestVersion = 10;
@@ -49,7 +49,7 @@ std::string find_folder(const ZipEntries& entries) {
     return *folder;
 }
 
-/// Nothing when the bytes do not have the entry's CRC-32.
+/// Nothing when the CRC-32 of the bytes is not the entry's.
 std::optional<std::string> read_checked(const InputFile& file, const ZipEntry& entry) {
     std::string bytes = file.read(entry.offset, entry.bytes);
     if (entry.crc32 && libdeflate_crc32(0, bytes.data(), bytes.size()) != *entry.crc32) return std::nullopt;
@@ -78,7 +78,7 @@ public:
 
     /// A number of ASCII digits.
     std::optional<std::uint64_t> number(std::string_view name) const {
-        const std::optional<std::string> bytes = read(name, kMaxNoteBytes);
+        const std::optional<std::string> bytes = read(name, kMaxNumberBytes);
         if (!bytes) return std::nullopt;
         std::string_view text(*bytes);
         if (text.ends_with('\n')) text.remove_suffix(1);
@@ -97,7 +97,7 @@ private:
 };
 
 void check_byte_order(const Records& records) {
-    const std::optional<std::string> order = records.read("byteorder", kMaxNoteBytes);
+    const std::optional<std::string> order = records.read("byteorder", kMaxNumberBytes);
     if (!order || *order == "little") return;
     if (*order == "big") throw Error("saved on a big-endian machine: save it again on a little-endian one");
     throw Error("its byte order is neither 'little' nor 'big': the file is damaged: copy or save it again");
@@ -116,7 +116,7 @@ void check_versions(const Records& records) {
     throw Error(fmt::format("its format version is {}, 1 is known: it is of a newer PyTorch, or damaged", format));
 }
 
-/// PyTorch pads entries so that they begin at multiples of 64, or of what the archive says. One that does not has
+/// PyTorch pads entries so that they begin at multiples of 64, or of what the archive says. An entry elsewhere has been
 /// moved.
 void check_alignment(const Records& records, const ZipEntries& entries, std::uint64_t begin) {
     const std::uint64_t alignment = records.number(".storage_alignment").value_or(64);
@@ -136,20 +136,20 @@ Values read_values(const Records& records, std::span<const std::string> opaque) 
 }
 
 /// What a persistent id says about a storage.
-struct Claim {
+struct StorageClaim {
     std::pair<std::string_view, std::string_view> type;
     std::int64_t count = 0;
-    friend bool operator==(const Claim&, const Claim&) = default;
+    friend bool operator==(const StorageClaim&, const StorageClaim&) = default;
 };
 
-/// PyTorch makes a storage at its first id and takes it for all later ones, whatever they say.
-void check_claims(const Values& values) {
-    std::unordered_map<std::string_view, Claim> claims;
+/// Persistent ids with the same key must agree. PyTorch would use the first and ignore what the others say.
+void check_storage_claims(const Values& values) {
+    std::unordered_map<std::string_view, StorageClaim> claims;
     for (Ref ref = 0; ref < values.count(); ++ref) {
         if (values.get_if<Persistent>(ref) == nullptr) continue;
         const StorageId id = values.storage_id(ref);
         if (id.count == 0) continue;
-        const Claim claim{values.global(id.type), id.count};
+        const StorageClaim claim{values.global(id.type), id.count};
         if (claims.try_emplace(id.key, claim).first->second == claim) continue;
         throw Error(fmt::format(
             "storage 'data/{}' is said to be of two types or lengths: the file is damaged: copy or save it again",
@@ -168,7 +168,7 @@ SavedFile::SavedFile(const InputFile& file, std::span<const std::string> opaque,
     check_byte_order(records);
     check_versions(records);
     check_alignment(records, entries_, range ? range->begin : 0);
-    check_claims(values_);
+    check_storage_claims(values_);
 }
 
 std::string SavedFile::read(const ZipEntry& entry) const {

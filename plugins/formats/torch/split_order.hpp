@@ -1,4 +1,4 @@
-// Checkpoints of FSDP over tensor parallelism by PyTorch 2.1 to 2.4 do not say which of the two split first.
+// Checkpoints of FSDP over tensor parallelism by PyTorch 2.1 to 2.4 do not say which of the two split a tensor first.
 #pragma once
 
 #include "unshard/tools/error.hpp"
@@ -12,7 +12,7 @@ namespace unshard::torch {
 
 enum class SplitOrder {
     left_to_right,  ///< FSDP1, distribute_tensor: the first mesh dimension splits first
-    inner_first,    ///< FSDP2: the first one splits what the later ones, tensor parallelism's, have left
+    inner_first,    ///< FSDP2: tensor parallelism, on the later mesh dimensions, splits first
 };
 
 /// The value of the option `split_order`; nothing for an empty one. Throws UsageError.
@@ -23,7 +23,7 @@ inline std::optional<SplitOrder> parse_split_order(const std::string& text) {
     throw UsageError(fmt::format("option 'split_order' is '{}': known are left_to_right and inner_first", text));
 }
 
-/// For an option that is given where the files state the order.
+/// For an option that is given although the files state the order.
 [[noreturn]] inline void refuse_split_order() {
     throw UsageError("option 'split_order' is for files of PyTorch 2.1 to 2.4; these state the order themselves");
 }

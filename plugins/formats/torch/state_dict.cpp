@@ -50,7 +50,7 @@ Items find_root(const Values& values, std::string_view root) {
     return items;
 }
 
-/// For a state dict without tensors: where they may be.
+/// For a state dict without tensors: names a nested dictionary that may hold them; else empty.
 std::string nested_hint(const Values& values, Items items) {
     for (const auto& [key, value] : items) {
         const auto inside = values.mapping(value);
@@ -81,7 +81,8 @@ public:
     }
 
 private:
-    /// FSDP1's LOCAL_STATE_DICT: '_flat_param' is a rank's part of the parameters of a module, one behind the other.
+    /// FSDP1's LOCAL_STATE_DICT: '_flat_param' is a rank's part of all parameters of a module, flattened and
+    /// concatenated.
     void refuse_flat_parameters(Items items) const {
         for (const auto& [key, value] : items) {
             const std::string name = file_.values().text(key, "a key of the state dict");
@@ -109,7 +110,7 @@ private:
 
     void keep(const std::string& name, SourceTensor tensor) {
         shards_ += tensor.shards.size();
-        // Each is an object of its own in what PyTorch writes; a list of them that many tensors share would grow here.
+        // PyTorch writes an object for each shard. In a hostile file many tensors may share one list of shards.
         if (shards_ > file_.values().count()) throw Error("the file has more shards than it could list");
         tensor.name = name;
         for (Shard& shard : tensor.shards) shard.rank = static_cast<std::uint32_t>(rank_);

@@ -12,7 +12,7 @@
 namespace unshard::torch {
 
 struct StateDictRequest {
-    std::uint64_t rank = 0;  ///< which rank's file this is said to be
+    std::uint64_t rank = 0;  ///< the rank in the file's name
     std::string root;        ///< keys of nested dicts that lead to the state dict, joined by '.'; empty: the top
     std::vector<std::string> opaque;  ///< classes and functions to let through as inert values
 };

@@ -2,8 +2,7 @@
 //     _rebuild_tensor_v2(storage, first, size, stride, requires_grad, hooks[, metadata])
 //     _rebuild_tensor_v3(storage, first, size, stride, requires_grad, hooks, dtype[, metadata])
 // where storage is the persistent id ('storage', class, key, location, count), the count in elements of the class. In
-// v2 the class says the dtype (torch.BFloat16Storage); in v3 it is torch.UntypedStorage, of bytes. On Ascend's NPUs it
-// is
+// v2 the class says the dtype (torch.BFloat16Storage); in v3 it is torch.UntypedStorage, of bytes. Ascend's NPUs have
 //     torch_npu.utils.storage._rebuild_npu_tensor(.. as in v2 .., format)
 // whose elements are stored as a CPU has them; the format says how the device lays them out. Around it there may be
 //     _rebuild_parameter(tensor, requires_grad, hooks), _rebuild_parameter_with_state(.., state)
@@ -24,7 +23,7 @@
 namespace unshard::torch {
 namespace {
 
-/// Wrappers around wrappers that PyTorch writes: two at most.
+/// PyTorch nests wrappers two deep at most.
 constexpr int kMaxWrappers = 8;
 
 /// More ranks than any training run has had.
@@ -83,7 +82,7 @@ Storage read_storage(const SavedFile& file, Ref ref) {
     return storage;
 }
 
-/// How many elements of the storage the view reaches over.
+/// How many elements, from the storage's first one, a view needs.
 std::uint64_t reach(const Shard& shard) {
     if (shard.shape.numel() == 0) return 0;
     std::uint64_t last = shard.first;
@@ -108,8 +107,8 @@ void check_inside_storage(const StridedTensor& tensor) {
                     elements, to_string(shard.shape), to_string(shard.stride), shard.first, needed));
 }
 
-/// PyTorch keeps conjugation and negation of a view as flags beside the elements. One that is there is set, whatever
-/// its value says.
+/// PyTorch keeps conjugation and negation of a view as flags beside the elements. A flag that is present counts as set,
+/// whatever its value.
 void refuse_lazy_flags(const Values& values, Ref metadata) {
     if (metadata == kNone) return;
     const auto flags = values.mapping(metadata);
@@ -120,8 +119,7 @@ void refuse_lazy_flags(const Values& values, Ref metadata) {
         values.text(flags->front().first, "a flag")));
 }
 
-/// What comes behind a tensor's storage, shape and stride, or behind the tensor in a parameter. Whether it requires a
-/// gradient.
+/// Checks the arguments requires_grad and backward_hooks of a tensor or parameter. Returns requires_grad.
 bool read_gradient_args(const Values& values, Ref requires_grad, Ref hooks) {
     const auto found = values.mapping(hooks);
     if (hooks != kNone && (!found || !found->empty())) {
@@ -131,7 +129,8 @@ bool read_gradient_args(const Values& values, Ref requires_grad, Ref hooks) {
     return values.flag(requires_grad, "requires_grad");
 }
 
-/// Attributes are set on the tensor that was rebuilt. Most mean nothing to it; these change what it is.
+/// PyTorch sets these attributes on the rebuilt tensor. Most are harmless; the ones refused here would change its
+/// elements or its class.
 void check_attributes(const Values& values, Ref state) {
     for (const std::string_view name : values.names_in_state(state)) {
         const bool is_elements = name == "data" || name == "real" || name == "imag";
@@ -146,7 +145,7 @@ bool is_rebuild(Symbol symbol) {
     return symbol >= Symbol::rebuild_tensor && symbol <= Symbol::rebuild_unsupported;
 }
 
-/// How many arguments a function is called with that another one calls.
+/// Whether PyTorch calls a function with so many arguments through _rebuild_from_type_v2.
 bool is_count_of_args(Symbol function, std::size_t count) {
     switch (function) {
         case Symbol::rebuild_tensor:
@@ -162,10 +161,10 @@ bool is_count_of_args(Symbol function, std::size_t count) {
     }
 }
 
-/// Of _rebuild_wrapper_subclass(class, dtype, size, stride, first, layout, device, requires_grad).
+/// Checks the arguments of _rebuild_wrapper_subclass(class, dtype, size, stride, first, layout, device, requires_grad).
 void check_wrapper(const Values& values, const Rebuild& rebuild) {
     const std::span<const Ref> args = rebuild.args;
-    if (values.mentioned(args[0]) != rebuild.type) {
+    if (values.named_symbol(args[0]) != rebuild.type) {
         throw Error(fmt::format("it is rebuilt as {}, and is to be of another class", values.describe(args[0])));
     }
     if (values.dims(args[2], "a shape").rank() != values.dims(args[3], "a stride").rank()) {
@@ -179,10 +178,10 @@ void check_wrapper(const Values& values, const Rebuild& rebuild) {
     values.flag(args[7], "requires_grad");
 }
 
-/// Of _rebuild_from_type_v2(function, class, args, state).
+/// Reads the arguments of _rebuild_from_type_v2(function, class, args, state).
 Rebuild typed_rebuild(const Values& values, std::span<const Ref> args) {
     const Ref function = args[0], type = args[1];
-    Rebuild rebuild{values.mentioned(function), {}, values.mentioned(type), args[3]};
+    Rebuild rebuild{values.named_symbol(function), {}, values.named_symbol(type), args[3]};
     if (rebuild.type == Symbol::inert || rebuild.function == Symbol::rebuild_unsupported) return rebuild;
     if (rebuild.type == Symbol::other) {
         throw Error(fmt::format("it is of class {}, which is not known: turn it into a plain tensor before saving",
@@ -194,7 +193,7 @@ Rebuild typed_rebuild(const Values& values, std::span<const Ref> args) {
     }
     rebuild.args = found->items;
     if (rebuild.function == Symbol::rebuild_wrapper) check_wrapper(values, rebuild);
-    // A ShardedTensor has a state of its own form; the others' attributes are set one by one.
+    // A ShardedTensor's state is a tuple of its own; the others' states are attributes.
     if (rebuild.type != Symbol::sharded_tensor) check_attributes(values, rebuild.state);
     return rebuild;
 }
@@ -203,7 +202,7 @@ bool is_wrapper(Symbol type) {
     return type == Symbol::cast_wrapper || type == Symbol::quant_wrapper;
 }
 
-/// The weight in an object that only computes with it in another type.
+/// The weight inside a wrapper that computes with it in another type.
 Ref wrapped_weight(const Values& values, const Rebuild& rebuild) {
     if (rebuild.function != Symbol::rebuild_wrapper) throw Error("it is rebuilt in a way that is not known");
     const char* name = rebuild.type == Symbol::cast_wrapper ? "_tensor" : "_data";

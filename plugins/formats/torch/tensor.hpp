@@ -13,16 +13,16 @@ namespace unshard::torch {
 /// Whether a value is a tensor of any class, readable or not, in a form that PyTorch writes.
 bool is_tensor(const Values& values, Ref ref);
 
-/// The call that rebuilds a tensor, freed from wrappers for parameters and from the attributes of plain tensors.
+/// The call that rebuilds a tensor, without the wrappers for parameters and for attributes of plain tensors.
 struct Rebuild {
     Symbol function = Symbol::other;
     std::span<const Ref> args;
     Symbol type = Symbol::tensor;  ///< what it becomes: tensor, dtensor, sharded_tensor; inert for an opaque class
     Ref state = kNone;             ///< what the class restores from, when it is not a plain tensor
-    /// What wrappers around it say about it again, both or neither.
+    /// Dtype and shape as a wrapper states them again; both or neither.
     Ref stated_dtype = kNone;
     Ref stated_shape = kNone;
-    bool requires_grad = false;  ///< of a parameter around it
+    bool requires_grad = false;  ///< as the parameter around it says
 };
 
 /// Throws Error for values that are no tensors, for classes that are not known, and for attributes that change
@@ -40,7 +40,7 @@ StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild);
 /// The same, unwrapped first; it must be a plain tensor.
 StridedTensor read_strided(const SavedFile& file, Ref ref);
 
-/// The DType of a value like `torch.bfloat16`. Throws Error that names what is none of ours.
+/// The DType of a value like `torch.bfloat16`. Throws Error that names an unknown one.
 DType read_dtype(const Values& values, Ref ref);
 
 /// The values of a small integer tensor, in row-major order. Throws Error when it is large, negative or not of

@@ -14,7 +14,7 @@
 namespace unshard::torch {
 namespace {
 
-/// What a value is made of.
+/// Adds the values that a value directly contains.
 void append_parts(const Values& values, Ref ref, std::vector<Ref>& parts) {
     if (const auto* dict = values.get_if<Dict>(ref)) {
         for (const auto& [key, value] : dict->items) parts.insert(parts.end(), {key, value});
@@ -42,9 +42,9 @@ bool holds_tensor(const Values& values, Ref ref) {
     return false;
 }
 
-/// Values of one class, by the first of them.
+/// The first value of a class that is not known.
 struct Unknown {
-    std::string first;  ///< its name
+    std::string first;  ///< its key in the state dict
     Ref value = kNone;
 };
 
@@ -65,13 +65,14 @@ std::vector<std::string> described(const Values& values, const std::vector<Unkno
     return texts;
 }
 
-/// Names of classes are; nothing else is put into a command.
+/// Whether a name can be shown as part of a command line without quotes.
 bool is_plain(const std::string& name) {
     constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
     return !name.empty() && !name.ends_with("...") && name.find_first_not_of(kPlain) == std::string::npos;
 }
 
-/// What lets all of them through; empty when that would lose tensors, or when a name alone does not say what they are.
+/// The options that leave out all of these values; empty when that would lose tensors, or when a name alone does not
+/// say what they are.
 std::string options(const Values& values, const std::vector<Unknown>& unknown) {
     constexpr std::size_t kMost = 20;
     std::string text;

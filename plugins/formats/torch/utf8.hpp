@@ -1,4 +1,4 @@
-// Whether bytes are a text as Python's pickle reads it: UTF-8, in which half a surrogate pair may stand alone.
+// Whether bytes are a text that Python's pickle accepts: UTF-8, in which surrogates may stand alone.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 namespace unshard::torch {
 
-/// RFC 3629, section 4, and surrogates; overlong forms and what lies beyond U+10FFFF are none.
+/// RFC 3629, section 4, and surrogates; no overlong forms, nothing beyond U+10FFFF.
 inline bool is_utf8(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     for (std::size_t at = 0; at < text.size();) {

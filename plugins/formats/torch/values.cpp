@@ -10,11 +10,11 @@
 namespace unshard::torch {
 namespace {
 
-/// Objects of the classes on the list have a dozen attributes. More would only cost time at every look-up.
+/// Objects of the classes on the list have a dozen attributes. A limit, since every look-up goes through all of them.
 constexpr std::size_t kMaxAttributes = 100;
 
-/// Names of tensors have a hundred bytes. What is copied from the pickle must not outgrow it: one text may stand there
-/// for many names.
+/// Names of tensors have some hundred bytes. A limit, since a hostile pickle can use one long text as the name of many
+/// tensors, each of which is copied.
 constexpr std::size_t kLongestText = 1000;
 
 constexpr std::array<std::string_view, std::variant_size_v<Value>> kKinds = {

@@ -33,8 +33,8 @@ public:
     Ref root() const { return pickle_.root; }
     std::size_t count() const { return pickle_.values.size(); }
     Symbol symbol(Ref ref) const { return symbols_[ref]; }
-    /// What a class or function is that is only mentioned; `other` for all values that were made.
-    Symbol mentioned(Ref ref) const { return get_if<Global>(ref) == nullptr ? Symbol::other : symbol(ref); }
+    /// The symbol of a class or function that the pickle names without calling it; `other` for all other values.
+    Symbol named_symbol(Ref ref) const { return get_if<Global>(ref) == nullptr ? Symbol::other : symbol(ref); }
     /// Whether it was made by this class or function, in the form that PyTorch writes.
     bool is_made_by(Ref ref, Symbol by) const { return get_if<Made>(ref) != nullptr && symbol(ref) == by; }
     std::string name(Ref ref) const { return name_of(pickle_, ref); }
@@ -44,7 +44,7 @@ public:
         return std::get_if<T>(&pickle_.values[ref]);
     }
 
-    /// Whether it was made by what is known, in a way that is not.
+    /// Whether it was made by a known class or function, in another form than PyTorch writes.
     bool is_in_another_form(Ref ref) const {
         return symbol(ref) == Symbol::unknown && is_known_in_another_form(pickle_, ref);
     }
@@ -53,11 +53,11 @@ public:
 
     /// `what` names the value in the Error when it is of another type.
     std::string text(Ref ref, std::string_view what) const;
-    /// The same in place: it lives as long as this.
+    /// The same without a copy: valid as long as this object.
     std::string_view view(Ref ref, std::string_view what) const;
     bool flag(Ref ref, std::string_view what) const;
     std::uint64_t count(Ref ref, std::string_view what) const;
-    /// Of a tuple, list or torch.Size.
+    /// The items of a tuple, list or torch.Size.
     std::span<const Ref> sequence(Ref ref, std::string_view what) const;
     /// A shape or stride: a sequence of counts.
     Dims dims(Ref ref, std::string_view what) const;

@@ -9,8 +9,8 @@
 // in zip64, 24 bytes.
 //
 // PyTorch writes the directory last, so a file that was cut short has none. It writes no comment, no compression, flag
-// 3 for what is not empty and, in files of any size, both end records. Nothing lies between the parts, so the parts
-// must fill the file: a wrong length or place in any header cannot hide.
+// 3 for every entry that is not empty and, in files of any size, both end records. The parts must fill the file without
+// gaps, so that a wrong length or offset in any header is noticed.
 
 #include "formats/torch/zip_archive.hpp"
 
@@ -104,7 +104,7 @@ std::uint64_t find_end_record(const Archive& archive) {
     return *found;
 }
 
-/// The end record's numbers, each of which says nothing when all its bits are set and zip64 says it instead.
+/// The end record's numbers. One with all bits set stands for the number in the zip64 end record.
 struct End {
     std::uint16_t entries;
     std::uint32_t bytes, offset;
@@ -117,7 +117,7 @@ End read_end(const Archive& archive, std::uint64_t at) {
     return {.entries = u16(record, 10), .bytes = u32(record, 12), .offset = u32(record, 16)};
 }
 
-/// By the zip64 end record, which ends where its locator begins.
+/// The directory by the zip64 end record, which ends where its locator begins.
 Directory read_end64(const Archive& archive, std::string_view locator, std::uint64_t locator_at, const End& end) {
     const std::uint64_t at = u64(locator, 8);
     const std::string record = archive.read(at, kEnd64Bytes);
@@ -161,7 +161,7 @@ struct Header {
     std::uint64_t local = 0;  ///< where its local header begins
 };
 
-/// Gives the fields of an extra to `use`, which must fill it.
+/// Calls `use` with each field of an extra. The fields must fill it exactly.
 template <class Use>
 void for_each_extra(std::string_view extra, const std::string& name, Use use) {
     while (!extra.empty()) {
@@ -174,7 +174,7 @@ void for_each_extra(std::string_view extra, const std::string& name, Use use) {
     }
 }
 
-/// Replaces the sizes and the offset that did not fit 32 bits.
+/// Replaces the sizes and the offset that do not fit into 32 bits.
 void resolve_zip64(Header& header, std::string_view extra) {
     bool is_resolved = false;
     for_each_extra(extra, header.name, [&](std::uint16_t id, std::string_view field) {
@@ -202,7 +202,7 @@ void check_name(std::string_view name) {
     }
 }
 
-/// The directory piece by piece: what says that it is large may be a hole in the file.
+/// Reads the directory in pieces: a damaged end record may state a huge one.
 class DirectoryReader {
 public:
     DirectoryReader(const Archive& archive, const Directory& directory)
@@ -249,7 +249,7 @@ private:
     }
 
     const Archive& archive_;
-    std::uint64_t at_, end_;  ///< what is not read yet
+    std::uint64_t at_, end_;  ///< the part that is not read yet
     std::string buffer_;
     std::size_t used_ = 0;
 };
@@ -343,7 +343,7 @@ public:
     void finish(std::uint64_t directory) { read_to(directory, "the directory", 0); }
 
 private:
-    /// What lies between the entry before and `begin`, which belongs to that entry, and `more` bytes of the next part.
+    /// Reads the bytes between the entry before, to which they belong, and `begin`, and `more` bytes of the next part.
     std::string read_to(std::uint64_t begin, const std::string& next, std::uint64_t more) {
         const std::string before = before_ == nullptr ? "its beginning" : fmt::format("'{}'", before_->name);
         if (begin < end_) refuse(fmt::format("entries {} and '{}' overlap", before, next));

@@ -15,7 +15,7 @@ namespace {
 /// Enough to make opening a file cheap, few enough that all threads get work.
 constexpr std::size_t kChunksInBatch = 64;
 
-/// A chunk by its number in its tensor.
+/// A chunk to be read, by its number in its tensor.
 struct Work {
     std::uint32_t file = 0;
     std::uint64_t offset = 0;
@@ -51,9 +51,9 @@ std::vector<std::span<const Work>> batches_of(std::span<const Work> work) {
     return batches;
 }
 
-/// Each chunk has bytes of its own, which count where they are stored. Tensors that share memory are saved twice.
-void check_apart(const std::vector<SourceTensor>& tensors, const std::vector<SourceFile>& files,
-                 const std::vector<std::string>& names) {
+/// No two chunks may have bytes in common. Tensors that share memory are saved twice.
+void check_no_overlap(const std::vector<SourceTensor>& tensors, const std::vector<SourceFile>& files,
+                      const std::vector<std::string>& names) {
     struct Extent {
         std::uint32_t file;
         std::uint64_t begin;
@@ -79,7 +79,7 @@ void check_apart(const std::vector<SourceTensor>& tensors, const std::vector<Sou
     }
 }
 
-/// Makes a source file of each packed blob, which its shard is then in.
+/// Adds a source file for each packed blob, and moves its shard to it.
 void add_packed(const std::vector<Tensor>& tensors, const std::vector<std::vector<std::uint64_t>>& unpacked_bytes,
                 std::vector<SourceTensor>& located, std::vector<SourceFile>& files) {
     for (std::size_t t = 0; t < tensors.size(); ++t) {
@@ -124,7 +124,7 @@ std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, std:
     add_packed(tensors, unpacked_bytes, located, files);
     const auto place = [](const Shard& s) { return std::tuple(s.rank, s.file, s.offset); };
     for (SourceTensor& tensor : located) std::ranges::sort(tensor.shards, {}, place);
-    check_apart(located, files, names);
+    check_no_overlap(located, files, names);
     return located;
 }
 

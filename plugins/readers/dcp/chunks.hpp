@@ -11,7 +11,7 @@
 namespace unshard::dcp {
 
 /// Reads the head of every chunk, on up to `threads` threads. `names` are the files' names in the checkpoint. Adds to
-/// `files` what packed chunks unpack to. Throws Error that names file and tensor.
+/// `files` the unpacked contents of packed chunks. Throws Error that names file and tensor.
 std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, std::vector<SourceFile>& files,
                                         const std::vector<std::string>& names, std::span<const std::string> opaque,
                                         unsigned threads);

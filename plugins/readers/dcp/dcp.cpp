@@ -105,7 +105,8 @@ private:
         return tensors;
     }
 
-    /// At least the ranks that saved the model, as the files are named.
+    /// The number of ranks: the highest rank in a file's name plus one, or `ranks` if that is more. Ranks after these
+    /// that saved nothing are not counted.
     static std::uint64_t count_ranks(const dcp::FileTable& files, std::uint64_t ranks) {
         for (const std::string& name : files.names()) ranks = std::max<std::uint64_t>(ranks, dcp::rank_of(name) + 1);
         return ranks;

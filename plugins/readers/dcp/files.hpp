@@ -11,7 +11,7 @@
 
 namespace unshard::dcp {
 
-/// What a directory's file names promise. Throws Error when it cannot be read.
+/// What a directory holds, judged by the names of its files. Throws Error when it cannot be read.
 enum class Directory { not_dcp, without_metadata, complete };
 Directory look_at(const std::string& directory);
 
@@ -30,7 +30,7 @@ public:
 
     const std::vector<std::string>& names() const { return names_; }
 
-    /// All files with their sizes, in the order of their numbers. Throws Error that names those that are missing.
+    /// All files with their sizes, in the order of their numbers. Throws Error that names the missing ones.
     std::vector<SourceFile> find_in(const std::string& directory) const;
 
 private:

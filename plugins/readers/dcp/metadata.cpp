@@ -4,13 +4,13 @@
 //     storage_data         MetadataIndex{fqn, offset} -> _StorageInfo{relative_path, offset, length
 //                          [, transform_descriptors]}, one for each chunk, found by key and offset in the tensor
 //     planner_data         key -> the path of keys that it was flattened from, e.g. ('app', 'model', 'a.weight');
-//     absent
-//                          when the saved object was not flattened (Megatron)
+//                          absent when the saved object was not flattened (Megatron)
 //     storage_meta, version  where and when it was saved; not in old ones, not needed
 // The state of TensorProperties is a tuple, the dtype first (metadata.py, filesystem.py, default_planner.py).
 //
-// Chunks come in rank order. Ranks that hold the same box share one chunk; old releases listed it once a rank, with one
-// place for all. Where a dimension is too small for all ranks, some hold empty chunks, which need no place.
+// Chunks are listed in rank order. Ranks that hold the same box share one chunk; old releases listed it once for each
+// rank, with one place in a file for all. Where a dimension is too small for all ranks, some hold empty chunks, which
+// need no place.
 
 #include "metadata.hpp"
 
@@ -41,10 +41,11 @@ constexpr std::size_t kMaxPath = 64;
 /// As long as a tensor's name may be.
 constexpr std::size_t kMaxName = 64 << 10;
 
-/// Paths share their keys; written out they take as much as the file at most, if it is not made to take more.
+/// The most bytes of all paths. In the pickle paths share their keys, here each has copies; only in a hostile file
+/// these take more memory than the file.
 constexpr std::uint64_t kPathBudget = 64 << 20;
 
-/// The whole file, as long as it is not full of zeros: a file can claim to be large and take no room.
+/// Reads the whole file, but refuses runs of zeros: a sparse file can be huge without taking any space.
 std::string read_without_holes(const InputFile& file) {
     constexpr std::uint64_t kStep = 1 << 20;
     std::string bytes;
@@ -75,14 +76,14 @@ Items items(const Values& values, Ref ref, const std::string& what) {
     return *mapping;
 }
 
-/// A text in place: it lives as long as `values`.
+/// A text without a copy: valid as long as `values`.
 std::string_view text(const Values& values, Ref ref, std::string_view what) {
     const auto* text = values.get_if<torch::Text>(ref);
     if (text == nullptr) throw Error(fmt::format("{} is {}, not a text", what, values.describe(ref)));
     return text->value;
 }
 
-/// Its items are keys of dictionaries and places in lists. What they take is taken from `budget`.
+/// A path of dictionary keys and list indices. The bytes of its keys are subtracted from `budget`.
 std::vector<std::string> read_path(const Values& values, Ref ref, std::uint64_t& budget) {
     const std::span<const Ref> keys = values.sequence(ref, "its path");
     if (keys.empty() || keys.size() > kMaxPath) {
@@ -122,7 +123,7 @@ Ref dtype_of(const Values& values, Ref record) {
     return state.front();
 }
 
-/// What is needed of any tensor, so that one that is not converted may be of any kind.
+/// Reads no more than it needs: values that are not converted may be of any dtype.
 bool is_weight(const Values& values, Ref record) {
     const bool is_float = values.global(dtype_of(values, record)).second.find("float") != std::string_view::npos;
     return is_float && !values.sequence(values.required(record, "size"), "its size").empty();
@@ -131,9 +132,9 @@ bool is_weight(const Values& values, Ref record) {
 /// Chunks of one tensor by where they begin.
 class ChunkTable {
 public:
-    /// Keeps one of several ranks' equal chunks, and prefers one that is not empty.
+    /// Of equal chunks keeps one, of an empty and another chunk that begin together the other.
     void add(const Box& box) {
-        const auto [entry, is_new] = chunks_.try_emplace(key(box.origin), Place{box, std::nullopt});
+        const auto [entry, is_new] = chunks_.try_emplace(key(box.origin), Stored{box, std::nullopt});
         Box& known = entry->second.box;
         if (is_new || known == box || box.extent.numel() == 0) return;
         if (known.extent.numel() != 0) {
@@ -157,28 +158,29 @@ public:
     }
 
     void append_to(std::vector<Chunk>& chunks, bool keep_empty) const {
-        for (const auto& [origin, place] : chunks_) {
-            if (place.box.extent.numel() == 0 && !keep_empty) continue;
-            if (!place.blob) {
+        for (const auto& [origin, stored] : chunks_) {
+            if (stored.box.extent.numel() == 0 && !keep_empty) continue;
+            if (!stored.blob) {
                 throw Error(fmt::format("the chunk at {} of shape {} was not saved: the metadata says no place for it",
-                                        to_string(place.box.origin), to_string(place.box.extent)));
+                                        to_string(stored.box.origin), to_string(stored.box.extent)));
             }
-            chunks.push_back({place.box, *place.blob});
+            chunks.push_back({stored.box, *stored.blob});
         }
     }
 
 private:
-    struct Place {
+    struct Stored {
         Box box;
         std::optional<Blob> blob;
     };
 
     static std::vector<std::uint64_t> key(const Dims& dims) { return {dims.begin(), dims.end()}; }
 
-    std::map<std::vector<std::uint64_t>, Place> chunks_;
+    std::map<std::vector<std::uint64_t>, Stored> chunks_;
 };
 
-/// Takes as many chunks as there are from `budget`: one list may stand for the chunks of any number of tensors.
+/// The number of chunks is subtracted from `budget`: a hostile file can use one list of chunks for any number of
+/// tensors.
 ChunkTable read_boxes(const Values& values, Ref record, const Dims& shape, std::uint64_t& budget) {
     ChunkTable table;
     const std::span<const Ref> chunks = values.sequence(values.required(record, "chunks"), "its chunks");
@@ -197,8 +199,7 @@ ChunkTable read_boxes(const Values& values, Ref record, const Dims& shape, std::
     return table;
 }
 
-/// Of the extensions that a blob may have been written through (_extension.py) PyTorch has one, "stream.zstd/1"; others
-/// are programs' own.
+/// PyTorch itself has one extension that transforms blobs (_extension.py), "stream.zstd/1"; others belong to programs.
 bool is_zstd(std::string_view descriptor) {
     return descriptor == "stream.zstd/1" || descriptor.starts_with("stream.zstd/1.");
 }
@@ -218,7 +219,7 @@ bool is_packed(const Values& values, Ref info) {
 
 constexpr std::size_t kNotWanted = std::size_t(-1);
 
-/// What stands for a text that many records share, looked up once.
+/// A number for each text, looked up once however many records share the text.
 class TextTable {
 public:
     template <class Find>

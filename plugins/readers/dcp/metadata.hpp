@@ -59,9 +59,9 @@ public:
     /// Whether it is of PyTorch before 2.4, see split_order.hpp.
     bool is_before_strided_shards() const;
 
-    /// Adds to each tensor that `wanted` has the number of: dtype and shape if it has no chunk yet, which must else be
-    /// the same; and the chunks that this metadata knows. Throws Error that names the tensor when chunks and their
-    /// places do not fit together.
+    /// Adds the chunks that this metadata has of each tensor in `wanted`, and sets dtype and shape where the tensor has
+    /// no chunk yet. Throws Error that names the tensor when dtype or shape differ from those of another rank's
+    /// metadata, or when chunks and their places in files do not match.
     void add_chunks(const TensorNumbers& wanted, std::vector<Tensor>& tensors, FileTable& files) const;
 
 private:

@@ -1,11 +1,11 @@
 // A training state is a tree of dictionaries, and a model's state dict is one of them: names to tensors, none nested.
-// Where it hangs differs: {"model": ..}, {"state_dict": ..}, {"app": {"model": ..}}, or at the top (torchtitan).
+// Its place differs: {"model": ..}, {"state_dict": ..}, {"app": {"model": ..}}, or at the top (torchtitan).
 //
-// So every dictionary that holds weights itself is a candidate, but for optimizers: their state has an entry of weights
-// for each parameter. An optimizer's state dict is known by its "param_groups" (torch/optim/optimizer.py), or by what
-// it is called ("optimizer", "optim_0") together with what it holds; a module may well be called so too. What is found
-// must be the only candidate: an exponential average of the model, say, looks just like it. A root that is asked for
-// may have dictionaries below it; their keys become part of the names.
+// So every dictionary that directly contains weights is a candidate, but for those of optimizers: their state has an
+// entry of weights for each parameter. An optimizer's state dict is recognised by its "param_groups"
+// (torch/optim/optimizer.py), or by its name ("optimizer", "optim_0") together with its contents, since a module may
+// have such a name too. There must be one candidate: e.g. an exponential average of the model's weights looks just like
+// the model. A root that the user gives may have dictionaries below it; their keys become part of the names.
 
 #include "model_part.hpp"
 
@@ -33,7 +33,7 @@ std::string joined(Keys keys) {
     return text;
 }
 
-/// A key that was flattened before it was saved keeps what it was flattened from in front.
+/// Whether a key is `word`, or was flattened from it: "model.a.weight" begins with "model".
 bool is_or_begins_with(std::string_view key, std::string_view word) {
     return key.starts_with(word) && (key.size() == word.size() || key[word.size()] == '.');
 }
@@ -96,7 +96,7 @@ class TrainingState {
 public:
     explicit TrainingState(std::span<const Entry> entries) : entries_(entries), optimizers_(find_optimizers(entries)) {}
 
-    /// Whether something that `depth` keys lead to is the state of an optimizer below it.
+    /// Whether the value at the first `depth` keys is an optimizer, and the path leads to its state.
     bool is_optimizer_state(const Path& path, std::size_t depth) const {
         for (std::size_t i = depth; i < path.size(); ++i) {
             if (i > depth && optimizers_.contains(first_keys(path, i))) return true;
@@ -110,7 +110,7 @@ public:
         return false;
     }
 
-    /// The dictionaries that look like a model's state dict, and how many weights each has.
+    /// The dictionaries that look like a model's state dict, and how many weights each of them has.
     std::map<Path, std::size_t> candidates() const {
         std::map<Path, std::size_t> found;
         if (optimizers_.contains(Path())) return found;
@@ -154,8 +154,8 @@ std::optional<std::size_t> depth_of_root(const Path& path, const std::string& ro
     return std::nullopt;
 }
 
-/// Counts what is not of the model by the part of the state that it is in.
-class Rest {
+/// Counts the values that are not part of the model, for each part of the training state.
+class DroppedParts {
 public:
     void add(const Path& path, std::size_t depth, bool is_tensor) {
         std::string part = joined(Keys(path).first(depth + 1));
@@ -181,7 +181,7 @@ private:
     std::map<std::string, Count> parts_;
 };
 
-/// How many keys lead from the top to where a path leaves the way to the root.
+/// How many keys at the beginning of a path it has in common with the root.
 std::size_t keys_in_common(const Path& path, const std::string& root) {
     std::size_t depth = 0;
     while (depth + 1 < path.size() && is_or_begins_with(root, joined(Keys(path).first(depth + 1)))) ++depth;
@@ -194,14 +194,14 @@ ModelPart find_model(std::span<const Entry> entries, const std::string& wanted) 
     const TrainingState state(entries);
     const bool is_found = wanted == "auto";
     ModelPart part{.root = is_found ? find_root(state) : wanted, .tensors = {}, .dropped = {}};
-    Rest rest;
+    DroppedParts dropped;
     for (const Entry& entry : entries) {
         const std::optional<std::size_t> depth = depth_of_root(entry.path, part.root);
         const bool is_nested = depth && is_found && entry.path.size() != *depth + 1;
         if (!depth) {
-            rest.add(entry.path, keys_in_common(entry.path, part.root), entry.is_tensor);
+            dropped.add(entry.path, keys_in_common(entry.path, part.root), entry.is_tensor);
         } else if (is_nested || state.is_optimizer_state(entry.path, *depth)) {
-            rest.add(entry.path, *depth, entry.is_tensor);
+            dropped.add(entry.path, *depth, entry.is_tensor);
         } else if (std::string name = joined(Keys(entry.path).subspan(*depth)); is_extra_state(entry.path)) {
             part.dropped.push_back({std::move(name), "extra state of a module, no weight"});
         } else if (!entry.is_tensor) {
@@ -210,7 +210,7 @@ ModelPart find_model(std::span<const Entry> entries, const std::string& wanted) 
             part.tensors.push_back({entry.key, std::move(name)});
         }
     }
-    rest.append_to(part.dropped);
+    dropped.append_to(part.dropped);
     if (!part.tensors.empty()) return part;
     throw Error(fmt::format("there is no tensor below '{}', which --set input.root names", part.root));
 }

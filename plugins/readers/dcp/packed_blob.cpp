@@ -1,5 +1,5 @@
-// torch.save writes the pickle first, then the tensor's bytes, then the directory; so the middle need not be kept. A
-// file in memory with a hole takes no more room than its ends.
+// torch.save writes the pickle first, then the tensor's bytes, then the directory; so the middle need not be kept. The
+// unpacked archive is a file in memory with a hole, which takes no more memory than its ends.
 
 #include "packed_blob.hpp"
 
@@ -32,7 +32,7 @@ struct Ends {
     }
 };
 
-/// A descriptor that is closed unless it was handed on.
+/// A file descriptor that is closed unless it was released.
 class MemoryFile {
 public:
     MemoryFile() : descriptor_(::memfd_create("unshard", MFD_CLOEXEC)) {

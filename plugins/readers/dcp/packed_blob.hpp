@@ -8,8 +8,8 @@
 
 namespace unshard::dcp {
 
-/// Unpacks a blob and keeps what an archive's directory and pickle need: the first and the last MiB. In between the
-/// result reads as zeros. Throws Error when the blob is damaged, truncated or more than `max_bytes`.
+/// Unpacks a blob, but keeps only the first and the last MiB, in which an archive has its pickle and directory. Between
+/// them the result reads as zeros. Throws Error when the blob is damaged, truncated or more than `max_bytes`.
 InputFile unpack_ends(const InputFile& file, const Blob& blob, std::uint64_t max_bytes);
 
 }  // namespace unshard::dcp

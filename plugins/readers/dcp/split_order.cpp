@@ -1,8 +1,10 @@
-// DCP computes a chunk's box from placements. FSDP2 of PyTorch 2.3 states (Shard(0), Shard(0)) where it splits what
-// tensor parallelism left, and the box is computed as if it were the other way round (pytorch#129229). Rank (i, j) of a
-// mesh (F, T) is then noted at the rows of part i * T + j, and holds those of chunk i of chunk j. Where a dimension
-// does not divide, the number of rows differs for most ranks; the stored chunk would contradict its box, and is refused
-// elsewhere.
+// DCP computes a chunk's box from its placements. FSDP2 of PyTorch 2.3 states (Shard(0), Shard(0)) although tensor
+// parallelism, the second of them, split first, so that the boxes are wrong (pytorch#129229). On a mesh (F, T) rank (i,
+// j) has the box of part i * T + j, and holds chunk i of chunk j. E.g. with 8 rows on (2, 2), rank (0, 1) has the box
+// of rows 2 and 3, and holds rows 4 and 5.
+//
+// Where the number of rows cannot be divided by F * T, most ranks hold another number of rows than their boxes have;
+// then the reader refuses the chunk itself.
 
 #include "split_order.hpp"
 
@@ -21,7 +23,7 @@ namespace {
 
 using torch::SplitOrder;
 
-/// How many chunks lie along dimensions 0 and 1.
+/// The number of chunks along dimensions 0 and 1.
 using Grid = std::pair<std::uint64_t, std::uint64_t>;
 
 std::size_t distinct_origins(const Tensor& tensor, std::size_t dim) {
@@ -30,7 +32,7 @@ std::size_t distinct_origins(const Tensor& tensor, std::size_t dim) {
     return origins.size();
 }
 
-/// The grids that tensors are split on in both of their first dimensions.
+/// The grids of all tensors that are split along both of their first dimensions.
 std::set<Grid> grids_of(const std::vector<Tensor>& tensors) {
     std::set<Grid> grids;
     for (const Tensor& t : tensors) {
@@ -41,14 +43,15 @@ std::set<Grid> grids_of(const std::vector<Tensor>& tensors) {
     return grids;
 }
 
-/// A chunk, and the rows that it holds if FSDP came second.
-struct Move {
+/// A chunk, and the rows that it holds if tensor parallelism split first.
+struct HeldRows {
     std::size_t chunk = 0;
     Range rows;
 };
 
-/// What both orders make of one tensor: nothing when it is not split along dimension 0 by both mesh dimensions.
-std::vector<Move> moves_of(const Tensor& tensor, const Grid& grid) {
+/// The rows that each chunk holds by inner_first. Empty unless the boxes are those of a tensor of which both mesh
+/// dimensions split dimension 0.
+std::vector<HeldRows> inner_first_rows(const Tensor& tensor, const Grid& grid) {
     std::map<std::uint64_t, std::size_t> by_row;
     for (std::size_t c = 0; c < tensor.chunks.size(); ++c) {
         const Box& box = tensor.chunks[c].box;
@@ -57,38 +60,38 @@ std::vector<Move> moves_of(const Tensor& tensor, const Grid& grid) {
         }
         by_row.emplace(box.origin[0], c);
     }
-    std::vector<Move> moves;
+    std::vector<HeldRows> held;
     const Range all{0, tensor.shape[0]};
     for (std::uint64_t i = 0; i < grid.first; ++i) {
         for (std::uint64_t j = 0; j < grid.second; ++j) {
-            const Range noted = chunk_of(chunk_of(all, grid.first, i), grid.second, j);
-            if (noted.size() == 0) continue;
-            const auto found = by_row.find(noted.begin);
-            if (found == by_row.end() || tensor.chunks[found->second].box.extent[0] != noted.size()) return {};
-            moves.push_back({found->second, chunk_of(chunk_of(all, grid.second, j), grid.first, i)});
+            const Range stated_box = chunk_of(chunk_of(all, grid.first, i), grid.second, j);
+            if (stated_box.size() == 0) continue;
+            const auto found = by_row.find(stated_box.begin);
+            if (found == by_row.end() || tensor.chunks[found->second].box.extent[0] != stated_box.size()) return {};
+            held.push_back({found->second, chunk_of(chunk_of(all, grid.second, j), grid.first, i)});
         }
     }
-    return moves.size() == tensor.chunks.size() ? moves : std::vector<Move>();
+    return held.size() == tensor.chunks.size() ? held : std::vector<HeldRows>();
 }
 
-bool fits(const Tensor& tensor, const std::vector<Move>& moves) {
-    return std::ranges::all_of(moves,
-                               [&](const Move& m) { return tensor.chunks[m.chunk].box.extent[0] == m.rows.size(); });
+bool fits(const Tensor& tensor, const std::vector<HeldRows>& held) {
+    return std::ranges::all_of(
+        held, [&](const HeldRows& h) { return tensor.chunks[h.chunk].box.extent[0] == h.rows.size(); });
 }
 
 }  // namespace
 
 void settle_split_order(std::vector<Tensor>& tensors, std::optional<SplitOrder> stated) {
     const std::set<Grid> grids = grids_of(tensors);
-    std::vector<std::pair<Tensor*, std::vector<Move>>> split;
+    std::vector<std::pair<Tensor*, std::vector<HeldRows>>> split;
     bool inner_first_fits = true;
     for (const Grid& grid : grids) {
         for (Tensor& tensor : tensors) {
             if (tensor.shape.empty() || tensor.chunks.size() < 2) continue;
-            std::vector<Move> moves = moves_of(tensor, grid);
-            if (moves.size() < 2) continue;
-            inner_first_fits = inner_first_fits && fits(tensor, moves);
-            split.emplace_back(&tensor, std::move(moves));
+            std::vector<HeldRows> held = inner_first_rows(tensor, grid);
+            if (held.size() < 2) continue;
+            inner_first_fits = inner_first_fits && fits(tensor, held);
+            split.emplace_back(&tensor, std::move(held));
         }
     }
     if (split.empty()) return;
@@ -99,8 +102,8 @@ void settle_split_order(std::vector<Tensor>& tensors, std::optional<SplitOrder> 
             fmt::format("'{}': option 'split_order' says inner_first, which the chunks of the checkpoint do not fit",
                         split.front().first->key));
     }
-    for (auto& [tensor, moves] : split) {
-        for (const Move& move : moves) tensor->chunks[move.chunk].box.origin[0] = move.rows.begin;
+    for (auto& [tensor, held] : split) {
+        for (const HeldRows& h : held) tensor->chunks[h.chunk].box.origin[0] = h.rows.begin;
     }
 }
 

@@ -1,8 +1,8 @@
-// A data file is a row of blobs: first those of objects, then those of tensors, one a chunk, each a whole torch.save
-// archive of the bare local tensor. With SerializationFormat.SAFETENSORS the tensors are one safetensors file at the
-// end instead, in which they have their keys as names; the metadata gives all of them the offset where that begins, and
-// the bytes of the tensor alone as the length (_write_item and _write_files_from_queue in filesystem.py). Two chunks of
-// one tensor in one file do not go together there: the second replaces the first.
+// A data file is a sequence of blobs: first those of objects, then those of tensors, one for each chunk, each of them a
+// torch.save archive of the bare local tensor. With SerializationFormat.SAFETENSORS the tensors are one safetensors
+// file at the end instead, under their keys; for all of them the metadata states the offset where that file begins, and
+// the bytes of the tensor alone as the length (_write_item and _write_files_from_queue in filesystem.py). Such a file
+// holds only one chunk of a tensor: a second one replaces the first.
 
 #include "stored_chunk.hpp"
 
@@ -18,10 +18,10 @@
 namespace unshard::dcp {
 namespace {
 
-/// More parts than one are only in files that PyTorch did not write.
+/// PyTorch writes one such part.
 constexpr std::size_t kMaxParts = 16;
 
-/// The most that an archive has around the elements of its tensor: some 1500 bytes are usual.
+/// The most bytes of an archive beside the elements of its tensor: some 1500 are usual.
 constexpr std::uint64_t kMaxAround = 1 << 20;
 
 /// A safetensors file begins with the length of its header, less than 2^32, and the header with '{'.

@@ -18,7 +18,7 @@ namespace unshard::dcp {
 /// Where a chunk's elements lie; the shard's `file` and `rank` are 0.
 struct StoredChunk {
     Shard shard;
-    std::uint64_t unpacked_bytes = 0;  ///< of a packed blob, in which the shard then counts
+    std::uint64_t unpacked_bytes = 0;  ///< of a packed blob; the shard's offset then counts in these
 };
 
 /// Reads chunks of one data file.
@@ -30,7 +30,7 @@ public:
     StoredChunk read(const Tensor& tensor, const Chunk& chunk);
 
 private:
-    /// All tensors that were written to the file, and where they lie in the whole ones.
+    /// A safetensors file inside the data file, and where its tensors begin in the whole ones.
     struct Part {
         std::map<std::string, SafetensorsEntry> tensors;
         std::map<std::string, Dims> origins;

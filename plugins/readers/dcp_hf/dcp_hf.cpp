@@ -1,8 +1,8 @@
 // What HuggingFaceStorageWriter(save_distributed=True) of torch.distributed.checkpoint writes: safetensors files, one
-// or more a rank, that hold local tensors; the header says where each lies in the whole one (hf_storage.py). It does
-// not say how large the whole is: for PyTorch's own reader that is where its last piece ends. A hole is noticed when
-// the pieces are put together; that the last pieces of a tensor are lost is not. So the shape stays open here, and
-// whoever needs it asks config.json, unless the user vouches for the files with `trust_shapes`.
+// or more a rank, that hold local tensors; the header states where each of them begins in the whole tensor
+// (hf_storage.py), but not how large that is: PyTorch's own reader takes the end of the last piece. If pieces in the
+// middle are lost, the merger notices; if the last ones are lost, it cannot. So the shape is left unset here and later
+// compared with config.json, unless the user vouches for the files with `trust_shapes`.
 
 #include "formats/safetensors/safetensors_shards.hpp"
 #include "shard_files.hpp"
@@ -53,7 +53,7 @@ Pieces read_pieces(const std::string& path) {
     return pieces;
 }
 
-/// A tensor that another file has a piece of already.
+/// Adds a piece to a tensor of which an earlier file has a piece.
 void add_piece(SourceTensor& whole, const SourceTensor& piece) {
     const std::size_t rank = whole.shards.front().shape.rank();
     if (whole.dtype != piece.dtype || rank != piece.shards.front().shape.rank()) {

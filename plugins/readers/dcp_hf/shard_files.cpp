@@ -52,7 +52,7 @@ std::optional<Numbers> parse_name(std::string_view name) {
     return fits ? std::optional(n) : std::nullopt;
 }
 
-/// The files of such names, in order, so that messages do not depend on the file system's.
+/// The files of such names, sorted: messages should not depend on the order of the file system.
 std::map<std::string, Numbers> list(const std::string& directory) {
     std::map<std::string, Numbers> found;
     for (const std::string& name : names_in(directory).value_or(std::vector<std::string>())) {
@@ -61,7 +61,7 @@ std::map<std::string, Numbers> list(const std::string& directory) {
     return found;
 }
 
-/// Paths by rank and file, all of one number of files.
+/// Paths by rank and file. The names must agree on the number of files.
 class Listing {
 public:
     void add(const Numbers& numbers, std::string path) {

@@ -1,8 +1,8 @@
-// What must agree between the ranks of one run: the names of tensors, each one's dtype and whole shape, and, among the
-// ranks of one mesh, that mesh and the placements on it. A tensor need not be on all ranks: with pipeline parallelism,
-// or where only part of the model is tensor parallel, it is on those of its mesh. So a rank lacks a tensor wrongly when
-// a mesh of the tensor includes that rank. Where a plain tensor belongs only mergers know: placement wants it on all
-// ranks, tensor_parallel on those of its layer's stage.
+// The ranks of one run must agree on the names of tensors, on the dtype and the whole shape of each, and, if they are
+// in one mesh, on that mesh and the placements on it. A tensor need not be on all ranks: with pipeline parallelism, or
+// where only part of the model is tensor parallel, it is on the ranks of its mesh. So a tensor is missing on a rank
+// only if that rank is in the tensor's mesh. Which ranks must have a plain tensor is for mergers to check: placement
+// expects it on all ranks, tensor_parallel on those of its layer's pipeline stage.
 
 #include "combine.hpp"
 
@@ -101,7 +101,7 @@ std::vector<Gathered> gather(std::vector<StateDict>& ranks, MeshTable& meshes) {
                     tensor.tensor.name, list_ranks(missing), list_ranks(tensor.ranks)));
 }
 
-/// A tensor that states origins, or is placed on some ranks only, must be on all.
+/// A tensor must be on all ranks when its shards state origins, or when only some of them state placements.
 void check_on_all(const Gathered& tensor, std::uint64_t world_size) {
     std::vector<std::uint64_t> missing;
     auto present = tensor.ranks.begin();
@@ -180,7 +180,7 @@ void check_world_sizes(const std::vector<StateDict>& ranks) {
     }
 }
 
-/// What was left out, named once however many ranks had it.
+/// What was left out, each name once.
 std::vector<Dropped> unite_dropped(const std::vector<StateDict>& ranks) {
     std::vector<Dropped> dropped;
     std::set<std::string> seen;

@@ -13,8 +13,7 @@ namespace unshard::fsdp {
 std::uint64_t least_world_size(const std::vector<torch::StateDict>& ranks);
 
 /// Gathers each tensor's shards from all ranks, in rank order; `ranks[r]` is what rank r saved. Fills tensors, meshes
-/// and what was dropped. Throws Error that names tensor and ranks where the ranks disagree, or one lacks a tensor it
-/// should have.
+/// and what was dropped. Throws Error that names tensor and ranks where ranks disagree, or where a tensor is missing.
 CheckpointIndex combine(std::vector<torch::StateDict> ranks);
 
 }  // namespace unshard::fsdp

@@ -29,8 +29,8 @@ std::optional<std::uint64_t> number_in(const nlohmann::json& config, const char*
     return found->get<std::uint64_t>();
 }
 
-/// What fsdp_config.json, when there is such a file, says of the order of splits. Its world size must be that of the
-/// file names; of several saves in one directory it is that of the last one.
+/// The order of splits by fsdp_config.json, if there is such a file. Its world size must be that of the file names; of
+/// several saves in one directory it is that of the last one.
 std::optional<torch::SplitOrder> read_config(const std::string& directory, const fsdp::RankFiles& found) {
     const std::string path = (std::filesystem::path(directory) / "fsdp_config.json").string();
     if (!found.world_size || !has_file(path)) return std::nullopt;
@@ -49,12 +49,13 @@ std::optional<torch::SplitOrder> read_config(const std::string& directory, const
                            : std::nullopt;
 }
 
-/// A tensor that each rank holds whole is whole in the one file that rank 0 saved.
-void take_copies_as_whole(torch::StateDict& rank) {
-    const auto is_copy = [](const Placement& p) { return p.kind == PlacementKind::replicate; };
+/// With FULL_STATE_DICT rank 0 alone saves the model. If all its tensors are whole, replicated ones become plain ones,
+/// so that no other rank's file is asked for.
+void make_replicated_plain(torch::StateDict& rank) {
+    const auto is_replicated = [](const Placement& p) { return p.kind == PlacementKind::replicate; };
     for (const SourceTensor& tensor : rank.tensors) {
         const auto is_whole = [&](const Shard& s) {
-            return !s.mesh || (s.shape == tensor.shape && std::ranges::all_of(s.placements, is_copy));
+            return !s.mesh || (s.shape == tensor.shape && std::ranges::all_of(s.placements, is_replicated));
         };
         if (!std::ranges::all_of(tensor.shards, is_whole)) return;
     }
@@ -94,7 +95,7 @@ public:
         });
         const bool is_before_strided_shards = std::ranges::any_of(ranks, &torch::StateDict::is_before_strided_shards);
         if (split_order && !is_before_strided_shards) torch::refuse_split_order();
-        if (fsdp::is_saved_by_one(found)) take_copies_as_whole(ranks.front());
+        if (fsdp::is_saved_by_one(found)) make_replicated_plain(ranks.front());
 
         if (!found.world_size) {
             torch::in_context(request.input, [&] { fsdp::check_world_size(found, fsdp::least_world_size(ranks)); });

@@ -28,7 +28,7 @@ RankFiles find_rank_files(const std::string& directory, const std::string& wante
 /// Whether rank 0 saved the whole model alone.
 bool is_saved_by_one(const RankFiles& files);
 
-/// For files whose names do not say how many ranks there are: holds them against what stands inside.
+/// For files whose names do not state the world size: compares the number of files with the one that they state inside.
 void check_world_size(const RankFiles& files, std::uint64_t world_size);
 
 /// "rank 3" or "ranks 1, 2, 5", and no more than fits a line.

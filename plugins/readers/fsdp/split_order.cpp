@@ -1,7 +1,8 @@
-// FSDP2 over tensor parallelism gives a rank its chunk of the rows that tensor parallelism left. PyTorch 2.5 and later
-// write that as (_StridedShard, Shard); 2.3 wrote (Shard, Shard), by which everybody else, FSDP1 of the same release
-// too, means the opposite order (pytorch#129229). 2.4 refuses to save it. The two orders exchange rows; where the sizes
-// do not divide, most give the ranks other numbers of rows.
+// FSDP2 over tensor parallelism gives a rank its chunk of the rows that tensor parallelism left to it. PyTorch 2.5 and
+// later write that as (_StridedShard, Shard). PyTorch 2.3 wrote (Shard, Shard), which everywhere else, FSDP1 of the
+// same release included, means that FSDP split first (pytorch#129229). 2.4 refuses to save it. E.g. with 8 rows on a
+// mesh (2, 2), rank (0, 1) holds rows 2 and 3 if FSDP split first, and rows 4 and 5 if tensor parallelism did. Where
+// the rows do not divide evenly, the two orders mostly give ranks different numbers of rows, which the shapes show.
 
 #include "split_order.hpp"
 
@@ -29,7 +30,7 @@ MeshDims splitting(const Shard& shard, const Mesh& mesh, std::uint32_t dim) {
     return found;
 }
 
-/// Where each rank stands in the meshes, found once.
+/// The coordinates of ranks in the meshes, computed once for each mesh.
 class Coordinates {
 public:
     explicit Coordinates(const std::vector<Mesh>& meshes) : meshes_(meshes), positions_(meshes.size()) {}
@@ -54,16 +55,16 @@ private:
     std::vector<std::vector<std::uint64_t>> positions_;
 };
 
-/// Which of the two orders the shapes of all shards fit.
-struct Fit {
+/// Which of the two orders all shards' shapes agree with.
+struct PossibleOrders {
     bool left_to_right = true;
     bool inner_first = true;
     std::string tensor;  ///< one that is split twice; empty when there is none
     std::uint32_t dim = 0;
 };
 
-void hold_against(Fit& fit, const SourceTensor& tensor, const Shard& shard, std::uint32_t dim, const MeshDims& order,
-                  const std::vector<Mesh>& meshes, Coordinates& coordinates) {
+void check_shard(PossibleOrders& orders, const SourceTensor& tensor, const Shard& shard, std::uint32_t dim,
+                 const MeshDims& order, const std::vector<Mesh>& meshes, Coordinates& coordinates) {
     const Mesh& mesh = meshes[*shard.mesh];
     const auto rows_in = [&](const auto& mesh_dims) {
         Range rows{0, (*tensor.shape)[dim]};
@@ -74,30 +75,30 @@ void hold_against(Fit& fit, const SourceTensor& tensor, const Shard& shard, std:
     inner_first.push_back(order.front());
     const bool is_empty = shard.shape.numel() == 0;
     const auto fits = [&](std::uint64_t rows) { return rows == shard.shape[dim] || (is_empty && rows == 0); };
-    fit.left_to_right = fit.left_to_right && fits(rows_in(order));
-    fit.inner_first = fit.inner_first && fits(rows_in(inner_first));
-    if (fit.tensor.empty()) {
-        fit.tensor = tensor.name;
-        fit.dim = dim;
+    orders.left_to_right = orders.left_to_right && fits(rows_in(order));
+    orders.inner_first = orders.inner_first && fits(rows_in(inner_first));
+    if (orders.tensor.empty()) {
+        orders.tensor = tensor.name;
+        orders.dim = dim;
     }
 }
 
-Fit fit_of(const CheckpointIndex& index) {
-    Fit fit;
+PossibleOrders possible_orders(const CheckpointIndex& index) {
+    PossibleOrders orders;
     Coordinates coordinates(index.meshes);
     for (const SourceTensor& tensor : index.tensors) {
         for (const Shard& shard : tensor.shards) {
             if (!shard.mesh) continue;
             for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
                 const MeshDims order = splitting(shard, index.meshes[*shard.mesh], dim);
-                if (order.size() > 1) hold_against(fit, tensor, shard, dim, order, index.meshes, coordinates);
+                if (order.size() > 1) check_shard(orders, tensor, shard, dim, order, index.meshes, coordinates);
             }
         }
     }
-    return fit;
+    return orders;
 }
 
-/// The first mesh dimension splits last.
+/// States, by _StridedShard, that the first mesh dimension splits last.
 void set_inner_first(CheckpointIndex& index) {
     for (SourceTensor& tensor : index.tensors) {
         for (Shard& shard : tensor.shards) {
@@ -119,12 +120,12 @@ void set_inner_first(CheckpointIndex& index) {
 }  // namespace
 
 void settle_split_order(CheckpointIndex& index, std::optional<SplitOrder> stated) {
-    const Fit fit = fit_of(index);
-    if (fit.tensor.empty()) return;
-    if (!stated && fit.left_to_right && fit.inner_first) {
-        torch::refuse_unknown_order(fit.tensor, fit.dim);
+    const PossibleOrders orders = possible_orders(index);
+    if (orders.tensor.empty()) return;
+    if (!stated && orders.left_to_right && orders.inner_first) {
+        torch::refuse_unknown_order(orders.tensor, orders.dim);
     }
-    const bool only_inner_fits = fit.inner_first && !fit.left_to_right;
+    const bool only_inner_fits = orders.inner_first && !orders.left_to_right;
     if (stated ? *stated == SplitOrder::inner_first : only_inner_fits) set_inner_first(index);
 }
 

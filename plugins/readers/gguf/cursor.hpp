@@ -1,4 +1,4 @@
-// Reads a file's header from its beginning on, a window at a time.
+// Reads a file's header from the beginning, a window at a time.
 #pragma once
 
 #include "unshard/tools/input_file.hpp"
@@ -10,8 +10,8 @@
 
 namespace unshard::gguf {
 
-/// Whatever is asked for is held against what is left of the file before anything is allocated. Throws Error that says
-/// at which byte; the file's name is the caller's to add.
+/// Every length is compared with the rest of the file before memory is allocated. Throws Error that states the byte;
+/// the caller adds the file's name.
 class Cursor {
 public:
     explicit Cursor(const InputFile& file) : file_(file) {}
@@ -26,11 +26,11 @@ public:
     }
     float f32();
     double f64();
-    /// A u64 length, at most `most`, and as many bytes; `what` is in messages.
+    /// A u64 length, at most `most`, and so many bytes; `what` names the text in messages.
     std::string text(std::uint64_t most, std::string_view what);
     void skip(std::uint64_t count);
 
-    /// Throws Error unless `count` things of at least `least_bytes` each can still follow.
+    /// Throws Error unless `count` items of at least `least_bytes` each can still follow.
     void check_count(std::uint64_t count, std::uint64_t least_bytes, std::string_view what) const;
 
 private:

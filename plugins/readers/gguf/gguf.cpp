@@ -1,5 +1,5 @@
-// A GGUF file as input: whole tensors, each in one piece, under the names that llama.cpp gives them. Quantised tensors
-// are indexed as the blocks that they are.
+// A GGUF file as input: whole tensors, each in one piece, under llama.cpp's names. Quantised tensors are indexed as
+// blocks.
 
 #include "gguf/split_files.hpp"
 #include "unshard/plugin.hpp"
@@ -15,7 +15,7 @@ using gguf::Header;
 using gguf::ModelFile;
 using gguf::StoredTensor;
 
-/// Plain types have the same names in ggml and here.
+/// Types that are not blocks have the same names in ggml and here.
 SourceTensor source_tensor(const StoredTensor& stored, std::uint32_t file) {
     SourceTensor tensor{stored.name, DType::u8, stored.shape, {}};
     if (stored.type.block_elems == 1) {
@@ -60,7 +60,7 @@ class GgufReader : public Reader {
 public:
     int probe(const Request& request) override {
         if (!gguf::has_model_files(request.input)) return 0;
-        return std::filesystem::is_directory(request.input) ? 40 : 90;  // beside safetensors, those are meant
+        return std::filesystem::is_directory(request.input) ? 40 : 90;  // less than safetensors files beside them
     }
 
     CheckpointIndex index(const Request& request) override {

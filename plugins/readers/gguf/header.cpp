@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint32_t kOldestVersion = 2;
 
-/// The least that a key (length, one byte, type, value) and a tensor (length, rank, type, offset) take.
+/// The fewest bytes of a key (length, one byte, type, value) and of a tensor (length, rank, type, offset).
 constexpr std::uint64_t kLeastKeyBytes = 8 + 1 + 4 + 1;
 constexpr std::uint64_t kLeastTensorBytes = 8 + 4 + 4 + 8;
 
@@ -59,7 +59,7 @@ std::uint64_t stored_bytes(const StoredTensor& tensor) {
     return checked_mul(tensor.shape.numel() / tensor.type.block_elems, tensor.type.block_bytes);
 }
 
-/// Its offset is from the start of the data, as it stands in the file.
+/// The tensor's offset is still counted from the start of the data, as in the file.
 StoredTensor read_tensor(Cursor& cursor) {
     StoredTensor tensor;
     tensor.name = cursor.text(kMaxNameBytes, "the name of a tensor");
@@ -72,7 +72,7 @@ StoredTensor read_tensor(Cursor& cursor) {
     return tensor;
 }
 
-/// Moves the offsets from the start of the data to that of the file. Tensors must follow each other without a gap.
+/// Makes offsets count from the start of the file. Tensors must follow each other without a gap.
 void place_tensors(Header& header, std::uint64_t data_begin, std::uint64_t file_bytes) {
     std::uint64_t at = 0;
     for (StoredTensor& tensor : header.tensors) {

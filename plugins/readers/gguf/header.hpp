@@ -1,4 +1,4 @@
-// What stands in front of the tensors of one GGUF file.
+// The header of a GGUF file: its keys, and where its tensors are.
 #pragma once
 
 #include "formats/gguf/types.hpp"
@@ -26,7 +26,7 @@ struct Header {
     std::uint64_t alignment = 0;
     std::vector<KeyValue> keys;
     std::vector<StoredTensor> tensors;
-    std::uint64_t bytes_behind = 0;  ///< of the file, behind the last tensor and its padding
+    std::uint64_t bytes_behind = 0;  ///< in the file after the last tensor and its padding
 
     /// Null when it is not there.
     const KeyValue* find(std::string_view key) const;

@@ -28,7 +28,7 @@ ModelFile read_file(const std::string& path) {
     return {path, file.bytes(), file.stamp(), read_header(file)};
 }
 
-/// What the names of all files of the model begin with.
+/// The beginning that the names of all files of the model share.
 std::string prefix_of(const ModelFile& file, std::uint64_t count) {
     const std::uint64_t number = file.header.number("split.no", 0);
     if (number >= count || count > kMostFiles) {

@@ -19,9 +19,9 @@ struct ModelFile {
 /// be read.
 bool has_model_files(const std::string& path);
 
-/// All files of the model that the file at `path`, any of them, belongs to; in their order. Of a directory, the one
-/// model in it. Throws Error when a file is missing, is none of this model, or has another number than its name says,
-/// and when a directory holds several models.
+/// For a file: all files of the model that it belongs to, in their order. For a directory: those of the one model in
+/// it. Throws Error when a file is missing, belongs to another model, or has another number than its name says, and
+/// when a directory holds several models.
 std::vector<ModelFile> read_model_files(const std::string& path);
 
 }  // namespace unshard::gguf

@@ -12,7 +12,7 @@
 namespace unshard::gguf {
 namespace {
 
-/// Those of llama.cpp.
+/// The limits of llama.cpp.
 constexpr std::uint64_t kMostTextBytes = 1ULL << 30;
 constexpr std::uint64_t kMostArrayElements = 1ULL << 30;
 constexpr std::uint64_t kMostKeyBytes = 65535;
@@ -20,7 +20,7 @@ constexpr std::uint64_t kMostKeyBytes = 65535;
 struct ValueTypeInfo {
     ValueType type;
     std::string_view name;
-    std::uint64_t bytes;  ///< the least that one takes
+    std::uint64_t bytes;  ///< of one value, at least
 };
 
 constexpr std::array kValueTypes = {
@@ -42,7 +42,7 @@ const ValueTypeInfo& read_type(Cursor& cursor) {
     return *found;
 }
 
-/// Texts may be any bytes, as tokens are; JSON holds UTF-8 alone.
+/// Texts such as tokens may be any bytes; JSON holds only UTF-8.
 std::string as_utf8(const std::string& text) {
     using Json = nlohmann::json;
     return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();

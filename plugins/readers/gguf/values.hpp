@@ -1,4 +1,4 @@
-// The values of a GGUF file's keys, for people: long arrays are skipped over, not kept.
+// The values of a GGUF file's keys, to be shown: of a long array only the first elements are kept.
 #pragma once
 
 #include "gguf/cursor.hpp"
@@ -9,7 +9,7 @@
 
 namespace unshard::gguf {
 
-/// Of an array, so many elements are kept.
+/// How many elements of an array are kept.
 inline constexpr std::uint64_t kArrayElementsKept = 8;
 
 struct KeyValue {

@@ -1,6 +1,6 @@
 // A Hugging Face model is model.safetensors, or files model-0000i-of-0000N.safetensors with
-// model.safetensors.index.json: {"metadata": {..}, "weight_map": {tensor: file}}. Other tools put other words for
-// "model" there (diffusion_pytorch_model). Repositories often hold the same weights in a second form beside these,
+// model.safetensors.index.json: {"metadata": {..}, "weight_map": {tensor: file}}. Other tools put other words in
+// place of "model" (diffusion_pytorch_model). Repositories often hold the same weights in a second form beside these,
 // e.g. consolidated.safetensors.
 
 #include "model_files.hpp"
@@ -32,7 +32,7 @@ constexpr std::string_view kModel = "model.safetensors";
 /// Some 100 bytes a tensor.
 constexpr std::uint64_t kMaxIndexBytes = 64 << 20;
 
-/// Missing parts that a message names.
+/// How many missing parts a message lists.
 constexpr std::size_t kMostNamed = 8;
 
 /// Names in a directory, sorted.
@@ -76,7 +76,7 @@ std::optional<NumberedPart> parse_part(std::string_view name) {
     return is_part ? std::optional(part) : std::nullopt;
 }
 
-/// A set of numbered parts, all that are there.
+/// The numbered parts of one model that are there.
 struct PartSet {
     std::uint64_t count = 0;
     std::map<std::uint64_t, std::string> files;
@@ -86,7 +86,7 @@ struct PartSet {
     }
 };
 
-/// The only set of parts, where there is one and no other file.
+/// The only set of parts, if there is one and no other file.
 std::optional<PartSet> only_set(const std::set<std::string>& names) {
     std::map<std::pair<std::string, std::uint64_t>, PartSet> sets;
     for (const std::string& name : names) {

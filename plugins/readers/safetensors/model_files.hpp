@@ -25,9 +25,9 @@ enum class Certainty {
 /// Throws Error when the directory cannot be read.
 Certainty look_at(const std::string& path);
 
-/// For a file, that file; one that is a part of several only when it is wanted. For a directory: the files of its
-/// index, or else model.safetensors, or else all numbered parts, or else the only file. Throws Error when none of these
-/// is there, when parts are missing, or when there are several models.
+/// For a file, that file; it may be one of several numbered parts only when `is_part_wanted`. For a directory: the
+/// files of its index, or else model.safetensors, or else all numbered parts, or else the only file. Throws Error when
+/// none of these is there, when parts are missing, or when there are several models.
 ModelFiles find_model_files(const std::string& path, bool is_part_wanted);
 
 }  // namespace unshard::safetensors

@@ -1,5 +1,5 @@
-// A Hugging Face directory, or one safetensors file, as input: whole tensors, each in one piece. What the index says is
-// held against what the files say: PyTorch's loaders leave a tensor that is lost at its initial values.
+// A Hugging Face directory, or one safetensors file, as input: whole tensors, each in one piece. The index must agree
+// with the files: PyTorch's loaders would silently leave a missing tensor at its initial values.
 
 #include "formats/safetensors/safetensors_shards.hpp"
 #include "model_files.hpp"

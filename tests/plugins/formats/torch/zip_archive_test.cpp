@@ -201,7 +201,7 @@ TEST_CASE("a count of entries that the directory cannot hold is refused before a
           "damaged zip: a directory of 98 bytes cannot hold 65534 entries: copy or save the file again");
 }
 
-TEST_CASE("a zip cut short is told from what is no zip") {
+TEST_CASE("a zip cut short is distinguished from what is no zip") {
     const std::string zip = two_entries().build();
     CHECK(error_of_zip(zip.substr(0, 60)) ==
           "truncated: a zip of 60 bytes without its directory, which PyTorch writes last: copy or save the file again");

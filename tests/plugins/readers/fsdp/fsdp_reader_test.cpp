@@ -48,7 +48,7 @@ TEST_CASE("meshes that ranks share are one in the index") {
     CHECK(index.tensors.at(0).shards.at(1).mesh == 0);
 }
 
-TEST_CASE("a plain tensor can be on some ranks only, as in pipeline parallelism: mergers judge that") {
+TEST_CASE("a plain tensor can be on some ranks only, as in pipeline parallelism: mergers check that") {
     Checkpoint checkpoint;
     checkpoint.ranks({plain_file("a"), plain_file("b"), plain_file("a")});
     const CheckpointIndex index = checkpoint.index();

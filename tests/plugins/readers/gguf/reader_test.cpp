@@ -112,7 +112,7 @@ TEST_CASE("gguf: split files that do not belong together are refused") {
               "it and the others their names back");
 }
 
-TEST_CASE("gguf: bytes behind the last tensor are told") {
+TEST_CASE("gguf: bytes behind the last tensor are a warning") {
     const TempDir dir;
     GgufBuilder builder;
     write_file(dir / "m.gguf", builder.tensor("a", {2}, 1, "1234").bytes() + "xyz");
