@@ -37,7 +37,7 @@ TEST_CASE("a tied head is left out, unless it is kept") {
     };
     CHECK(dropped({}) == nlohmann::json::parse(
                              R"([{"name": "lm_head.weight",
-                                  "why": "tied to 'model.embed_tokens.weight', whose bits it must have"}])"));
+                                  "why": "tied to 'model.embed_tokens.weight', to which it must be bit-identical"}])"));
     CHECK(dropped({"--keep", "^lm_head"}).empty());
 }
 

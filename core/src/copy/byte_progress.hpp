@@ -1,4 +1,4 @@
-// Counts bytes over threads.
+// Adds up the bytes that all threads have done.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
-// Threads take tiles from one cursor, in the order of the outputs. A tile depends on no other, so the bytes are the
-// same for any number of threads and any size of tile. So is the error: tiles that were begun are finished, and what is
-// told is the failure of the first tile that has one.
+// Threads take the next tile from one counter, in the order of the outputs. No tile depends on another, so the bytes
+// are the same for any number of threads and any tile size. So is the error: after a failure the tiles before it are
+// still finished, and the first tile in order that failed is reported.
 
 #include "copy/copy.hpp"
 
@@ -116,7 +116,7 @@ private:
     Tiling tiling_;
     std::atomic<std::uint64_t> next_ = 0;
     std::atomic<std::uint64_t> failed_tile_ = std::numeric_limits<std::uint64_t>::max();
-    std::mutex mutex_;  ///< of what follows
+    std::mutex mutex_;  ///< guards the members below
     std::exception_ptr failure_;
     CopyReport report_;
     std::set<std::string> overflowed_;

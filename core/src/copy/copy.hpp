@@ -19,7 +19,7 @@ struct CopySettings {
     bool verify_replicas = false;
 };
 
-/// One output to be filled. The writer is needed for its own encodings only.
+/// One output to be filled. The writer is needed only to encode its own encodings.
 struct CopyTask {
     const Plan* plan = nullptr;
     const Layout* layout = nullptr;

@@ -1,6 +1,7 @@
-// A walk is read in one of three ways. One run of bytes goes straight into the tile. Where the elements lie close
-// enough together, all bytes from the first to the last are read at once and the elements picked out of memory.
-// Otherwise the walk is cut in two along its longest stride and each half looked at again; in the end there are runs.
+// A walk is read in one of three ways. A single contiguous run goes straight into the tile. Where the elements are
+// close enough together, all bytes from the first to the last are read at once and the elements are picked out in
+// memory. Otherwise the walk is cut in two along its longest stride and each half is treated the same way; in the end
+// only runs are left.
 
 #include "copy/gather.hpp"
 
@@ -70,7 +71,7 @@ std::span<const Copy> CopyFinder::in_range(std::uint64_t first, std::uint64_t co
 
 namespace {
 
-/// Bytes that are as fast to read along as a read of its own is to begin.
+/// Reading so many unneeded bytes is as fast as starting another read.
 constexpr std::uint64_t kGapBytes = 4096;
 
 bool is_run(const Walk& walk) {

@@ -1,4 +1,4 @@
-// Elements from where a shard keeps them to where a tile has them.
+// Moves elements from a shard's storage into a tile.
 #pragma once
 
 #include "files/sources.hpp"
@@ -13,7 +13,7 @@
 
 namespace unshard {
 
-/// Memory that grows to what was asked of it and is kept for the next time. The bytes are not set.
+/// A buffer that grows as needed and is reused. Its bytes are not initialised.
 class Buffer {
 public:
     std::span<std::byte> take(std::uint64_t bytes);
@@ -30,7 +30,8 @@ struct Loop {
     std::uint64_t target = 0;
 };
 
-/// Nested loops over elements: the outermost first, none of one step. Neighbours that make one loop are joined.
+/// Nested loops over elements, outermost first. Loops of one step are left out, neighbours that form one loop are
+/// joined.
 struct Walk {
     std::uint64_t source = 0;  ///< the first element, from the start of the storage
     std::uint64_t target = 0;  ///< the first element, from the start of the tile
@@ -46,14 +47,14 @@ struct Walk {
 /// at its element `tile_first`.
 Walk walk_of(const Copy& copy, const Box& part, const Dims& strides, std::uint64_t tile_first);
 
-/// Finds the copies that meet a range of a row-major array without looking at all of them.
+/// Finds the copies that overlap a range of a row-major array without looking at all of them.
 class CopyFinder {
 public:
     CopyFinder() = default;
     /// `copies` are in the order in which they begin, and outlive this.
     CopyFinder(const std::vector<Copy>& copies, const Dims& dims);
 
-    /// The copies of which elements may lie in [first, first + count), and few others.
+    /// All copies with elements in [first, first + count), and few others.
     std::span<const Copy> in_range(std::uint64_t first, std::uint64_t count) const;
 
 private:

@@ -17,14 +17,14 @@ const Shard& shard_of(const CheckpointIndex& index, const Copy& copy) {
     return index.tensors[copy.tensor].shards[copy.shard];
 }
 
-/// The copy that gave element `number` of the destination.
-const Copy& giver(const Destination& destination, std::uint64_t number) {
+/// The copy that element `number` of the destination was read from.
+const Copy& copy_of_element(const Destination& destination, std::uint64_t number) {
     const Box element = boxes_of_range(destination.dims, number, 1).front();
     return *std::find_if(destination.copies.begin(), destination.copies.end(),
                          [&](const Copy& copy) { return intersection(copy.box, element).has_value(); });
 }
 
-/// Whether other tensors say how they were split.
+/// Whether any tensor of the checkpoint states how it was split.
 bool states_geometry(const CheckpointIndex& index) {
     return std::ranges::any_of(index.tensors,
                                [](const SourceTensor& t) { return !std::ranges::all_of(t.shards, is_plain); });
@@ -42,8 +42,9 @@ std::string_view meaning_of_difference(const CheckpointIndex& index, const Plann
                "tensor_parallel with rules that split it (or --merger concat), if each rank keeps its own, --merger "
                "placement --set merge.options.plain=first takes the first rank's, else the checkpoint is damaged";
     }
-    return "they claim the same place, and share no mesh that makes them copies; if each group of ranks sharded a part "
-           "of a model that was split by hand, nothing says how, else the checkpoint is damaged";
+    return "they claim the same place, and share no mesh that makes them copies; if the training code itself had cut "
+           "the "
+           "weight into parts before groups of ranks sharded them, nothing says how, else the checkpoint is damaged";
 }
 
 }  // namespace
@@ -58,7 +59,7 @@ std::string difference_text(const CheckpointIndex& index, const PlannedTensor& t
     const std::string what = fmt::format("first at element {}: {}", grouped(number),
                                          both_values({tensor.dtype, values.subspan(in_tile * elem_bytes, elem_bytes)},
                                                      {tensor.dtype, other.subspan(in_tile * elem_bytes, elem_bytes)}));
-    const Copy& copy = giver(destination, number);
+    const Copy& copy = copy_of_element(destination, number);
     if (copy.tensor != replica.tensor) {
         const std::string& name = index.tensors[replica.tensor].name;
         return fmt::format(

@@ -1,4 +1,4 @@
-// Pieces that should hold the same bits.
+// The message for replicas that differ.
 #pragma once
 
 #include "geometry/lower.hpp"
@@ -11,8 +11,9 @@
 
 namespace unshard {
 
-/// Names both ranks, the first element that differs, and its two values. `values` and `other` are a tile that begins at
-/// element `tile_first` of the destination, without and with the replica laid over it; they differ.
+/// Names both ranks, the first element that differs, and its two values. `values` is a tile that begins at element
+/// `tile_first` of the destination; `other` is the same tile with the replica's elements written over it. They must
+/// differ.
 std::string difference_text(const CheckpointIndex& index, const PlannedTensor& tensor, const Destination& destination,
                             const Copy& replica, std::uint64_t tile_first, std::span<const std::byte> values,
                             std::span<const std::byte> other);

@@ -36,7 +36,8 @@ bool compares_replicas(const PlannedTensor& tensor, std::uint64_t tile_bytes) {
     return !tensor.replicas_stated || tensor.shape.numel() * size_of(tensor.dtype) < tile_bytes;
 }
 
-/// Puts what `copy` has of the tile in its place; the rest of `into` stays as it is. Returns the bytes that were put.
+/// Copies the elements that `copy` has of the tile into `into`; the others stay as they are. Returns the number of
+/// bytes.
 std::uint64_t TileWriter::gather(const Filling& filling, const Tile& tile, const Copy& copy,
                                  std::span<std::byte> into) {
     const std::uint64_t elem_bytes = size_of(filling.tensor->dtype);
@@ -86,7 +87,7 @@ std::span<std::byte> TileWriter::gather_sums(const Filling& filling, const Tile&
     const std::span<std::byte> values = values_.take(tile.count * size_of(from));
     const std::span<std::byte> bytes = other_.take(tile.count * sizeof(Sum));
     const std::span<Sum> sums(new (bytes.data()) Sum[tile.count], tile.count);
-    std::fill(sums.begin(), sums.end(), Sum{-0.0});  // what a sum of one negative zero begins with
+    std::fill(sums.begin(), sums.end(), Sum{-0.0});  // so that a sum of negative zeros stays negative
     for (const Copy& copy : filling.copies.in_range(tile.first, tile.count)) {
         gather(filling, tile, copy, values);
         for (const Box& box : boxes_of_range(filling.destination->dims, tile.first, tile.count)) {
@@ -100,7 +101,7 @@ std::span<std::byte> TileWriter::gather_sums(const Filling& filling, const Tile&
     return bytes;
 }
 
-/// Where a sample of the replicas in a tile is taken: at its beginning, and where a replica begins.
+/// The positions in a tile from which replicas are sampled: its beginning, and where a replica begins.
 std::set<std::uint64_t> sample_points(const Filling& filling, const Tile& tile) {
     std::set<std::uint64_t> points = {tile.first};
     for (const Copy& replica : filling.replicas.in_range(tile.first, tile.count)) {
@@ -110,7 +111,7 @@ std::set<std::uint64_t> sample_points(const Filling& filling, const Tile& tile) 
     return points;
 }
 
-/// Replicas that went apart in training differ nearly everywhere: a little of each piece shows it.
+/// Replicas that diverged in training differ nearly everywhere: a few elements of each piece show it.
 std::uint64_t TileWriter::compare_sample(const Filling& filling, const Tile& tile, std::span<const std::byte> values) {
     constexpr std::uint64_t kSampleBytes = 64 << 10;
     const std::uint64_t elem_bytes = size_of(filling.tensor->dtype);
@@ -126,7 +127,8 @@ std::uint64_t TileWriter::compare_sample(const Filling& filling, const Tile& til
     return compared;
 }
 
-/// Each replica is laid over a copy of the tile; where it has the same bits the copy stays the same.
+/// The elements of each replica are written over a copy of the tile. If they are equal, the copy stays equal to the
+/// tile.
 std::uint64_t TileWriter::compare_replicas(const Filling& filling, const Tile& tile,
                                            std::span<const std::byte> values) {
     std::uint64_t compared = 0;

@@ -1,4 +1,4 @@
-// One thread's share of the copy pass: a tile from the checkpoint's files into an output.
+// Writes tiles, for one thread: from the checkpoint's files into an output.
 #pragma once
 
 #include "copy/gather.hpp"
@@ -28,15 +28,15 @@ struct Filling {
 
     Filling(const PlannedTensor& tensor, const Destination& destination);
 
-    /// The type that values have when they have been gathered, and summed where they are terms of a sum.
+    /// The type of the values after they were gathered and, where they are terms of a sum, added up.
     DType gathered() const;
     /// The most bytes that an element takes in any buffer.
     std::uint64_t elem_bytes() const;
     std::uint64_t stored_bytes(std::uint64_t elems) const;
 };
 
-/// Whether a tensor's replicas are compared whole without being asked: nothing states that they are replicas, or they
-/// are small.
+/// Whether a tensor's replicas are compared whole although nobody asked for it: nothing states that they are replicas,
+/// or they are small.
 bool compares_replicas(const PlannedTensor& tensor, std::uint64_t tile_bytes);
 
 /// What one thread has done.
@@ -73,7 +73,7 @@ private:
     Sources& sources_;
     Gatherer gatherer_;
     Buffer values_;   ///< a tile as the checkpoint has it
-    Buffer other_;    ///< a replica of it, or the sum that it is a term of
+    Buffer other_;    ///< the tile as a replica has it, or the sum of terms
     Buffer floats_;   ///< what the writer encodes
     Buffer encoded_;  ///< what is written, where that is not `values_`
 };

@@ -5,8 +5,9 @@
 namespace unshard {
 namespace {
 
-/// What tiles are cut at, so that they meet few copies and are few boxes: the largest run of whole inner dimensions
-/// that fits. Blocks of several elements are kept together; for them it is rows, the unit in which encoders take them.
+/// The number of elements that tiles are a multiple of: the largest run of whole inner dimensions of at most `most`
+/// elements. So tiles overlap few copies and consist of few boxes. For blocks of several elements it is a row, the unit
+/// of encoders.
 std::uint64_t cutting_unit(const Destination& d, std::uint64_t most) {
     if (d.encoding.block_elems > 1) return d.row_elems <= most ? d.row_elems : d.encoding.block_elems;
     std::uint64_t unit = 1;

@@ -1,6 +1,6 @@
-// Both plans are lowered to the same destinations, as if each were to be written whole in its own type, so that a tile
-// is the same elements on both sides, however they are sharded there. What the results are does not depend on threads
-// or tiles.
+// Both plans are lowered to the same destinations, as if each were written whole in its own type. So a tile is the same
+// elements on both sides, however either is sharded. Results do not depend on the number of threads or the size of
+// tiles.
 
 #include "diff/compare.hpp"
 
@@ -32,8 +32,8 @@ std::vector<Destination> whole_tensors(const Plan& plan, const std::vector<std::
     return lower(plan, layout);
 }
 
-/// For what has to be unpacked, since there is no output beside which it could lie. Whether it is there matters only
-/// then.
+/// For files that must be unpacked: there is no output directory for them. It need not exist unless there are such
+/// files.
 std::string temporary_directory() {
     const char* named = std::getenv("TMPDIR");
     return named && *named ? named : "/tmp";
@@ -105,7 +105,7 @@ private:
         try {
             for (std::uint64_t i = next_++; i < tiling_.size(); i = next_++) compare_tile(a, b, tiling_[i]);
         } catch (...) {
-            next_ = tiling_.size();  // the others begin nothing new
+            next_ = tiling_.size();  // the other threads begin no more tiles
             throw;
         }
     }
@@ -137,7 +137,7 @@ private:
     ByteProgress progress_;
     Tiling tiling_;
     std::atomic<std::uint64_t> next_ = 0;
-    std::mutex mutex_;  ///< of the results
+    std::mutex mutex_;  ///< guards the results
     std::vector<PairDifference> results_;
 };
 

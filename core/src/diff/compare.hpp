@@ -1,4 +1,4 @@
-// The comparison pass: as the copy pass, tile by tile, but two of them that meet in memory.
+// The comparison pass: like the copy pass, tile by tile, but with two tiles that are compared in memory.
 #pragma once
 
 #include "copy/byte_progress.hpp"
@@ -22,7 +22,7 @@ struct PairDifference {
     std::string first_values;  ///< "0.5 and 0.25": of the first element that differs
 };
 
-/// What `compare` reads of both sides, in bytes: the progress ends there.
+/// The bytes that `compare` reads of both sides: the end of the progress.
 std::uint64_t bytes_to_compare(const Model& a, const Model& b, const std::vector<TensorPair>& pairs);
 
 /// One result for each pair. Memory: threads x (a few tiles). Throws Error when a source cannot be read, or when what

@@ -1,4 +1,4 @@
-// What stands beside the tensors of two models: config.json and the tokenizer, or the keys of GGUF files.
+// Compares what two models have beside tensors: config.json and the tokenizer, or the keys of GGUF files.
 #pragma once
 
 #include "engine.hpp"
@@ -15,8 +15,8 @@ struct ConfigurationDifference {
 };
 
 /// Two directories: config.json by its values (but for those that a conversion may change: dtype, transformers_version,
-/// _name_or_path), other files byte for byte; a file of the tokenizer that only one has is a difference. Two models
-/// whose readers give `metadata` with `keys`: each key. Throws Error when a file cannot be read.
+/// _name_or_path), other files byte for byte; a tokenizer file that only one has is a difference. Two models whose
+/// readers give `metadata` with `keys`: each key. Throws Error when a file cannot be read.
 ConfigurationDifference compare_configuration(const Model& a, const Model& b);
 
 }  // namespace unshard

@@ -8,7 +8,7 @@
 namespace unshard {
 namespace {
 
-/// Says of which side a warning is.
+/// Passes warnings on with the name of the side that they are about.
 class SideObserver : public Observer {
 public:
     SideObserver(std::string side, Observer& observer) : side_(std::move(side)), observer_(observer) {}
@@ -28,7 +28,7 @@ Model read_side(const std::string& side, const Pipeline& pipeline, Observer& obs
     return model;
 }
 
-/// The blocks that a tensor is stored in, if it is.
+/// The encoding of a tensor that is stored in blocks; null for others.
 const Encoding* blocks_of(const Model& model, const PlannedTensor& tensor) {
     if (tensor.copies.empty()) return nullptr;
     const auto& encoding = model.index.tensors[tensor.copies.front().tensor].encoding;
@@ -54,7 +54,7 @@ std::map<std::string_view, std::size_t> numbers_of(const Plan& plan) {
     return numbers;
 }
 
-/// What `model` has and the other side has not; why, the other side's list of what it left out may know.
+/// The tensors that only `model` has, each with the reason if the other side lists it as dropped.
 std::vector<DiffTensor> only_in(const Model& model, const std::map<std::string_view, std::size_t>& others,
                                 const DiffReport::Side& other) {
     std::map<std::string_view, std::string_view> reasons;
@@ -69,14 +69,14 @@ std::vector<DiffTensor> only_in(const Model& model, const std::map<std::string_v
     return found;
 }
 
-/// Whether what is stored can be laid side by side: values with values, blocks with blocks of the same kind.
+/// Whether the stored elements can be compared: values with values, blocks with blocks of the same kind.
 bool is_comparable(const DiffTensor& a, const Encoding* blocks_a, const DiffTensor& b, const Encoding* blocks_b) {
     if (a.shape != b.shape) return false;
     return blocks_a && blocks_b ? *blocks_a == *blocks_b : blocks_a == blocks_b;
 }
 
-/// Fills in what can be said without tensor bytes; returns the pairs to compare, and of which entry of
-/// `report.different` each is (all that have a pair of one name, until they prove equal).
+/// Fills in what is known without reading tensor bytes. Returns the pairs to compare; `entries` gets the number of each
+/// pair's entry in `report.different`, which has all tensors that both sides have until they prove equal.
 std::vector<TensorPair> pair_up(const Model& a, const Model& b, DiffReport& report, std::vector<std::size_t>& entries) {
     const auto numbers = numbers_of(b.plan);
     std::vector<TensorPair> pairs;

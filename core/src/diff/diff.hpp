@@ -1,4 +1,4 @@
-// Two models beside each other: what only one has, what differs, by how much.
+// Compares two models: tensors that only one has, tensors that differ, and by how much.
 #pragma once
 
 #include "diff/compare.hpp"
@@ -14,7 +14,7 @@
 
 namespace unshard {
 
-/// What is said of a tensor of one side.
+/// A tensor of one side.
 struct DiffTensor {
     std::string name;
     std::string type;  ///< a DType's name, or that of the blocks it is stored in
@@ -26,7 +26,7 @@ struct DifferentTensor {
     DiffTensor a, b;
     /// Empty when the values were not compared: two shapes, or blocks and something else.
     std::optional<PairDifference> difference;
-    bool is_bytes = false;  ///< blocks: what is counted are bytes, and no values are known
+    bool is_bytes = false;  ///< stored in blocks: differing bytes are counted, values are not known
 };
 
 struct DiffReport {

@@ -1,6 +1,6 @@
-// Most bytes are equal, so runs are compared as bytes first and only those that differ are looked at one by one.
-// Values of two types meet in one that holds both exactly: double for floats, long double (64 bits of mantissa) where
-// integers take part.
+// Most bytes are equal, so runs are compared as bytes first, and only runs that differ are compared element by element.
+// Values of two types are converted to one that holds both exactly: double for floats, long double (64 bits of
+// mantissa) where integers take part.
 
 #include "diff/values.hpp"
 

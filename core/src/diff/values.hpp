@@ -1,4 +1,4 @@
-// Two runs of elements, of one type or of two.
+// Compares two runs of elements, of the same type or of two types.
 #pragma once
 
 #include "unshard/dtype.hpp"
@@ -9,15 +9,15 @@
 
 namespace unshard {
 
-/// How far two runs of elements are apart. Equal bytes are equal, NaN too. Other bytes count as different even where
-/// the values are equal (0 and -0); of two types, it is the values that count, and any NaN is like any other.
+/// How far two runs of elements differ. Of one type, elements differ when their bytes do: 0 and -0 do, a NaN and the
+/// same NaN do not. Of two types, elements differ when their values do, and any two NaNs are equal.
 struct ValueDifference {
     std::uint64_t differing = 0;  ///< elements
     std::uint64_t first = 0;      ///< the first of them, when there is one
     double largest = 0;           ///< absolute difference, where neither is NaN; infinite beside an infinity
     std::uint64_t nans = 0;       ///< elements that are NaN on one side only
 
-    /// Takes in the difference of another part of the same tensor.
+    /// Adds the difference of another part of the same tensor.
     void add(const ValueDifference& other);
     friend bool operator==(const ValueDifference&, const ValueDifference&) = default;
 };

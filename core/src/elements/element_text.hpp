@@ -1,4 +1,4 @@
-// Two values beside each other.
+// Two values as text.
 #pragma once
 
 #include "unshard/dtype.hpp"

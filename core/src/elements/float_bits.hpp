@@ -13,7 +13,7 @@
 
 namespace unshard {
 
-/// `condition ? yes : no` by masks: with the operator, GCC would branch around float arithmetic and not vectorise.
+/// `condition ? yes : no` by masks: for the operator GCC would emit branches around float arithmetic and not vectorise.
 inline std::uint32_t choose(bool condition, std::uint32_t yes, std::uint32_t no) {
     const std::uint32_t mask = 0U - static_cast<std::uint32_t>(condition);
     return (yes & mask) | (no & ~mask);

@@ -19,19 +19,19 @@ namespace unshard {
 class OutputFiles {
 public:
     OutputFiles();
-    /// Closes what is open; what was written may be lost.
+    /// Closes open files; what was written to them may be lost.
     ~OutputFiles();
     OutputFiles(const OutputFiles&) = delete;
     OutputFiles& operator=(const OutputFiles&) = delete;
 
-    /// Makes a file of this size at `path`, for `name` in messages, and returns its number. Throws Error when it cannot
-    /// be made or the space is not there.
+    /// Makes a file of this size at `path`, called `name` in messages, and returns its number. Throws Error when it
+    /// cannot be made or there is not enough space.
     std::size_t add(const std::filesystem::path& path, const std::string& name, std::uint64_t bytes, mode_t mode);
 
     /// Any thread. Throws Error on an I/O error.
     void write(std::size_t file, std::uint64_t offset, std::span<const std::byte> bytes);
 
-    /// Closes all files, with `sync` when every byte is on the disk. Throws Error when one was not written.
+    /// Closes all files; with `sync`, every byte is on the disk afterwards. Throws Error when a file was not written.
     void finish(bool sync);
 
 private:
@@ -40,10 +40,10 @@ private:
 
     const File& file_of(std::size_t number);
 
-    std::mutex mutex_;  ///< of the next two
+    std::mutex mutex_;  ///< guards the next two
     std::vector<std::unique_ptr<const File>> files_;
     std::string failure_;   ///< of a file that was closed
-    bool syncs_ = true;     ///< what is closed is to be on the disk
+    bool syncs_ = true;     ///< files are synced before they are closed
     OpenFiles<Open> open_;  ///< uses all of these
 };
 

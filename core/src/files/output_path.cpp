@@ -46,8 +46,8 @@ bool is_weights(std::string_view name) {
            (name.starts_with("model-") && is_part(name, ".safetensors")) || is_part(name, ".gguf");
 }
 
-/// What is in a directory that no conversion like this one has put there.
-std::vector<std::string> strangers_in(const fs::path& directory, const Layout& layout) {
+/// The names in a directory that no conversion like this one writes.
+std::vector<std::string> foreign_files_in(const fs::path& directory, const Layout& layout) {
     std::set<std::string> own;
     for (const OutputFile& file : layout.files) own.insert(file.name);
     for (const Asset& asset : layout.assets) own.insert(asset.name);
@@ -71,7 +71,7 @@ void check_replaceable_directory(const fs::path& path, const Layout& layout) {
     if (is_mount_point(path)) {
         throw Error(fmt::format("{}: is a mount point and cannot be replaced: name a directory in it", path.string()));
     }
-    const std::vector<std::string> strangers = strangers_in(path, layout);
+    const std::vector<std::string> strangers = foreign_files_in(path, layout);
     if (strangers.empty()) return;
     throw Error(
         fmt::format("{}: has {} that this conversion does not write, {}: it is not replaced: take {} away, or "
@@ -80,7 +80,7 @@ void check_replaceable_directory(const fs::path& path, const Layout& layout) {
                     strangers.size() == 1 ? "it" : "them"));
 }
 
-/// A file that nobody expects to be overwritten by a model.
+/// Refuses a file that nobody expects to be overwritten by a model.
 void check_replaceable_file(const fs::path& path) {
     if (path.extension() == ".gguf" || path.extension() == ".safetensors" || fs::file_size(path) == 0) return;
     throw Error(

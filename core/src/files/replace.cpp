@@ -1,5 +1,5 @@
-// renameat2 exchanges two names in one step, so that at every moment, of a kill or a loss of power too, a whole output
-// has the name. Some file systems cannot: there the old one steps aside first.
+// renameat2 exchanges two names in one step: at every moment, also if the process is killed or power is lost, a
+// complete output has the name. On file systems that cannot do that the old output is renamed first.
 
 #include "files/replace.hpp"
 
@@ -21,7 +21,7 @@ bool is_unsupported(int reason) {
     return reason == EINVAL || reason == ENOSYS || reason == ENOTSUP;
 }
 
-bool step_aside_and_rename(Replacement& r) noexcept {
+bool rename_old_and_new(Replacement& r) noexcept {
     if (::rename(r.name.c_str(), r.aside.c_str()) != 0) return false;
     if (::rename(r.fresh.c_str(), r.name.c_str()) == 0) return r.is_aside = true;
     const int reason = errno;
@@ -36,7 +36,7 @@ void replace(Replacement& r) {
     r.has_old = is_there(r.name);
     bool is_done = rename_with(r.fresh, r.name, r.has_old ? RENAME_EXCHANGE : RENAME_NOREPLACE);
     if (!is_done && is_unsupported(errno)) {
-        is_done = r.has_old ? step_aside_and_rename(r) : ::rename(r.fresh.c_str(), r.name.c_str()) == 0;
+        is_done = r.has_old ? rename_old_and_new(r) : ::rename(r.fresh.c_str(), r.name.c_str()) == 0;
     }
     if (is_done) return;
     const int reason = errno;
@@ -44,7 +44,7 @@ void replace(Replacement& r) {
     throw Error(fmt::format("{}: cannot give the output its name: {}{}", r.name.string(), std::strerror(reason), lost));
 }
 
-bool take_back(const Replacement& r) noexcept {
+bool undo(const Replacement& r) noexcept {
     if (r.has_old && !r.is_aside) return rename_with(r.fresh, r.name, RENAME_EXCHANGE);
     const bool is_back = ::rename(r.name.c_str(), r.fresh.c_str()) == 0;
     return is_back && (!r.is_aside || ::rename(r.aside.c_str(), r.name.c_str()) == 0);

@@ -1,11 +1,11 @@
-// Gives an output its name, in one step, with a way back.
+// Gives an output its name in one step, and can undo it.
 #pragma once
 
 #include <filesystem>
 
 namespace unshard {
 
-/// An output that takes the place of what has its name, if anything.
+/// An output and the name that it gets, with what has that name now, if anything.
 struct Replacement {
     std::filesystem::path fresh;  ///< the output; later the old one, where there was one
     std::filesystem::path name;
@@ -14,10 +14,10 @@ struct Replacement {
     bool is_aside = false;
 };
 
-/// Throws Error; then nothing has changed, but for an old output that could not be put back: `is_aside` says so.
+/// Throws Error; then nothing has changed, unless the old output could not be renamed back: see `is_aside`.
 void replace(Replacement& replacement);
 
-/// Undoes it. False when that failed.
-bool take_back(const Replacement& replacement) noexcept;
+/// Undoes `replace`. False when that failed.
+bool undo(const Replacement& replacement) noexcept;
 
 }  // namespace unshard

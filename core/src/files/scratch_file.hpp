@@ -1,4 +1,4 @@
-// Room for what has to be unpacked before it can be read by position.
+// Space for files that must be unpacked before they can be read at any position.
 #pragma once
 
 #include "unshard/tools/input_file.hpp"
@@ -12,7 +12,7 @@
 
 namespace unshard {
 
-/// A file without a name: it is gone when this is, or the process, however it ends.
+/// A file without a name: it vanishes with this object, or with the process, however that ends.
 class ScratchFile {
 public:
     /// In the first of these directories that has the space. Throws Error when none has, or it cannot be made there.

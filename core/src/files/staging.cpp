@@ -1,5 +1,5 @@
-// Everything that a stage makes in the file system is made with the lock of `stages()` held, and listed there before.
-// So the thread that waits for signals, once it has the lock, knows all there is to remove, and nothing is added to it.
+// Whatever a stage makes in the file system is entered in `stages()` first and made while its lock is held. So the
+// thread that waits for signals, once it has the lock, knows all that it must remove, and nothing new is made.
 
 #include "files/staging.hpp"
 
@@ -48,7 +48,7 @@ Stages& stages() {
     return *instance;
 }
 
-/// The files' own mode for group and others, within what is allowed; the owner may read and write.
+/// The mode of the source files for group and others, as far as `access` allows; the owner may read and write.
 mode_t mode_within(mode_t access) {
     return (access & 0066U) | 0600U;
 }
@@ -158,11 +158,11 @@ void Stage::add(const Asset& asset) {
 
 namespace {
 
-/// Undoes what was done, from the last on; says where an old output is that could not be put back.
-std::string take_back(std::span<const Replacement> done, const std::vector<Leftovers*>& leftovers) {
+/// Undoes all replacements in reverse order. Returns where an old output is that could not be renamed back.
+std::string undo(std::span<const Replacement> done, const std::vector<Leftovers*>& leftovers) {
     std::string text;
     for (std::size_t i = done.size(); i-- > 0;) {
-        if (take_back(done[i])) continue;
+        if (undo(done[i])) continue;
         leftovers[i]->holds_old = true;
         text += fmt::format("; '{}' could not be put back, it is in '{}'", done[i].name.string(),
                             leftovers[i]->workspace.directory().string());
@@ -184,7 +184,7 @@ void replace_all(std::vector<Replacement>& wanted, const std::vector<Leftovers*>
         for (std::size_t i = 0; sync && i < leftovers.size(); ++i) sync_parents(*leftovers[i]);
     } catch (const std::exception& e) {
         if (done < wanted.size()) leftovers[done]->holds_old = wanted[done].is_aside;
-        const std::string text = take_back({wanted.data(), done}, leftovers);
+        const std::string text = undo({wanted.data(), done}, leftovers);
         throw Error(e.what() + text);
     }
 }
@@ -231,7 +231,7 @@ void remove_stages_on_signal() {
     const auto wait = [caught] {
         int number = 0;
         ::sigwait(&caught, &number);
-        stages().mutex.lock();  // for good: nothing is made or renamed from here on
+        stages().mutex.lock();  // never unlocked: nothing is made or renamed any more
         for (Leftovers* leftovers : stages().open) leftovers->remove();
         std::signal(number, SIG_DFL);
         ::pthread_sigmask(SIG_UNBLOCK, &caught, nullptr);

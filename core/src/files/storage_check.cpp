@@ -9,7 +9,7 @@
 namespace unshard {
 namespace {
 
-/// Smaller parts are read again, in one go with their neighbours, sooner than kept apart.
+/// Smaller parts are not summed: reading them again at the end, together with their neighbours, is faster.
 constexpr std::uint64_t kLeastPart = 32 << 10;
 constexpr std::uint64_t kReadBytes = 1 << 20;
 
@@ -26,7 +26,7 @@ std::uint32_t sum_of_rest(std::uint32_t sum, const InputFile& file, std::uint64_
 
 }  // namespace
 
-/// False when some of it was taken already.
+/// False when some of these bytes were summed already.
 bool StorageCheck::claim(std::uint64_t begin, std::uint64_t end) {
     const std::lock_guard lock(mutex_);
     const auto next = parts_.lower_bound(begin);

@@ -1,4 +1,4 @@
-// A storage's bytes against the checksum that its file states for them, while they are copied.
+// Computes a storage's checksum while it is copied, to compare it with the one that its file states.
 #pragma once
 
 #include "unshard/tools/input_file.hpp"
@@ -11,8 +11,8 @@
 
 namespace unshard {
 
-/// What is read of a storage in any order, and in parts, is summed up as it comes by; the parts' sums are combined at
-/// the end, when the rest is read.
+/// A storage is read in parts and in any order. Each part is summed when it is read; at the end parts that nobody read
+/// are read, and all sums are combined.
 class StorageCheck {
 public:
     explicit StorageCheck(std::uint64_t bytes) : bytes_(bytes) {}

@@ -1,5 +1,6 @@
-// The lock is flock's on the file `lock` within: the kernel lets go of it however a process ends. Between making the
-// directory and holding the lock, another run may take it for a dead one's and remove it; then it is made again.
+// The lock is flock's on the file `lock` within: the kernel releases it however a process ends. Between making the
+// directory and locking the file, another run may take the directory for that of a dead process and remove it; then it
+// is made again.
 
 #include "files/workspace.hpp"
 
@@ -66,7 +67,8 @@ bool remove_tree(const fs::path& path) noexcept {
     }
 }
 
-/// Whether it was left by a process that is gone, and is removed now. An output that had stepped aside goes back.
+/// If the process that made the workspace is gone, removes it and returns true. An old output that is still in it gets
+/// its name back.
 bool remove_if_dead(const fs::path& directory, const fs::path& output) {
     const int lock = take_lock(directory, 0);
     if (lock < 0) return errno == ENOENT && ::rmdir(directory.c_str()) == 0;  // killed, or about to make its lock

@@ -16,11 +16,10 @@ public:
     Workspace& operator=(const Workspace&) = delete;
     ~Workspace();
 
-    /// Makes the directory, and those above it that are missing. Throws Error. What was made until then is known to
-    /// `remove`.
+    /// Makes the directory, and missing ones above it. Throws Error; `remove` knows what was made until then.
     void make(const std::filesystem::path& output);
 
-    /// Where the output is made; later, perhaps, where the one is that it replaced.
+    /// Where the output is made; after the replacement the old output may be there.
     std::filesystem::path fresh() const { return directory_ / "new"; }
     std::filesystem::path old() const { return directory_ / "old"; }
 

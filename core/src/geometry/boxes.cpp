@@ -56,7 +56,7 @@ std::vector<Box> boxes_of_range(const Dims& dims, std::uint64_t first, std::uint
 
 namespace {
 
-std::size_t most_telling_axis(const std::vector<Box>& boxes) {
+std::size_t sweep_axis(const std::vector<Box>& boxes) {
     std::size_t best_axis = 0;
     std::size_t best_count = 0;
     std::vector<std::uint64_t> origins(boxes.size());
@@ -78,15 +78,15 @@ namespace {
 
 using Pair = std::pair<std::size_t, std::size_t>;
 
-/// Pairs of boxes that are looked at before a tensor is called too tangled: about a second's worth.
+/// How many pairs of boxes are compared before a tensor is refused as too complex: about a second's worth.
 constexpr std::uint64_t kMostPairs = std::uint64_t{1} << 26;
 
 std::uint64_t end_of(const Box& box, std::size_t axis) {
     return box.origin[axis] + box.extent[axis];
 }
 
-/// In a plane, boxes that a line along `axis` meets are disjoint on the other axis, or they overlap: each is held
-/// against its two neighbours alone.
+/// In two dimensions: of the boxes that a sweep line crosses, each is compared with its two neighbours only, since
+/// disjoint ones are disjoint on the other axis.
 std::optional<Pair> overlap_in_plane(const std::vector<Box>& boxes, const std::vector<std::size_t>& order,
                                      std::size_t axis) {
     const std::size_t other = 1 - axis;
@@ -133,7 +133,7 @@ std::optional<Pair> overlap_in_space(const std::vector<Box>& boxes, const std::v
 std::optional<std::pair<std::size_t, std::size_t>> find_overlap(const std::vector<Box>& boxes) {
     if (boxes.size() < 2) return std::nullopt;
     if (boxes.front().origin.empty()) return Pair{0, 1};  // scalars
-    const std::size_t axis = most_telling_axis(boxes);
+    const std::size_t axis = sweep_axis(boxes);
     std::vector<std::size_t> order(boxes.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {

@@ -1,8 +1,9 @@
-// A merger sees a tensor through one view (say, rows), a writer through another (heads x halves x rows of a head), and
-// both are factorisations of the same row-major order. Their common refinement cuts that order at every boundary of
-// either. In it a box of the merger's is a few boxes: a range of an axis that was cut into factors is a head, a middle
-// of whole inner factors, and a tail. What is written is one box, whose axes are then put in the written order. The
-// work is constant for each copy, however large the tensor.
+// A merger may see a tensor through one view (e.g. as rows), a writer through another (heads x halves x rows of a
+// head). Both views split the same row-major order of elements into axes. Their common refinement is the coarsest view
+// whose axes make up those of both: e.g. (12, 4) and (3, 4, 4) refine to (3, 4, 4). In it a box of the merger's view
+// becomes a few boxes: a range of an axis that was split is a head, a middle of whole inner factors, and a tail. The
+// part that is written is one box, whose axes are then put in the written order. The work for each copy is constant,
+// however large the tensor is.
 
 #include "geometry/lower.hpp"
 
@@ -17,7 +18,7 @@
 namespace unshard {
 namespace {
 
-[[noreturn]] void blame_writer(const std::string& what) {
+[[noreturn]] void fail_in_writer(const std::string& what) {
     throw Error(what + ": this is a mistake in the writer, tell its author");
 }
 
@@ -27,7 +28,7 @@ struct Factors {
     std::size_t end = 0;
 };
 
-/// What is written, in as few axes as possible: those of the view that stay neighbours are joined.
+/// The part of a tensor that is written, with as few axes as possible: axes that stay neighbours are joined.
 struct Target {
     Dims view;                       ///< joined
     Box box;                         ///< in `view`
@@ -35,28 +36,28 @@ struct Target {
 };
 
 void check_placed(const Plan& plan, const Layout& layout, const Placed& placed) {
-    if (placed.tensor >= plan.tensors.size()) blame_writer(fmt::format("a tensor {} is placed", placed.tensor));
+    if (placed.tensor >= plan.tensors.size()) fail_in_writer(fmt::format("a tensor {} is placed", placed.tensor));
     const PlannedTensor& tensor = plan.tensors[placed.tensor];
     if (placed.file >= layout.files.size()) {
-        blame_writer(fmt::format("{}: placed in file {} of {}", tensor.name, placed.file, layout.files.size()));
+        fail_in_writer(fmt::format("{}: placed in file {} of {}", tensor.name, placed.file, layout.files.size()));
     }
     if (placed.encoding >= layout.encodings.size()) {
-        blame_writer(fmt::format("{}: encoding {} of {}", tensor.name, placed.encoding, layout.encodings.size()));
+        fail_in_writer(fmt::format("{}: encoding {} of {}", tensor.name, placed.encoding, layout.encodings.size()));
     }
     if (placed.view.numel() != tensor.shape.numel()) {
-        blame_writer(fmt::format("{}: placed through the view {}, its shape is {}", tensor.name, to_string(placed.view),
-                                 to_string(tensor.shape)));
+        fail_in_writer(fmt::format("{}: placed through the view {}, its shape is {}", tensor.name,
+                                   to_string(placed.view), to_string(tensor.shape)));
     }
     if (!contains(placed.view, placed.box)) {
-        blame_writer(fmt::format("{}: the box {} + {} is placed, its view is {}", tensor.name,
-                                 to_string(placed.box.origin), to_string(placed.box.extent), to_string(placed.view)));
+        fail_in_writer(fmt::format("{}: the box {} + {} is placed, its view is {}", tensor.name,
+                                   to_string(placed.box.origin), to_string(placed.box.extent), to_string(placed.view)));
     }
     std::vector<std::uint32_t> axes = placed.axes;
     std::sort(axes.begin(), axes.end());
     for (std::size_t i = 0; i < axes.size(); ++i) {
         if (axes.size() == placed.view.rank() && axes[i] == i) continue;
-        blame_writer(fmt::format("{}: the axis order ({}) of a view {} is no permutation", tensor.name,
-                                 fmt::join(placed.axes, ", "), to_string(placed.view)));
+        fail_in_writer(fmt::format("{}: the axis order ({}) of a view {} is no permutation", tensor.name,
+                                   fmt::join(placed.axes, ", "), to_string(placed.view)));
     }
 }
 
@@ -170,7 +171,7 @@ Dims refine_strides(const Dims& strides, const std::vector<Factors>& factors, co
         std::uint64_t stride = strides[axis];
         for (std::size_t f = factors[axis].end; f-- > factors[axis].begin;) {
             result[f] = stride;
-            stride *= refined[f];  // may wrap only where no element steps that far, and is not used then
+            stride *= refined[f];  // may overflow, but only where no element needs the stride
         }
     }
     return result;
@@ -184,7 +185,7 @@ bool begins_before(const Copy& a, const Copy& b) {
                                         b.box.origin.end());
 }
 
-/// Everything that one placement does to the boxes of its tensor's copies.
+/// Brings the boxes of a tensor's copies into the order of elements that one Placed asks for.
 class Lowering {
 public:
     Lowering(const PlannedTensor& tensor, const Placed& placed) {

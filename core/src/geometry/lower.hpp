@@ -1,5 +1,5 @@
-// Brings the merger's boxes and the writer's placement together, so that the copy pass knows one thing only:
-// contiguous destinations, each filled from boxes.
+// Turns the merger's boxes and the writer's Placed into what the copy pass works on: contiguous destinations, each
+// filled from boxes.
 #pragma once
 
 #include "unshard/layout.hpp"
@@ -9,15 +9,15 @@
 
 namespace unshard {
 
-/// A contiguous run of bytes in an output file: `dims` elements row-major from `offset` on. Boxes of the copies refer
-/// to `dims`, after the placement's view, box and axis order were applied. `dims` has the elements of what is placed in
-/// their order; its axes may be split or joined otherwise.
+/// A contiguous run of bytes in an output file: `dims` elements, row-major from `offset` on. It is one Placed after its
+/// view, box and axis order were applied; boxes of the copies refer to `dims`. Axes of `dims` may be joined or split,
+/// as long as the elements and their order are the same.
 struct Destination {
     std::uint32_t tensor = 0;  ///< into Plan::tensors
     std::uint32_t file = 0;    ///< into Layout::files
     std::uint64_t offset = 0;
     Dims dims;
-    std::uint64_t row_elems = 1;  ///< the last dimension of what is placed: blocks do not cross its end
+    std::uint64_t row_elems = 1;  ///< the last dimension of the Placed: blocks do not cross its end
     std::vector<Copy> copies;     ///< none empty; in the order in which they begin
     std::vector<Copy> replicas;   ///< likewise
     Encoding encoding;

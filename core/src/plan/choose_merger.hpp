@@ -11,7 +11,8 @@ namespace unshard {
 /// Whether several ranks saved it, and none of their shards says where it belongs.
 bool states_no_geometry(const CheckpointIndex& index);
 
-/// Whether tensors end where their last piece ends, as far as the format tells: dcp_hf's.
+/// Whether the shape of some tensors is not stated, so that they end where their last known piece ends: as in files of
+/// dcp_hf.
 bool has_open_shapes(const CheckpointIndex& index);
 
 /// What may be the cause when merged tensors have other shapes than config.json says, in brackets; empty when nothing

@@ -1,11 +1,11 @@
-// PEFT wraps a weight as X.base_layer.weight beside X.lora_A.default.weight and X.lora_B.default.weight; what is
-// trained whole it keeps as X.modules_to_save.default.weight beside the untrained X.original_module.weight. To drop the
-// new names and rename the others gives the model from before the training.
+// PEFT wraps a weight as X.base_layer.weight beside X.lora_A.default.weight and X.lora_B.default.weight. A module that
+// is trained whole becomes X.modules_to_save.default.weight beside the untrained X.original_module.weight. Dropping the
+// new names and renaming the others would give the model from before the training.
 //
-// torchtitan's Llama has Meta's names, and its rotary embedding turns neighbouring rows of Q and K, where transformers
-// turns rows of the first half with those of the second: renamed, the weights compute something else
+// torchtitan's Llama has Meta's names, and its rotary embedding pairs neighbouring rows of Q and K, while transformers
+// pairs rows of the first half with rows of the second. Renamed weights would compute something else
 // (torchtitan/models/llama3/state_dict_adapter.py). Its other models have transformers' order of rows, and names that
-// Llama has not.
+// Llama does not have.
 
 #include "plan/foreign_names.hpp"
 

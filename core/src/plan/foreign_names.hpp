@@ -1,4 +1,4 @@
-// Names that show that a checkpoint is not the model that its other names make believe.
+// Names that show that renaming or dropping tensors would give a wrong model.
 #pragma once
 
 #include "pipeline/pipeline.hpp"

@@ -65,7 +65,7 @@ std::string renamed(std::string name, std::vector<SelectRule>& renames) {
     return name;
 }
 
-/// `origins` are the names before; `tensors` have those of now.
+/// `origins` are the names in the checkpoint, `tensors` have their present names.
 template <class Tensor>
 void check_names_unique(const std::vector<Tensor>& tensors, const std::vector<std::string>& origins) {
     std::map<std::string_view, std::size_t> seen;

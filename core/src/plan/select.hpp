@@ -14,8 +14,8 @@ namespace unshard {
 
 struct SelectRule;
 
-/// The pipeline's [select], in two steps around the merger, which knows tensors by name: it is to see the names of the
-/// output, and nothing that the output will not have.
+/// The pipeline's [select], in two steps around the merger. The merger knows tensors by name, so it should see the
+/// names of the output, and no tensor that the output will not have.
 class Selection {
 public:
     /// Throws UsageError for a bad pattern.
@@ -36,7 +36,7 @@ public:
     Plan after_merge(Plan plan, const nlohmann::json& config, const nlohmann::json& config_file,
                      nlohmann::json& config_changes);
 
-    /// What was changed in names without being asked for, in words.
+    /// What was changed in names without the user asking for it, in words.
     const std::vector<std::string>& name_changes() const { return name_changes_; }
 
 private:

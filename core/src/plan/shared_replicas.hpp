@@ -6,8 +6,8 @@
 
 namespace unshard {
 
-/// Removes the replicas that are the very bytes of a copy, as of tied weights in one storage: they need no comparison.
-/// The plan has been verified.
+/// Removes replicas that are read from the same bytes as a copy, e.g. those of tied weights that share a storage. The
+/// plan has been verified.
 void forget_shared_replicas(const CheckpointIndex& index, Plan& plan);
 
 }  // namespace unshard

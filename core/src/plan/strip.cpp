@@ -15,7 +15,7 @@ const std::vector<std::string>& wrappers() {
     return kAll;
 }
 
-/// Copies what stays of a name, part by part: linear in its length however often a prefix is repeated in it.
+/// Copies the parts of a name that stay: linear in its length, however often a prefix is repeated in it.
 std::string without(std::string_view name, const std::vector<std::string>& prefixes, std::set<std::string>& removed) {
     std::string result;
     while (!name.empty()) {

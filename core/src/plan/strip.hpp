@@ -1,4 +1,4 @@
-// What wrappers put into the names of a model's tensors, taken off again.
+// Removes the prefixes that wrappers add to tensor names.
 #pragma once
 
 #include <map>
@@ -8,10 +8,10 @@
 namespace unshard {
 
 /// In a pipeline's list of prefixes: those of PyTorch's wrappers, where training code wrote the checkpoint. "module."
-/// is only taken off when every name begins with it, for a model may well have a part of that name.
+/// is removed only when every name begins with it, since a model may have a module of that name.
 inline constexpr const char* kAutoStrip = "auto";
 
-/// Takes prefixes off names: at the start, and those that begin with '_' of any part of a name.
+/// Removes prefixes from names: at the start, and those that begin with '_' from every part of a name.
 class Stripping {
 public:
     /// `names` are all names of the checkpoint.
@@ -19,7 +19,7 @@ public:
 
     std::string stripped(const std::string& name);
 
-    /// How many names each prefix was taken off.
+    /// From how many names each prefix was removed.
     const std::map<std::string, std::size_t>& counts() const { return counts_; }
 
 private:

@@ -88,7 +88,8 @@ void drop_tied_head(Plan& plan, const TiedContext& context, nlohmann::json& conf
     embedding.replicas.insert(embedding.replicas.end(), head->copies.begin(), head->copies.end());
     embedding.replicas.insert(embedding.replicas.end(), head->replicas.begin(), head->replicas.end());
     embedding.replicas_stated = false;
-    plan.dropped.push_back({head->name, fmt::format("tied to '{}', whose bits it must have", embedding.name)});
+    plan.dropped.push_back(
+        {head->name, fmt::format("tied to '{}', to which it must be bit-identical", embedding.name)});
     plan.tensors.erase(head);
 }
 

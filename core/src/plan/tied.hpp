@@ -1,4 +1,4 @@
-// Output weights that are the embedding once more.
+// Output weights that are tied to the embedding.
 #pragma once
 
 #include "unshard/plan.hpp"
@@ -17,8 +17,8 @@ struct TiedContext {
 };
 
 /// When the settings say tied: drops `lm_head.weight` and makes its pieces replicas of the embedding, so that the copy
-/// pass proves them equal. What is kept must stay: config.json then has to say that they are not tied, for who loads
-/// the model would not look at `lm_head.weight` else. Throws Error when the two cannot be equal.
+/// pass proves them equal. If the user keeps `lm_head.weight`, config.json must say that the two are not tied:
+/// otherwise loaders ignore it. Throws Error when the two cannot be equal.
 void drop_tied_head(Plan& plan, const TiedContext& context, nlohmann::json& config_changes);
 
 }  // namespace unshard

@@ -1,6 +1,7 @@
 // A group is a product of sets of numbers, one set for each number in the name. It begins as one name; then, from the
-// last number to the first, groups that agree in all other sets are joined. So a group never claims a name that is not
-// there, and a layer that lacks an expert has a line of its own.
+// last number to the first, groups are joined that agree in all other sets. So a group never contains a name that does
+// not exist, and a layer without one of the experts has a line of its own. E.g. a.0.b.0, a.0.b.1, a.1.b.0 and a.1.b.1
+// become a.{0,1}.b.{0,1}.
 
 #include "text/name_groups.hpp"
 
@@ -57,8 +58,8 @@ struct Group {
 
 /// Joins groups that differ in the set at `position` alone.
 std::vector<Group> joined(std::vector<Group> groups, std::size_t position) {
-    using Rest = std::tuple<std::vector<std::string>, std::string, std::vector<Numbers>>;
-    std::map<Rest, std::size_t> known;
+    using GroupKey = std::tuple<std::vector<std::string>, std::string, std::vector<Numbers>>;
+    std::map<GroupKey, std::size_t> known;
     std::vector<Group> result;
     for (Group& group : groups) {
         if (position >= group.sets.size()) {

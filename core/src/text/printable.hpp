@@ -17,8 +17,7 @@ std::string printable(std::string_view text);
 /// The same for several lines.
 std::string printable_lines(std::string_view text);
 
-/// `printable`, of a length for people: the middle of a long text is left out. Where it begins is what it is about,
-/// where it ends is what to do.
+/// `printable`, but the middle of a long text is left out: its beginning says what it is about, its end what to do.
 std::string message(std::string_view text);
 
 /// How many bytes of a text, at most `most`, end between characters of UTF-8.

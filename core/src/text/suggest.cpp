@@ -10,7 +10,8 @@
 namespace unshard {
 namespace {
 
-/// Letters to insert, remove, replace or swap with their neighbour to make one word of the other.
+/// How many letters must be inserted, removed, replaced or swapped with their neighbour to turn one word into the
+/// other.
 std::size_t distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> before, last(b.size() + 1), now(b.size() + 1);
     std::iota(last.begin(), last.end(), std::size_t{0});

@@ -127,7 +127,7 @@ TEST_CASE("replicas that the format states are compared whole when asked, and wh
     REQUIRE_THROWS_AS(run_copy(diverged, layout, dir, {2, kTile, false}), Error);
 }
 
-TEST_CASE("values that look alike are told apart by their bits") {
+TEST_CASE("values that look alike are shown by their bits") {
     const TempDir dir;
     SmallModel model(2, dir.path());
     model.add_replicated("norm", {{1, std::nanf("1")}, {1, std::nanf("2")}});
@@ -136,7 +136,7 @@ TEST_CASE("values that look alike are told apart by their bits") {
             "is stated to be replicated, so one of the files is damaged");
 }
 
-TEST_CASE("a tied tensor that differs is told with the way out") {
+TEST_CASE("the error for a tied tensor that differs says what to do") {
     const TempDir dir;
     SmallModel model(1, dir.path());
     model.add_replicated("model.embed_tokens.weight", {{1, 2}});

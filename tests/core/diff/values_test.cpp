@@ -41,7 +41,7 @@ TEST_CASE("other bits of the same value are different bytes, by 0") {
     CHECK(compare<std::uint32_t>(DType::f32, {0x7fc00001}, {0x7fc00002}) == ValueDifference{1, 0, 0, 0});
 }
 
-TEST_CASE("NaN beside a number is told apart from a difference of numbers") {
+TEST_CASE("NaN beside a number is distinguished from a difference of numbers") {
     CHECK(compare<float>(DType::f32, {1, NAN, 3}, {NAN, 2, 3.5F}) == ValueDifference{3, 0, 0.5, 2});
     CHECK(compare<float>(DType::f32, {INFINITY, INFINITY}, {INFINITY, -INFINITY}) ==
           ValueDifference{1, 1, kInfinity, 0});

@@ -83,7 +83,7 @@ TEST_CASE("zstd: frames give back what was packed, several as well as one") {
     }
 }
 
-TEST_CASE("zstd: truncated frames are told, wherever they end") {
+TEST_CASE("zstd: truncated frames are found, wherever they end") {
     const std::string frame = zstd_frame(numbered_lines(300000));
     for (std::size_t bytes = 0; bytes < frame.size(); bytes += 997) {
         CHECK(unpack_error(frame.substr(0, bytes)).find("truncated") != std::string::npos);

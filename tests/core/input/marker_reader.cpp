@@ -1,5 +1,4 @@
-// A reader for tests: a directory that holds a file of the reader's name is its checkpoint; one that holds the file
-// `both` is, as far as it can tell.
+// A reader for tests: its checkpoints are directories with a file of the reader's name, or with the file `both`.
 
 #include "unshard/plugin.hpp"
 

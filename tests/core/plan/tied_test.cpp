@@ -10,7 +10,7 @@ namespace {
 
 const nlohmann::json kTied = {{"tie_word_embeddings", true}};
 
-/// A tensor of one piece and one replica; `number` tells them from those of others.
+/// A tensor of one copy and one replica; `number` makes them differ from those of other tensors.
 PlannedTensor tensor(const std::string& name, std::uint32_t number, Dims shape = {4, 2}) {
     const Copy piece{number, 0, 0, contiguous_strides(shape), Box::whole(shape), CopyMode::set, 1};
     Copy replica = piece;
@@ -24,7 +24,7 @@ Plan model(const std::string& embedding = "model.embed_tokens.weight") {
     return plan;
 }
 
-/// Of a class that is not known.
+/// Settings of a class that is not known.
 nlohmann::json settings_of(const nlohmann::json& config) {
     return model_config(config, {}).settings;
 }
@@ -67,7 +67,7 @@ TEST_CASE("a tied head is dropped and its pieces must equal the embedding") {
     CHECK_FALSE(embedding.replicas_stated);
     REQUIRE(plan.dropped.size() == 1);
     CHECK(plan.dropped[0].name == "lm_head.weight");
-    CHECK(plan.dropped[0].why == "tied to 'model.embed_tokens.weight', whose bits it must have");
+    CHECK(plan.dropped[0].why == "tied to 'model.embed_tokens.weight', to which it must be bit-identical");
 }
 
 TEST_CASE("a head is dropped only where the configuration says tied and nowhere denies it") {

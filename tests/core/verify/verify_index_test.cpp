@@ -118,7 +118,7 @@ TEST_CASE("blocks are of bytes, and rows are whole blocks") {
     REQUIRE(stored({"q8_0", 32, 34}, {}).find("q: blocks 'q8_0'") == 0);
 }
 
-TEST_CASE("twenty problems are told, the rest are counted") {
+TEST_CASE("twenty problems are listed, the rest are counted") {
     SmallModel model(1);
     for (int i = 0; i < 23; ++i) model.add_rows("t" + std::to_string(i), 1, {{1}});
     for (SourceTensor& t : model.index.tensors) t.shards[0].first = 1;

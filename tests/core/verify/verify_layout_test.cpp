@@ -39,7 +39,7 @@ TEST_CASE("a layout that covers its files passes") {
     REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.files[0].name = ""; }).empty());
 }
 
-TEST_CASE("a byte that nothing writes, or two things, is told with its owners") {
+TEST_CASE("a byte that nothing writes, or two things, is reported with its owners") {
     REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.literals[0].bytes = "head"; }) ==
             "model.bin: byte 4 is written by nothing ('w' is next)");
     REQUIRE(verdict([](Layout& l, PlannedTensor&) { l.literals[0].bytes = "header...."; }) ==

@@ -40,7 +40,7 @@ TEST_CASE("a plan that covers its tensors passes") {
     REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { make_sum(t); }).empty());
 }
 
-TEST_CASE("a missing rank is told with what is there") {
+TEST_CASE("a missing rank is reported with what is there") {
     REQUIRE(verdict([](SmallModel& m, PlannedTensor& t) {
                 t.copies.pop_back();
                 m.index.tensors[0].shards.pop_back();
@@ -49,7 +49,7 @@ TEST_CASE("a missing rank is told with what is there") {
             "w: shards cover 0 of 12 elements (no rank of 4 is here)");
 }
 
-TEST_CASE("an overlap is told with both ranks") {
+TEST_CASE("an overlap is reported with both ranks") {
     REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.copies[2].box.origin[0] = 1; }) ==
             "w: rank 1 holds (1, 3) at (1, 0), rank 2 holds (1, 3) at (1, 0): they overlap");
 }
