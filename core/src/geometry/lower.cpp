@@ -1,9 +1,9 @@
 // A merger may see a tensor through one view (e.g. as rows), a writer through another (heads x halves x rows of a
 // head). Both views split the same row-major order of elements into axes. Their common refinement is the coarsest view
-// whose axes make up those of both: e.g. (12, 4) and (3, 4, 4) refine to (3, 4, 4). In it a box of the merger's view
-// becomes a few boxes: a range of an axis that was split is a head, a middle of whole inner factors, and a tail. The
-// part that is written is one box, whose axes are then put in the written order. The work for each copy is constant,
-// however large the tensor is.
+// whose axes make up those of both: (4, 6) and (2, 12) refine to (2, 2, 6). In it a box of the merger's view becomes a
+// few boxes: a range of an axis that was split is a head, a middle of whole inner factors, and a tail. The part that is
+// written is one box, whose axes are then put in the written order. The work for each copy is constant, however large
+// the tensor is.
 
 #include "geometry/lower.hpp"
 
