@@ -19,8 +19,10 @@ Pipeline pipeline_of_side(const std::string& path, Conversion side, const std::s
 }  // namespace
 
 int diff(const Words& words) {
-    CLI::App app("Compares two models of any readable format, tensor by tensor. Exit code 0: the same, 1: not.",
-                 "unshard diff");
+    CLI::App app(
+        "Compares two models of any readable format, tensor by tensor. Exit code 0: the same, 1: different, "
+        "2: they could not be compared.",
+        "unshard diff");
     std::string a, b;
     Conversion both;
     std::vector<std::string> sets_a, sets_b;

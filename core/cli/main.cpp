@@ -1,4 +1,5 @@
-// The program: one sub-command, one exit code. 0 done, 1 failed, 2 wrong usage or configuration.
+// The program: one sub-command, one exit code. 0 done, 1 failed, 2 wrong usage or configuration. Those of `diff` are
+// diff's and grep's: 0 the same, 1 different, 2 trouble of any kind.
 
 #include "command.hpp"
 #include "console.hpp"
@@ -47,6 +48,9 @@ std::string help() {
            "Example: unshard convert global_step_186/actor -o out/hf\n";
 }
 
+/// The exit code of a command that failed.
+int failure = 1;
+
 const Command& find_command(const std::string& name) {
     const auto* found =
         std::find_if(kCommands.begin(), kCommands.end(), [&](const Command& c) { return c.name == name; });
@@ -74,13 +78,15 @@ int dispatch(Words words) {
         print(help());
         return 0;
     }
-    return find_command(name).run(words);
+    const Command& command = find_command(name);
+    if (command.run == diff) failure = 2;
+    return command.run(words);
 }
 
 /// What can be said without memory.
 int out_of_memory() noexcept {
     std::fputs("unshard: out of memory\n", stderr);
-    return 1;
+    return failure;
 }
 
 /// An exception where none can be caught, such as in a destructor or before main: without memory that happens anywhere.
@@ -116,7 +122,7 @@ int guarded(int count, char** values) {
     } catch (const std::exception& e) {
         print_error(fmt::format("internal error: {}", e.what()));
     }
-    return 1;
+    return failure;
 }
 
 }  // namespace

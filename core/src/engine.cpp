@@ -71,6 +71,7 @@ Plan merge(const Pipeline::Merge& wanted, const Model& model, const Plugins& plu
         const Document rules = read_document(rules_file(wanted.rules, directories));
         request.config = model_config(model.config.file, directories, Node(rules).texts("architectures")).settings;
         request.model = model_facts(rules, model.files, model.config);
+        request.options["rules"] = wanted.rules;  // for a merger that has no use for rules to refuse
     }
     return plugins.merger(model.merger)->plan(model.index, request);
 }

@@ -109,5 +109,5 @@ TEST_CASE("diff needs two models, and says what is wrong with an option") {
     const ProcessResult set = unshard_process({"diff", qwen3(), qwen3(), "--set-a", "reader"});
     CHECK(set.exit_code == 2);
     CHECK(set.err == "unshard: --set-a reader: write it as key=value, like --set-a input.root=model\n");
-    CHECK(unshard_process({"diff", qwen3(), "/nowhere"}).exit_code == 1);
+    CHECK(unshard_process({"diff", qwen3(), "/nowhere"}).exit_code == 2);
 }

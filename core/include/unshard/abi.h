@@ -8,7 +8,8 @@
  * for success; for failure it calls `fail` of its sink once with a text for people and returns anything else. Threads:
  * a plugin's functions are called from one thread at a time, except `encode`, which any number of threads may call at
  * once. Growth: minor versions add members at the end of records and tables. Each table starts with its size; each
- * record arrives in an unshard_array that states the size of one item. A member that lies past that size reads as zero. */
+ * record arrives in an unshard_array that states the size of one item. A member that lies past that size reads as
+ * zero. */
 #ifndef UNSHARD_ABI_H
 #define UNSHARD_ABI_H
 
@@ -204,8 +205,8 @@ typedef struct unshard_request {
     unshard_string options; /* a JSON object; the plugin refuses keys that it does not know */
     uint32_t threads;       /* how many the plugin may use in this call, at least 1 */
     uint32_t reserved;
-    unshard_string config;  /* merger, writer: JSON, config.json as transformers reads it, or null */
-    unshard_string model;   /* merger, writer: a JSON object, facts about the model: see request.hpp */
+    unshard_string config;         /* merger, writer: JSON, config.json as transformers reads it, or null */
+    unshard_string model;          /* merger, writer: a JSON object, facts about the model: see request.hpp */
     unshard_string config_changes; /* merger, writer: a JSON merge patch (RFC 7396) for config.json */
 } unshard_request;
 

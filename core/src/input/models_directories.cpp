@@ -34,6 +34,9 @@ std::vector<std::string> models_directories(const Pipeline& pipeline) {
             throw UsageError(fmt::format("option 'model_dir': {} has the wrong type or range", named->dump()));
         }
         directories.push_back(named->get<std::string>());
+        if (!has_directory(directories.back())) {
+            throw UsageError(fmt::format("option 'model_dir': there is no directory '{}'", directories.back()));
+        }
     };
     for (const Pipeline::Output& output : pipeline.outputs) add(output.options);
     add(pipeline.merge.options);

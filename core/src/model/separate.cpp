@@ -52,8 +52,8 @@ public:
         }
         for_each_part(rules_, match_, values_,
                       [this](const TensorRule& part, const NameMatch& where) { add_piece(part, where); });
-        for (const Copy& copy : stacked_.copies) deal(copy, &PlannedTensor::copies);
-        for (const Copy& copy : stacked_.replicas) deal(copy, &PlannedTensor::replicas);
+        for (const Copy& copy : stacked_.copies) add_to_experts(copy, &PlannedTensor::copies);
+        for (const Copy& copy : stacked_.replicas) add_to_experts(copy, &PlannedTensor::replicas);
         std::vector<PlannedTensor> parts;
         for (Piece& piece : pieces_) parts.push_back(std::move(piece.tensor));
         return parts;
@@ -80,7 +80,7 @@ private:
     }
 
     /// Gives each part what the copy has of it.
-    void deal(const Copy& copy, std::vector<Copy> PlannedTensor::* list) {
+    void add_to_experts(const Copy& copy, std::vector<Copy> PlannedTensor::* list) {
         if (copy.box.extent.numel() == 0) return;
         const Dims strides = contiguous_strides(stacked_.view);
         Dims last = copy.box.origin;

@@ -31,12 +31,19 @@ bool is_directory_name(const std::string& assets) {
     return assets != "auto" && assets != "none";
 }
 
+/// What has a key of its own is not an option too: one of the two would be ignored.
+void check_no_option(const TomlSection& section, const nlohmann::json& options, const char* key, const char* name) {
+    if (!options.contains(key)) return;
+    section.fail("options", fmt::format("'{}' is a key of {}, not one of its options", key, name));
+}
+
 void read(TomlSection section, Pipeline::Input& input) {
     input.path = section.path("path");
     input.reader = section.text("reader", input.reader);
     input.assets = section.text_or_path("assets", input.assets, is_directory_name);
     input.root = section.text("root", input.root);
     input.options = section.json("options");
+    check_no_option(section, input.options, "root", "[input]");
     section.finish("path");
 }
 
@@ -45,6 +52,7 @@ void read(TomlSection section, Pipeline::Merge& merge) {
     merge.rules = section.text_or_path("rules", merge.rules, is_rules_file);
     merge.verify_replicas = section.flag("verify_replicas", merge.verify_replicas);
     merge.options = section.json("options");
+    check_no_option(section, merge.options, "rules", "[merge]");
     section.finish();
 }
 
@@ -94,6 +102,9 @@ Pipeline::Output output(TomlSection section) {
     output.experts = section.text("experts", output.experts);
     section.check("experts", [&] { check_one_of("experts", output.experts, kExpertForms); });
     output.options = section.json("options");
+    for (const char* key : {"dtype", "max_shard_size", "experts"}) {
+        check_no_option(section, output.options, key, "[[output]]");
+    }
     nlohmann::json types = section.json_array("types");
     if (!types.empty() && output.options.contains("types")) section.fail("types", "'types' is in 'options' too");
     if (!types.empty()) output.options["types"] = std::move(types);

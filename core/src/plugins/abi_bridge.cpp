@@ -21,7 +21,7 @@ Table table_of(const PluginLibrary& library) {
 }
 
 /// What a plugin said through the sink during one call. Makes no allocation of its own.
-struct Said {
+struct CallResult {
     unsigned results = 0;
     unsigned failures = 0;
     std::uint32_t failure = UNSHARD_FAILURE_ERROR;
@@ -30,37 +30,37 @@ struct Said {
 };
 
 void on_fail(void* host, unshard_string message, std::uint32_t failure) noexcept {
-    Said& said = *static_cast<Said*>(host);
-    if (++said.failures > 1) return;
+    CallResult& result = *static_cast<CallResult*>(host);
+    if (++result.failures > 1) return;
     try {
-        said.message = abi::text(message);
-        said.failure = failure;
+        result.message = abi::text(message);
+        result.failure = failure;
     } catch (...) {
-        said.refused = std::current_exception();
+        result.refused = std::current_exception();
     }
 }
 
 template <class Record, class Value>
-struct Taken : Said {
+struct RecordResult : CallResult {
     Value value;
 };
 
 template <class Record, class Value>
 std::int32_t on_accept(void* host, unshard_array one_record) noexcept {
-    // `host` is the Said of unshard_sink::host, as for on_fail.
-    auto& taken = static_cast<Taken<Record, Value>&>(*static_cast<Said*>(host));
-    if (++taken.results > 1) return 1;
+    // `host` is the CallResult of unshard_sink::host, as for on_fail.
+    auto& received = static_cast<RecordResult<Record, Value>&>(*static_cast<CallResult*>(host));
+    if (++received.results > 1) return 1;
     try {
-        taken.value = abi::value(abi::only<Record>(one_record));
+        received.value = abi::value(abi::only<Record>(one_record));
         return 0;
     } catch (...) {
-        taken.refused = std::current_exception();
+        received.refused = std::current_exception();
         return 1;
     }
 }
 
 std::int32_t on_unwanted_result(void* host, unshard_array) noexcept {
-    ++static_cast<Said*>(host)->results;
+    ++static_cast<CallResult*>(host)->results;
     return 1;
 }
 
@@ -72,57 +72,59 @@ public:
     /// A call that gives a record. `call` gets the sink and returns what the plugin's function returned.
     template <class Record, class Value, class Call>
     Value result_of(const char* function, Call call) const {
-        Taken<Record, Value> taken;
-        const std::int32_t code = guarded(function, taken, &on_accept<Record, Value>, call);
-        check(function, taken, code != 0);
-        if (taken.results == 0) blame(function, "returned success without a result");
-        return std::move(taken.value);
+        RecordResult<Record, Value> received;
+        const std::int32_t code = guarded(function, received, &on_accept<Record, Value>, call);
+        check(function, received, code != 0);
+        if (received.results == 0) fail_in_plugin(function, "returned success without a result");
+        return std::move(received.value);
     }
 
     /// A call without a result. `is_failure` judges what it returned.
     template <class IsFailure, class Call>
     std::int32_t code_of(const char* function, IsFailure is_failure, Call call) const {
-        Said said;
-        const std::int32_t code = guarded(function, said, &on_unwanted_result, call);
-        check(function, said, is_failure(code));
-        if (said.results != 0) blame(function, "gave a result where none is due");
+        CallResult result;
+        const std::int32_t code = guarded(function, result, &on_unwanted_result, call);
+        check(function, result, is_failure(code));
+        if (result.results != 0) fail_in_plugin(function, "gave a result where none is due");
         return code;
     }
 
-    [[noreturn]] void blame(const char* function, const std::string& what) const {
+    [[noreturn]] void fail_in_plugin(const char* function, const std::string& what) const {
         throw Error(fmt::format("{}: {} {}: this is a mistake in the plugin, tell its author", file_, function, what));
     }
 
 private:
     template <class Call>
-    std::int32_t guarded(const char* function, Said& said, decltype(unshard_sink::accept) accept, Call call) const {
-        const unshard_sink sink{sizeof(unshard_sink), &said, accept, &on_fail};
+    std::int32_t guarded(const char* function, CallResult& result, decltype(unshard_sink::accept) accept,
+                         Call call) const {
+        const unshard_sink sink{sizeof(unshard_sink), &result, accept, &on_fail};
         try {
             return call(&sink);
         } catch (...) {
-            blame(function, "let an exception out");
+            fail_in_plugin(function, "let an exception out");
         }
     }
 
-    void check(const char* function, const Said& said, bool failed) const {
-        if (said.results > 1) blame(function, fmt::format("gave {} results where one is due", said.results));
-        if (said.refused) rethrow(function, said.refused);
-        if (said.failures != 0 && !said.message.empty()) throw_message(function, said);
-        if (said.failures != 0 || failed) blame(function, "failed without saying why");
+    void check(const char* function, const CallResult& result, bool failed) const {
+        if (result.results > 1)
+            fail_in_plugin(function, fmt::format("gave {} results where one is due", result.results));
+        if (result.refused) rethrow(function, result.refused);
+        if (result.failures != 0 && !result.message.empty()) throw_message(function, result);
+        if (result.failures != 0 || failed) fail_in_plugin(function, "failed without saying why");
     }
 
     [[noreturn]] void rethrow(const char* function, const std::exception_ptr& refused) const {
         try {
             std::rethrow_exception(refused);
         } catch (const abi::RecordError& e) {
-            blame(function, fmt::format("gave a result that is not valid: {}", e.what()));
+            fail_in_plugin(function, fmt::format("gave a result that is not valid: {}", e.what()));
         }
     }
 
-    [[noreturn]] void throw_message(const char* function, const Said& said) const {
-        if (said.failure == UNSHARD_FAILURE_USAGE) throw UsageError(said.message);
-        if (said.failure != UNSHARD_FAILURE_UNEXPECTED) throw Error(said.message);
-        throw Error(fmt::format("{}: {} was stopped by an exception: {}", file_, function, said.message));
+    [[noreturn]] void throw_message(const char* function, const CallResult& result) const {
+        if (result.failure == UNSHARD_FAILURE_USAGE) throw UsageError(result.message);
+        if (result.failure != UNSHARD_FAILURE_UNEXPECTED) throw Error(result.message);
+        throw Error(fmt::format("{}: {} was stopped by an exception: {}", file_, function, result.message));
     }
 
     std::string file_;
@@ -138,7 +140,7 @@ public:
         const unshard_request r = abi::record(own, request);
         const std::int32_t score =
             caller_.code_of("probe", is_negative, [&](const unshard_sink* s) { return table_.probe(abi::one(r), s); });
-        if (score > 100) caller_.blame("probe", fmt::format("returned {}, the most is 100", score));
+        if (score > 100) caller_.fail_in_plugin("probe", fmt::format("returned {}, the most is 100", score));
         return score;
     }
 

@@ -38,6 +38,7 @@ class TensorParallelMerger : public Merger {
 public:
     Plan plan(const CheckpointIndex& index, const Request& request) override {
         Options options(request.options);
+        options.take<std::string>("rules", "");  // the model's file is then the one that it names
         const auto mesh = options.take<std::string>("mesh", "");
         const auto fused_qkv = options.take<std::string>("fused_qkv", "");
         options.finish();

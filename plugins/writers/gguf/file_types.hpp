@@ -14,7 +14,7 @@ struct FileType {
     std::string_view name;
     std::uint32_t number;  ///< enum llama_ftype, the value of general.file_type
     Type type;             ///< of most tensors
-    bool is_mixture;       ///< as llama-quantize chooses types; otherwise as convert_hf_to_gguf.py does
+    bool mixes_types;      ///< as llama-quantize chooses types; otherwise as convert_hf_to_gguf.py does
 };
 
 inline constexpr std::array kFileTypes = {

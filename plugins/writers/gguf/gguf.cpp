@@ -7,7 +7,6 @@
 #include "general.hpp"
 #include "limits.hpp"
 #include "metadata.hpp"
-#include "mixture.hpp"
 #include "models/model_config.hpp"
 #include "models/whole_tensor.hpp"
 #include "options.hpp"
@@ -18,6 +17,7 @@
 #include "rope_scaling.hpp"
 #include "rope_tensors.hpp"
 #include "tensor_map.hpp"
+#include "type_choice.hpp"
 #include "unshard/plugin.hpp"
 
 #include <algorithm>
@@ -41,7 +41,7 @@ struct Contents {
     std::vector<TensorInfo> infos;
     std::vector<std::vector<TensorPart>> parts;  ///< of each tensor; none for a literal
     std::vector<std::string> literals;           ///< the bytes of each tensor that is generated
-    bool is_mixture = false;                     ///< of a type that llama-quantize writes
+    bool mixes_types = false;                    ///< of a type that llama-quantize writes
 
     void add(TensorInfo tensor, std::vector<TensorPart> tensor_parts, std::string literal) {
         infos.push_back(std::move(tensor));
@@ -125,9 +125,9 @@ public:
         add_general();
         for (const auto& [key, value] : keys.entries()) contents_.metadata.set(key, value);
         add_tokenizer_keys();
-        if (file_type().is_mixture) order_as_quantiser();
-        choose_types(contents_.infos, file_type(), mixture_model(), options_.types, layout_.warnings);
-        contents_.is_mixture = file_type().is_mixture;
+        if (file_type().mixes_types) order_as_quantiser();
+        choose_types(contents_.infos, file_type(), type_choice_model(), options_.types, layout_.warnings);
+        contents_.mixes_types = file_type().mixes_types;
         check_name(contents_.metadata);
         check_limits(contents_.metadata, sizes_.arch);
         return std::move(contents_);
@@ -195,7 +195,7 @@ private:
         contents_.metadata.set("general.file_type", file_type().number);
     }
 
-    MixtureModel mixture_model() const {
+    TypeChoiceModel type_choice_model() const {
         const auto count = [&](const char* key) { return contents_.metadata.count(sizes_.arch + "." + key); };
         const std::uint64_t heads = count("attention.head_count"), kv_heads = count("attention.head_count_kv");
         return {sizes_.arch, count("block_count"), heads, kv_heads == 0 ? heads : kv_heads, count("expert_count")};
@@ -269,7 +269,7 @@ void place(Layout& layout, const Contents& contents, std::size_t tensor, std::ui
 /// What the header says of a tensor: llama-quantize leaves outer sizes of 1 out of its shape.
 TensorInfo header_of(const Contents& contents, std::size_t tensor) {
     TensorInfo info = contents.infos[tensor];
-    if (!contents.is_mixture || info.shape.empty()) return info;
+    if (!contents.mixes_types || info.shape.empty()) return info;
     const auto begin = std::find_if(info.shape.begin(), info.shape.end() - 1, [](auto size) { return size != 1; });
     Dims shape;
     std::for_each(begin, info.shape.end(), [&](std::uint64_t size) { shape.push_back(size); });

@@ -82,7 +82,23 @@ private:
     /// An expression over names under `config` and placeholders.
     Expression expression(const Node& node) const {
         const bool is_number = node.value().is_number_integer();
-        return node.placed([&] { return Expression(is_number ? node.value().dump() : node.text()); });
+        const Expression result =
+            node.placed([&] { return Expression(is_number ? node.value().dump() : node.text()); });
+        for (const std::vector<std::string>& names : {result.numbers(), result.lists()}) {
+            for (const std::string& name : names) {
+                if (!is_known_name(name)) node.fail("'" + name + "' is neither under 'config' nor a placeholder");
+            }
+        }
+        return result;
+    }
+
+    bool is_known_name(const std::string& name) const {
+        if (!rules_) return true;
+        const auto is_placeholder = [&](const TensorRule& rule) {
+            return std::ranges::find(rule.name.placeholders(), name) != rule.name.placeholders().end();
+        };
+        return std::ranges::find(rules_->config, name, &ConfigName::name) != rules_->config.end() ||
+               std::ranges::any_of(rules_->tensors, is_placeholder);
     }
 
     std::vector<Expression> expressions(const Node& in, std::string_view key) const {
@@ -220,6 +236,10 @@ private:
         if (in.has("permute")) target.permute = expression(in.at("permute"));
         target.view = expressions(in, "view");
         target.shape = expressions(in, "shape");
+        if (target.view.empty() && !target.shape.empty()) in.fail("'shape' needs 'view'");
+        if (!target.view.empty() && (target.permute || target.transpose)) {
+            in.fail("'view' says it all: 'permute' and 'transpose' are for targets without it");
+        }
         if (in.has("take")) {
             const std::vector<Node> take = in.at("take").items();
             if (take.size() != 3) in.at("take").fail("'take' is [axis, first, count]");

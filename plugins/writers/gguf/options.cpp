@@ -1,34 +1,14 @@
 #include "options.hpp"
 
-#include "unshard/tools/checked.hpp"
+#include "unshard/tools/size_text.hpp"
 #include "unshard/tools/type_name.hpp"
 
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace unshard::gguf {
 namespace {
-
-/// Suffixes are powers of 1000, as convert_hf_to_gguf.py --split-max-size and huggingface_hub read them; with an i, of
-/// 1024.
-std::uint64_t parse_size(const std::string& text) {
-    static constexpr std::string_view kUnits = "KMGT";
-    std::uint64_t count = 0;
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-    std::string_view unit(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
-    if (unit.ends_with('B')) unit.remove_suffix(1);
-    const std::uint64_t base = unit.ends_with('i') ? 1024 : 1000;
-    if (unit.ends_with('i')) unit.remove_suffix(1);
-    const std::size_t power = unit.empty() ? 0 : kUnits.find(unit) + 1;
-    if (error != std::errc() || count == 0 || unit.size() > 1 || (!unit.empty() && power == 0) ||
-        (unit.empty() && base == 1024)) {
-        throw UsageError("max_shard_size '" + text + "': not a size; write it like 5GB, 500M or 2GiB");
-    }
-    for (std::size_t i = 0; i < power; ++i) count = checked_mul(count, base);
-    return count;
-}
 
 template <class Known>
 std::string names_of(const Known& known) {
@@ -66,7 +46,7 @@ WriterOptions read_options(const Request& request) {
     WriterOptions result;
     result.file_type = parse_file_type(options.take<std::string>("dtype", "auto"));
     const auto size = options.take<std::string>("max_shard_size", "");
-    if (!size.empty()) result.max_shard_size = parse_size(size);
+    if (!size.empty()) result.max_shard_size = parse_size("max_shard_size", size);
     const auto types = options.take<nlohmann::json>("types", nlohmann::json::array());
     if (!types.is_array()) throw UsageError("option 'types': " + types.dump() + " is not an array");
     for (const nlohmann::json& item : types) result.types.push_back(parse_override(item));

@@ -144,6 +144,7 @@ TEST_CASE("bad options of the safetensors writer are usage errors") {
     const Plan plan = plan_with({{"a", DType::bf16, {1}}});
     CHECK_THROWS_WITH(layout_of(plan, {{"dtype", "q8_0"}}),
                       "dtype 'q8_0': writer 'safetensors' knows keep, f32, f16 and bf16");
+    CHECK_NOTHROW(layout_of(plan, {{"max_shard_size", "500M"}}));
     CHECK_THROWS_WITH(layout_of(plan, {{"max_shard_size", "5 gigs"}}),
                       "max_shard_size '5 gigs': not a size; write it like 5GB, 500MB or 2GiB");
     CHECK_THROWS_AS(layout_of(plan, {{"dtyp", "f16"}}), UsageError);

@@ -12,7 +12,7 @@
 namespace unshard {
 
 /// Calls `work(worker)` once on each of up to `workers` threads, fewer where the system gives no more, and waits for
-/// all; so work is taken from a cursor, not dealt out by number. The first exception is rethrown.
+/// all. Since there may be fewer, `work` takes its items from a shared counter. The first exception is rethrown.
 template <class Work>
 void on_each_worker(unsigned workers, Work work) {
     std::exception_ptr failure;

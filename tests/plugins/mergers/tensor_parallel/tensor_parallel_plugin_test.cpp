@@ -49,7 +49,7 @@ TEST_CASE("the plugin says what it lacks") {
           "no config.json: merger 'tensor_parallel' needs the sizes in it: pass --assets DIR");
     CHECK(failure(config, no_options, {}) == "merger 'tensor_parallel' needs rules: pass --rules");
     CHECK(failure(config, {{"mesh", 3}}) == "option 'mesh': 3 has the wrong type or range");
-    CHECK(failure(config, {{"ranks", 3}}) == "unknown option 'ranks': known are fused_qkv, mesh");
+    CHECK(failure(config, {{"ranks", 3}}) == "unknown option 'ranks': known are fused_qkv, mesh, rules");
     CHECK(failure(config, {{"fused_qkv", "qkv"}}) ==
           "merger 'tensor_parallel': option 'fused_qkv' is 'qkv': known is 'grouped' (without it, as the rules say)");
     CHECK(failure(config, no_options)

@@ -64,4 +64,11 @@ TEST_CASE("slips in the table are refused where they stand") {
     CHECK(refusal(with("kinds = [\"json\"]", "")) == "tokenizer.kinds is missing");
     CHECK(refusal(with("transpose = true", "transpose = 1")) == "'transpose' must be true or false");
     CHECK(refusal(with("permute = \"heads\"", "permute = \"heads *\"")) != "accepted");
+    CHECK(refusal(with("permute = \"heads\"", "permute = \"head\"")) ==
+          "'head' is neither under 'config' nor a placeholder");
+    CHECK(refusal(with("when = \"hidden > 4\"", "when = \"hiden > 4\"")) ==
+          "'hiden' is neither under 'config' nor a placeholder");
+    CHECK(refusal(with("transpose = true", "shape = [3, \"hidden\"]")) == "'shape' needs 'view'");
+    CHECK(refusal(with("view = [\"hidden\"", "transpose = true, view = [\"hidden\"")) ==
+          "'view' says it all: 'permute' and 'transpose' are for targets without it");
 }

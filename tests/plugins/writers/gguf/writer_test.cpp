@@ -116,17 +116,17 @@ TEST_CASE("an embedding of more rows than any vocabulary has is refused before a
 }
 
 TEST_CASE("the types of llama-quantize leave outer sizes of 1 out of the header, the converter's own keep them") {
-    for (const bool is_mixture : {false, true}) {
+    for (const bool mixes_types : {false, true}) {
         Job job;
         nlohmann::json config = tiny_config(1);
         job.assets.write_json("config.json", config);
         job.plan.tensors.back().shape = job.plan.tensors.back().view = Dims{1, 4, 8};
         job.plan.tensors.back().copies.front().box = Box::whole(Dims{1, 4, 8});
-        job.request.options["dtype"] = is_mixture ? "q4_0" : "f32";
+        job.request.options["dtype"] = mixes_types ? "q4_0" : "f32";
         const Layout layout = job.layout();
         const std::string& header = layout.literals.front().bytes;
         const std::string name = "blk.0.ffn_up_exps.weight";
-        CHECK(static_cast<int>(header.at(header.find(name) + name.size())) == (is_mixture ? 2 : 3));
+        CHECK(static_cast<int>(header.at(header.find(name) + name.size())) == (mixes_types ? 2 : 3));
         CHECK_NOTHROW(verify_layout(job.plan, layout, lower(job.plan, layout)));
     }
 }

@@ -1,4 +1,4 @@
-#include "mixture.hpp"
+#include "type_choice.hpp"
 
 #include "quantize/quantize.hpp"
 #include "support/catch.hpp"
@@ -47,14 +47,14 @@ struct Chosen {
     }
 };
 
-Chosen choose(const char* file_type, std::vector<TensorInfo> tensors, MixtureModel model,
+Chosen choose(const char* file_type, std::vector<TensorInfo> tensors, TypeChoiceModel model,
               const std::vector<TypeOverride>& overrides = {}) {
     Chosen chosen{std::move(tensors), {}};
     choose_types(chosen.tensors, *find_file_type(file_type), model, overrides, chosen.warnings);
     return chosen;
 }
 
-const MixtureModel kLlama16{"llama", 16, 8, 4, 0};
+const TypeChoiceModel kLlama16{"llama", 16, 8, 4, 0};
 
 }  // namespace
 

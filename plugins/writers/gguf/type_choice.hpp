@@ -11,7 +11,7 @@
 namespace unshard::gguf {
 
 /// What llama-quantize looks at besides a tensor's name and shape.
-struct MixtureModel {
+struct TypeChoiceModel {
     std::string arch;
     std::uint64_t layers = 0;
     std::uint64_t heads = 0;
@@ -22,7 +22,7 @@ struct MixtureModel {
 /// Sets the type of each tensor; those that are f32 whatever is asked for (norms, biases, routers) included. Tensors
 /// are in the order in which llama-quantize counts them: see is_before. Warns where rows fit no block of the type
 /// chosen.
-void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, const MixtureModel& model,
+void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, const TypeChoiceModel& model,
                   std::span<const TypeOverride> overrides, std::vector<std::string>& warnings);
 
 /// llama-quantize's order: tensors outside of layers first, then by layer; by name within.

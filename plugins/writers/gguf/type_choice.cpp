@@ -3,7 +3,7 @@
 // tensor_type_fallback) without an importance matrix, of the llama.cpp in llama-cpp-python 0.3.36. What llama-quantize
 // leaves alone among the tensors that are written here, the converter has already made f32.
 
-#include "mixture.hpp"
+#include "type_choice.hpp"
 
 #include <re2/re2.h>
 
@@ -42,9 +42,9 @@ bool is_vector(const Dims& shape) {
     return std::all_of(shape.begin(), shape.end() - 1, [](std::uint64_t size) { return size == 1; });
 }
 
-class Mixture {
+class TypeChoice {
 public:
-    Mixture(const FileType& file_type, const MixtureModel& model, std::span<const TensorInfo> tensors)
+    TypeChoice(const FileType& file_type, const TypeChoiceModel& model, std::span<const TensorInfo> tensors)
         : file_type_(file_type), model_(model) {
         for (const TensorInfo& t : tensors) {
             attn_v_count_ += is_attn_v(t.name);
@@ -128,7 +128,7 @@ private:
     }
 
     const FileType& file_type_;
-    const MixtureModel& model_;
+    const TypeChoiceModel& model_;
     std::uint64_t attn_v_count_ = 0;
     bool has_output_ = false;
     std::uint64_t attn_v_ = 0;    ///< how many were seen
@@ -189,17 +189,17 @@ private:
 
 }  // namespace
 
-void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, const MixtureModel& model,
+void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, const TypeChoiceModel& model,
                   std::span<const TypeOverride> overrides, std::vector<std::string>& warnings) {
-    Mixture mixture(file_type, model, tensors);
+    TypeChoice choice(file_type, model, tensors);
     Fallbacks fallbacks;
     for (TensorInfo& tensor : tensors) {
         tensor.type = Type::f32;
-        if (is_always_f32(tensor) || (file_type.is_mixture && is_vector(tensor.shape))) continue;
+        if (is_always_f32(tensor) || (file_type.mixes_types && is_vector(tensor.shape))) continue;
         if (const TypeOverride* wanted = find_override(overrides, tensor.name)) {
             tensor.type = wanted->type;
         } else {
-            tensor.type = file_type.is_mixture ? mixture.type_of(tensor) : file_type.type;
+            tensor.type = file_type.mixes_types ? choice.type_of(tensor) : file_type.type;
         }
         const std::uint64_t row_elems = tensor.shape.back();
         const Type fits = fitting(tensor.type, row_elems);
