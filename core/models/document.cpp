@@ -172,12 +172,13 @@ std::vector<std::pair<std::string, Node>> Node::entries() const {
     std::vector<std::pair<std::string, Node>> result;
     for (const auto& [key, value] : value_->items()) result.emplace_back(key, Node(*document_, pointer_ / key));
     // Of the file's own first; JSON sorts by name.
-    const auto place = [](const Node& node) {
+    const auto place = [](const auto& entry) {
+        const Node& node = entry.second;
         const json at = node.document_->places.value(node.pointer_.to_string(), json::array({0, 0, ""}));
-        return std::tuple(at.size(), at[0].get<std::int64_t>(), at[1].get<std::int64_t>());
+        return std::tuple(at.size(), at[0].template get<std::int64_t>(), at[1].template get<std::int64_t>(),
+                          entry.first);
     };
-    std::stable_sort(result.begin(), result.end(),
-                     [&](const auto& a, const auto& b) { return place(a.second) < place(b.second); });
+    std::sort(result.begin(), result.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
     return result;
 }
 

@@ -1,7 +1,7 @@
 // RotaryEmbeddingConfigMixin in transformers' modeling_rope_utils.py and the classes that have their own. Old files
-// have rope_theta and rope_scaling { type | rope_type, ... } at the root, new ones rope_parameters { rope_type,
-// rope_theta,
-// ... }, or one of these for each type of layer; a file can have both. The rule of a class:
+// have rope_theta and rope_scaling { type | rope_type, ... } at the root. New ones have
+// rope_parameters { rope_type, rope_theta, ... }, or one of these for each type of layer. A file can have both. The
+// rule of a class:
 //
 //     form          "flat": rope_scaling that says anything takes the place of rope_parameters;
 //                   "by_layer_type": rope_scaling changes what rope_parameters has for full attention, and settings
