@@ -32,7 +32,7 @@ const json& fact(const json& facts, const char* name) {
     return found == facts.end() ? kNone : *found;
 }
 
-/// Layers of a list of 0 and 1 that have 1.
+/// The layers that have 1 in a list of 0 and 1: [0, 1, 1] gives 1, 2.
 std::vector<std::int64_t> chosen_layers(const json& list) {
     std::vector<std::int64_t> layers;
     for (std::size_t i = 0; i < list.size(); ++i) {

@@ -62,7 +62,7 @@ private:
         if (!(tensor.shape == expected)) result_.wrong_shape.push_back({tensor.name, tensor.shape, expected});
     }
 
-    /// Notes that what the match stands for is there; false when it was before.
+    /// Marks the tensor as found; false when it was found before.
     bool mark(const NameMatch& match) {
         bool is_new = true;
         for (std::string& name : tensors_behind(rules_, match, values_)) {

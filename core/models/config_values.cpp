@@ -32,7 +32,7 @@ std::vector<std::int64_t> numbers(const ConfigName& name, const nlohmann::json& 
     return result;
 }
 
-/// The size of what is to be counted; 0 when there is no such thing.
+/// The number of items of a list or an object; 0 when it is not there.
 std::uint64_t counted(const ConfigName& name, const nlohmann::json& config) {
     const auto found = config.find(name.counted);
     return name.counted.empty() || found == config.end() || !found->is_structured() ? 0 : found->size();

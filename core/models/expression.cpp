@@ -145,7 +145,7 @@ private:
         return rest_.empty();
     }
 
-    /// Takes this word or sign off the front.
+    /// Removes this word or sign from the front, if it is there.
     bool take(std::string_view token) {
         if (at_end() || !rest_.starts_with(token)) return false;
         const bool is_word = is_letter(token.front());

@@ -38,7 +38,7 @@ std::vector<std::string> stated_architectures(const json& config) {
     return names;
 }
 
-/// The class that is meant: by its model_type, else by what the model is called. Empty when none is known.
+/// The class: by model_type, else by the names in `architectures`. Empty when none is known.
 std::string class_named(const json& classes, const std::string& model_type,
                         const std::vector<std::string>& architectures) {
     if (classes.contains(model_type)) return model_type;
@@ -52,7 +52,7 @@ std::string class_named(const json& classes, const std::string& model_type,
     return {};
 }
 
-/// Of a class that is not known, by the names that such classes use.
+/// The rope settings of a class that is not known, by the names that such classes use.
 json with_rope(json settings) {
     json given = settings;
     const json &partial = find_field(settings, {"partial_rotary_factor", "rope_pct", "rope_percent"}),
@@ -113,7 +113,7 @@ private:
         if (!names.is_null()) settings["text_config"] = {{"architectures", names}};
     }
 
-    /// Of the class itself, else of one for the same configuration.
+    /// Those of the class itself, else of a class with the same model_type.
     const json& weights_of(const std::vector<std::string>& architectures) const {
         static const json kNothing = json::object();
         for (const std::string& name : architectures) {
@@ -126,7 +126,7 @@ private:
         return kNothing;
     }
 
-    /// What one part of config.json says, or what its class takes where it says nothing.
+    /// What the root or text_config says, or the default of its class.
     bool says_tied(const json& part, const json& otherwise) const {
         const json& stated = find_field(part, {"tie_word_embeddings"});
         if (stated.is_boolean()) return stated.get<bool>();
@@ -151,7 +151,8 @@ private:
         }
     }
 
-    /// Tied where it is said somewhere and denied nowhere; what is kept although it is tied does no harm.
+    /// Tied when the root or text_config says true and neither says false. A wrong "false" only writes an equal tensor
+    /// twice.
     void set_tied_of_unknown(json& settings) const {
         settings.erase("tie_word_embeddings");
         for (const char* field : {"tie_word_embeddings", "text_config.tie_word_embeddings"}) {
@@ -175,7 +176,7 @@ private:
                                 : with_rope(config_);
     }
 
-    /// The root, and over it the language model's settings, which are of this class.
+    /// The root updated with the language model's settings, which are read as this class does.
     json with_text(const json& text, const std::string& name) const {
         json merged = config_;
         merged.update(name.empty() ? text : settings(text, name));

@@ -50,7 +50,7 @@ const Document* model_of_class(const std::vector<Document>& models, const std::s
     return found == models.end() ? nullptr : &*found;
 }
 
-/// A model with tensors to take a head from.
+/// The causal language model of a stem: "Qwen2" -> the file of Qwen2ForCausalLM.
 const Document* causal_model(const std::vector<Document>& models, const std::string& stem) {
     for (const char* suffix : {"ForCausalLM", "LMHeadModel"}) {
         const Document* model = model_of_class(models, stem + suffix);

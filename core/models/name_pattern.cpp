@@ -13,7 +13,7 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/// Takes a number off the front of `rest`.
+/// Removes a number from the front of `rest` and returns it.
 std::optional<std::uint64_t> take_number(std::string_view& rest) {
     std::size_t digits = 0;
     std::uint64_t number = 0;

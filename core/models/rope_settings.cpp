@@ -6,7 +6,7 @@
 //     form          "flat": rope_scaling that says anything takes the place of rope_parameters;
 //                   "by_layer_type": rope_scaling changes what rope_parameters has for full attention, and settings
 //                   that lie beside those of a layer type mean nothing
-//     theta         what rope_theta is without a word
+//     theta         the default of rope_theta
 //     local_theta   that of sliding attention, and the field of config.json that it is taken from: local_field
 //     partial_rotary_factor
 //     default       rope_parameters where config.json has none
@@ -30,7 +30,7 @@ json field_of(const json& config, const char* name, const json& otherwise = null
     return found == config.end() ? otherwise : *found;
 }
 
-/// Python's truth.
+/// Whether Python takes the value for true: not null, false, 0, "" or empty.
 bool says_something(const json& value) {
     if (value.is_boolean()) return value.get<bool>();
     if (value.is_number()) return value.get<double>() != 0;
@@ -54,7 +54,7 @@ bool is_scaled(const json& rope) {
                        [&](std::string_view scaled) { return type == scaled; });
 }
 
-/// What every form ends with.
+/// The last step of every form.
 void standardise(json& rope, const json& settings) {
     set_default(rope, "rope_type", field_of(rope, "type", "default"));
     if (is_scaled(rope))
@@ -75,7 +75,7 @@ json flat(const json& given, const json& settings, const json& rule) {
     const json types = field_of(rule, "types", json::object());
     if (type.is_string() && types.contains(type.get<std::string>())) rope["rope_type"] = types[type.get<std::string>()];
     standardise(rope, settings);
-    // The model asks once more when all settings are in place: one beside rope_parameters wins then.
+    // The class reads the setting a second time at the end, from beside rope_parameters: that one wins.
     const json original = field_of(settings, "original_max_position_embeddings");
     if (is_scaled(rope) && !original.is_null()) rope["original_max_position_embeddings"] = original;
     return rope;

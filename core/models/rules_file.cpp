@@ -1,5 +1,5 @@
-// Reads configs/models/*.toml. A slip in such a file must not scramble a model in silence, so whatever can be checked
-// without a config.json is checked here: keys, types, names that nothing defines, parts that do not fit together.
+// Reads configs/models/*.toml. A slip in such a file must not lead to wrong weights, so whatever can be checked without
+// a config.json is checked here: keys, types, undefined names, parts that do not fit together.
 
 #include "models/document.hpp"
 #include "models/rules.hpp"
@@ -51,7 +51,7 @@ private:
         rules_.is_bare = rules_.is_bare || name.empty();
     }
 
-    /// true and false are 1 and 0; names of `define` stand for what they are.
+    /// true and false are 1 and 0; a name of `define` is replaced by its expression.
     Expression parsed_expression(const Node& node) const {
         std::string source;
         if (node.value().is_string()) source = node.text();

@@ -107,7 +107,8 @@ void check_overflow(const CopyReport& report) {
                     name_list(report.overflowed_tensors), report.overflowed));
 }
 
-/// What everybody may do who may read all of the checkpoint: a private one does not become a public model.
+/// The mode of outputs: what group and others may do with every file of the checkpoint, so that a private one does not
+/// become a public model.
 mode_t access_of(const CheckpointIndex& index) {
     mode_t access = 0666;
     for (const SourceFile& file : index.files) {
@@ -117,7 +118,7 @@ mode_t access_of(const CheckpointIndex& index) {
     return access;
 }
 
-/// Files of which the reader, perhaps an older plugin, does not say what they were when it read them.
+/// Notes what files are now where the reader did not say what they were when it read them.
 void stamp_files(CheckpointIndex& index) {
     for (SourceFile& file : index.files) {
         if (file.packed || file.stamp != FileStamp()) continue;
@@ -175,7 +176,7 @@ OutputReport describe(const Output& output) {
     return report;
 }
 
-/// The plan in the form that an output asks for; the common one where that changes nothing.
+/// The plan with experts in the form that an output asks for; the common plan when it keeps them.
 std::shared_ptr<const Plan> plan_for(const Pipeline::Output& wanted, std::shared_ptr<const Plan> common,
                                      const Model& model) {
     if (wanted.experts == "keep") return common;
@@ -184,8 +185,8 @@ std::shared_ptr<const Plan> plan_for(const Pipeline::Output& wanted, std::shared
     return plan;
 }
 
-/// Where a format does not state the shapes of whole tensors, what is there may be the first part of each:
-/// config.json's sizes tell, or the user.
+/// Where a format does not state the shapes of whole tensors, shards at the end may be missing: only config.json's
+/// sizes show that, or the user says that all are there.
 void check_shapes_known(const Model& model, const std::string& model_check) {
     if (!has_open_shapes(model.index)) return;
     if (!model_check.starts_with("not checked")) return;

@@ -31,7 +31,7 @@ struct Model {
     std::string path, reader, merger, assets;
     CheckpointIndex index;
     Plan plan;
-    std::vector<std::string> name_changes;  ///< what was taken off names, in words
+    std::vector<std::string> name_changes;  ///< the prefixes that were removed from names, in words
     ModelFiles files;
     ModelConfig config;                                        ///< with `config_changes` made
     nlohmann::json config_changes = nlohmann::json::object();  ///< a merge patch: what outputs must change in the file

@@ -1,5 +1,5 @@
-// Which form a model's experts can have is the data of configs/models: `alternatives` without {expert}. Finding it is
-// here; what happens to the copies is in separate.cpp and stack.cpp.
+// The forms that a model's experts can have are data of configs/models: `alternatives` without {expert}. Here the form
+// is found; separate.cpp and stack.cpp change the copies.
 
 #include "model/experts.hpp"
 

@@ -16,12 +16,12 @@ namespace unshard {
 /// and what is known of it. Throws Error that names what is missing.
 Plan with_experts(Plan plan, std::string_view form, const nlohmann::json& config, const KnownModel& known);
 
-/// Each alternative form of the rules becomes its parts. Copies, replicas and views stay what they were, cut to pieces.
+/// Each stacked tensor becomes one tensor for each expert, its copies and replicas cut accordingly.
 /// Throws Error for a shape that is not the one of config.json, or a view that cuts through a part.
 Plan separate_experts(Plan plan, const ModelRules& rules, const Values& values);
 
-/// The parts of each alternative form become that form. Throws Error for a part that is missing or of another dtype or
-/// shape than its neighbours.
+/// The tensors of single experts become one stacked tensor. Throws Error for a part that is missing or of another dtype
+/// or shape than its neighbours.
 Plan stack_experts(Plan plan, const ModelRules& rules, const Values& values);
 
 }  // namespace unshard

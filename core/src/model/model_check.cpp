@@ -20,7 +20,7 @@ constexpr std::size_t kMostNames = 20, kFewNames = 3;
 /// "base_model.model." are two.
 constexpr int kMostPrefixParts = 4;
 
-/// The tensors as the class knows them: quantised weights under their plain names, without what stands beside them.
+/// The tensors as the class has them: quantised weights under their plain names, without scales and the like.
 std::vector<NamedShape> shapes_of(const Plan& plan, const QuantisedWeights& quantised) {
     std::vector<NamedShape> shapes;
     for (const PlannedTensor& t : plan.tensors) {
@@ -40,7 +40,7 @@ void forget_packed(std::vector<WrongShape>& wrong, const QuantisedWeights& quant
     std::erase_if(wrong, [&](const WrongShape& w) { return weights.contains(w.name); });
 }
 
-/// How many of the missing tensors were left out by the pipeline, in whatever form they were.
+/// How many of the missing tensors the pipeline dropped, under their own name or as part of a fused tensor.
 std::size_t count_dropped(const std::vector<std::string>& missing, const Plan& plan, const ModelRules& rules,
                           const Values& values) {
     std::set<std::string> dropped;
@@ -121,7 +121,7 @@ public:
     }
 
 private:
-    /// Rules name what is missing as the causal language model does; a backbone alone has no prefix.
+    /// The rules have the names of the causal language model; those of a backbone alone have no prefix.
     void use_bare_names() {
         const std::string& prefix = rules_.prefixes.back().second;
         for (std::string& name : found_.missing) {

@@ -20,7 +20,7 @@ struct ModelCheck {
     std::string cause_of_other_shapes = {};  ///< what is said behind wrong shapes
 };
 
-/// Holds the plan's names and shapes against what is known of the class in config.json. Tensors that [select] drops are
+/// Compares the plan's names and shapes with what is known of the class in config.json. Tensors that [select] drops are
 /// missing, those that it keeps are not unexpected; quantised weights are looked for under their plain names. Throws
 /// Error that lists what is missing, unexpected or of another shape; with `allow_missing`, what is missing is a warning
 /// of the plan; so is a class that nothing is known of. Returns one line for the report.

@@ -1,7 +1,8 @@
 // One part of a stacked tensor, the rows of one expert, is a run of its elements in row-major order. In the view that
 // its copies refer to, that run is a box, as long as the view does not cut through it; the part's copies are then the
-// intersections with that box. A copy is held only against the parts that its own run of elements reaches, so the work
-// is in what comes out, not in copies times experts.
+// intersections with that box. A copy is intersected only with the parts that its own run of elements reaches, so the
+// work grows with the result, not with copies x experts. Example: [128 experts, 1536, 2048] saved in 8 shards of 16
+// experts gives 128 tensors of one copy each, not 8 x 128 intersections.
 
 #include "geometry/boxes.hpp"
 #include "model/experts.hpp"
@@ -20,7 +21,7 @@
 namespace unshard {
 namespace {
 
-/// A part, and the run of elements that it is.
+/// A part and its run of elements in the stacked tensor.
 struct Piece {
     PlannedTensor tensor;
     Box box;  ///< in the stacked tensor's view
@@ -28,7 +29,7 @@ struct Piece {
     std::uint64_t count = 0;
 };
 
-/// The view of what a box holds: without leading axes that count nothing.
+/// The shape of a box without its leading axes of size 1.
 Dims view_of(const Box& box, const Dims& shape) {
     std::size_t skipped = 0;
     while (box.extent.rank() - skipped > shape.rank() && box.extent[skipped] == 1) ++skipped;
@@ -79,7 +80,7 @@ private:
         pieces_.push_back(std::move(piece));
     }
 
-    /// Gives each part what the copy has of it.
+    /// Adds to each part the elements of it that the copy has.
     void add_to_experts(const Copy& copy, std::vector<Copy> PlannedTensor::* list) {
         if (copy.box.extent.numel() == 0) return;
         const Dims strides = contiguous_strides(stacked_.view);

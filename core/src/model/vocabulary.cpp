@@ -16,7 +16,7 @@
 namespace unshard {
 namespace {
 
-/// A tensor of one row for each token, and how many its class has.
+/// A tensor with a row for each token, and the number of tokens in config.json.
 struct Embedding {
     PlannedTensor* tensor = nullptr;
     std::uint64_t tokens = 0;
@@ -40,7 +40,7 @@ std::vector<Copy> cut(const std::vector<Copy>& copies, const Box& kept) {
     for (const Copy& copy : copies) {
         const std::optional<Box> common = intersection(copy.box, kept);
         if (!common) continue;
-        result.push_back(copy);  // boxes begin at the same element: what is cut lies behind it
+        result.push_back(copy);  // only rows at the end of the box are cut, so `first` stays
         result.back().box = *common;
     }
     return result;
