@@ -1,6 +1,6 @@
 /* Makes the n-th call of a kind fail, or kills the process at it.
  *
- * FAULT_KIND   open, read, write, claim, sync, rename, close, mkdir or stat
+ * FAULT_KIND   open, list, read, write, claim, sync, rename, close, mkdir or stat
  * FAULT_AT     which call of that kind, from 1 on; 0: none
  * FAULT_ERRNO  what it fails with; 0: SIGKILL instead of the call
  * FAULT_COUNT  a file for the number of calls of that kind, written at the end
@@ -63,8 +63,20 @@ __attribute__((destructor)) static void write_count(void) {
 OPEN(open)
 OPEN(open64)
 
+int openat(int directory, const char* path, int flags, ...) {
+    va_list more;
+    va_start(more, flags);
+    const mode_t mode = (mode_t)va_arg(more, unsigned);
+    va_end(more);
+    return fails("open") ? -1 : REAL(openat)(directory, path, flags, mode);
+}
+
 DIR* opendir(const char* path) {
     return fails("open") ? NULL : REAL(opendir)(path);
+}
+
+struct dirent* readdir(DIR* directory) {
+    return fails("list") ? NULL : REAL(readdir)(directory);
 }
 
 #define READ(name)                                                        \

@@ -115,3 +115,18 @@ def test_a_process_that_is_killed_leaves_whole_outputs_and_the_next_one_cleans_u
         again = run(folder)
         assert again.returncode == 0, (kind, at, again.stderr)
         assert contents(folder) == complete, (kind, at)
+
+
+@pytest.mark.parametrize("kind", ["open", "list", "stat"])
+def test_a_directory_that_cannot_be_looked_through_is_not_taken_for_an_empty_one(kind, tmp_path):
+    """Two checkpoints lie below: that one of them is not seen must not choose the other."""
+    command = [UNSHARD, "plan", GOLDEN / "dcp-zstd", "-o", tmp_path / "out"]
+
+    def plan(**fault):
+        environment = os.environ | {"LD_PRELOAD": str(SHIM)} | {f"FAULT_{name}": str(value) for name, value in fault.items()}
+        return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=60)
+    counted = tmp_path / "count"
+    assert "holds 2 checkpoints" in plan(KIND=kind, AT=0, COUNT=counted).stderr
+    for at in range(1, int(counted.read_text()) + 1):
+        done = plan(KIND=kind, AT=at, ERRNO=ERRORS.get(kind, errno.EIO))
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, (at, done)

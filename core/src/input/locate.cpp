@@ -5,6 +5,7 @@
 #include "input/locate.hpp"
 
 #include "input/unread_formats.hpp"
+#include "unshard/tools/directory.hpp"
 #include "unshard/tools/json_file.hpp"
 #include "unshard/tools/model_directory.hpp"
 
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -49,9 +52,20 @@ Request request_for(const Pipeline::Input& input, const std::string& path, unsig
     return request;
 }
 
+/// A reader that cannot be used may be the one for this checkpoint, and another would take it for something else.
+void refuse_broken_readers(const Plugins& plugins) {
+    for (const FoundPlugin& p : plugins.list(PluginKind::reader)) {
+        if (p.refusal.empty() || !p.shadowed_by.empty()) continue;
+        throw Error(
+            fmt::format("{}: {}; it may be the reader for this checkpoint: mend or remove it, or pass --reader NAME",
+                        p.file.string(), p.refusal));
+    }
+}
+
 std::vector<Candidate> open_candidates(const Pipeline::Input& input, const Plugins& plugins) {
     std::vector<Candidate> candidates;
     const bool is_named = input.reader != "auto";
+    if (!is_named) refuse_broken_readers(plugins);
     for (const std::string& name : is_named ? std::vector{input.reader} : plugins.names(PluginKind::reader)) {
         candidates.push_back({name, plugins.reader(name)});
     }
@@ -79,6 +93,20 @@ BestReader surest_reader(std::vector<Candidate>& candidates, const Pipeline::Inp
                             rival->name, best.candidate->name));
 }
 
+/// Whether it is a directory that may be looked into. Throws Error when that cannot be known.
+bool is_open_directory(const fs::directory_entry& entry) {
+    std::error_code error;
+    const bool is_directory = entry.is_directory(error);
+    if (error && !means_absent(error) && error != std::errc::permission_denied) {
+        throw Error(fmt::format("{}: {}", entry.path().string(), error.message()));
+    }
+    if (!is_directory) return false;
+    if (::access(entry.path().c_str(), R_OK | X_OK) == 0) return true;
+    const int reason = errno;
+    if (reason == EACCES || reason == ENOENT) return false;
+    throw Error(fmt::format("{}: {}", entry.path().string(), std::strerror(reason)));
+}
+
 /// The directories in `directory`, by name. Without hidden ones and those that may not be read.
 std::vector<fs::path> directories_in(const fs::path& directory, std::size_t& entries) {
     std::vector<fs::path> found;
@@ -88,12 +116,9 @@ std::vector<fs::path> directories_in(const fs::path& directory, std::size_t& ent
             throw Error(fmt::format("{}: more than {} files to look through: name the checkpoint itself",
                                     directory.string(), kMostEntries));
         }
-        std::error_code broken_link;
-        const bool is_visible = !it->path().filename().string().starts_with('.');
-        if (is_visible && it->is_directory(broken_link) && ::access(it->path().c_str(), R_OK | X_OK) == 0) {
-            found.push_back(it->path());
-        }
+        if (!it->path().filename().string().starts_with('.') && is_open_directory(*it)) found.push_back(it->path());
     }
+    if (error) throw Error(fmt::format("{}: cannot list the directory: {}", directory.string(), error.message()));
     std::sort(found.begin(), found.end());
     return found;
 }

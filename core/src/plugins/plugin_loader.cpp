@@ -5,6 +5,8 @@
 
 #include "plugins/abi_bridge.hpp"
 
+#include "unshard/tools/directory.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -63,10 +65,9 @@ std::string name_in(const fs::path& file, PluginKind kind) {
 /// Plugin files of a kind in a directory, by name. A directory that does not exist has none.
 std::map<std::string, fs::path> plugin_files(const fs::path& directory, PluginKind kind) {
     std::map<std::string, fs::path> files;
-    std::error_code failed;
-    for (fs::directory_iterator it(directory, failed), end; !failed && it != end; it.increment(failed)) {
-        const std::string name = name_in(it->path(), kind);
-        if (!name.empty()) files.emplace(name, it->path());
+    for (const std::string& file : names_in(directory).value_or(std::vector<std::string>())) {
+        const std::string name = name_in(directory / file, kind);
+        if (!name.empty()) files.emplace(name, directory / file);
     }
     return files;
 }
@@ -123,8 +124,7 @@ PluginLibrary Plugins::open(PluginKind kind, const std::string& name) const {
     }
     for (const fs::path& directory : search_path_) {
         const fs::path file = directory / plugin_file_name(kind, name);
-        std::error_code failed;
-        if (!fs::exists(fs::symlink_status(file, failed))) continue;
+        if (!is_there(file)) continue;
         PluginLibrary library = open_plugin(file, kind, name);
         if (library.info == nullptr) throw Error(fmt::format("{}: {}", file.string(), library.refusal));
         return library;

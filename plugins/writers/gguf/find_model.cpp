@@ -15,7 +15,12 @@ FoundModel find_model(const Request& request) {
         const ModelRules rules = rules_of(*file);
         if (std::optional<GgufModel> gguf = gguf_model_of(*file, rules)) {
             std::optional<ArchTensors> known = gguf->known ? gguf->known : arch_tensors(gguf->arch);
-            return {rules, *std::move(gguf), std::move(known)};
+            if (!known) {
+                throw UsageError(file->file + ": arch '" + gguf->arch +
+                                 "' is none of llama.cpp's that writer 'gguf' knows: if yours has it, say in "
+                                 "[gguf.llama_cpp] which tensors it needs and takes");
+            }
+            return {rules, *std::move(gguf), *std::move(known)};
         }
     }
     const std::vector<std::string> known = known_architectures(request, "gguf");

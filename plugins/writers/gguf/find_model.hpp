@@ -12,10 +12,11 @@ namespace unshard::gguf {
 struct FoundModel {
     ModelRules rules;
     GgufModel gguf;
-    std::optional<ArchTensors> known;  ///< nothing for an architecture that neither data/tensors.toml nor the file has
+    ArchTensors known;  ///< the tensors that its architecture has in llama.cpp
 };
 
-/// Throws Error that lists the known architectures when there is no file with a `gguf` table for the model.
+/// Throws Error that lists the known architectures when there is no file with a `gguf` table for the model, UsageError
+/// when nothing says what llama.cpp's architecture has.
 FoundModel find_model(const Request& request);
 
 }  // namespace unshard::gguf

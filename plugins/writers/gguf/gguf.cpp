@@ -177,14 +177,13 @@ private:
 
     /// That llama.cpp has these tensors, and needs no others.
     void check_known() const {
-        if (!model_.known) return;
         std::vector<WrittenTensor> written;
         for (std::size_t i = 0; i < contents_.infos.size(); ++i) {
             const std::vector<TensorPart>& parts = contents_.parts[i];
             const std::string& name = contents_.infos[i].name;
             written.push_back({name, parts.empty() ? "config.json" : plan_.tensors[parts.front().tensor].name});
         }
-        check_arch_tensors(*model_.known, sizes_.arch, count_of("layer", sizes_.values), written);
+        check_arch_tensors(model_.known, sizes_.arch, count_of("layer", sizes_.values), written);
     }
 
     /// llama-quantize sets two keys anew, which puts them at the end.

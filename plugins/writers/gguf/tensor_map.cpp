@@ -115,7 +115,7 @@ public:
           model_(model.gguf),
           rules_(model.rules),
           values_(values),
-          needs_output_(model.known && model.known->needs.contains("output.weight")) {}
+          needs_output_(model.known.needs.contains("output.weight")) {}
 
     TensorMap run() {
         for (std::uint32_t i = 0; i < plan_.size(); ++i) sort_out(i);

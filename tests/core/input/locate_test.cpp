@@ -206,3 +206,17 @@ TEST_CASE("named assets must be a directory, and none means none") {
     CHECK(error_of([&] { locate_assets(directory / "config.json", "/elsewhere"); }) ==
           (directory / "config.json") + ": is no directory: --assets names one with config.json");
 }
+
+TEST_CASE("a reader that cannot be used is not passed over, unless another is named") {
+    const TempDir plugins, dir;
+    write_file(plugins / "unshard-reader-broken.so", "x");
+    mark(dir / "ckpt", "alpha");
+    Pipeline::Input input;
+    input.path = dir / "ckpt";
+    const Plugins all({plugins.path(), UNSHARD_MARKER_READERS});
+    const std::string error = error_of([&] { locate_input(input, all, 1); });
+    CHECK(error.starts_with(plugins / "unshard-reader-broken.so: "));
+    CHECK(error.ends_with("; it may be the reader for this checkpoint: mend or remove it, or pass --reader NAME"));
+    input.reader = "alpha";
+    CHECK(locate_input(input, all, 1).reader_name == "alpha");
+}

@@ -57,3 +57,18 @@ TEST_CASE("the time to read an object is in step with its keys") {
     CHECK(parse_json(text + "}").size() == 400'001);
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));  // quadratic: an hour
 }
+
+TEST_CASE("values that take little in a file and much in memory are counted") {
+    std::string many = "[";
+    for (int i = 0; i < 1000; ++i) many += "[],";
+    many += "1]";
+    CHECK_NOTHROW(parse_json(many, 2002));
+    CHECK_THROWS_WITH(parse_json(many, 2000), "more than 2000 values are too many for JSON of its kind");
+    CHECK_NOTHROW(parse_json(R"(["a,[,{"])", 2));  // what stands in a text is none
+    const TempDir dir;
+    std::string large = "[";
+    for (int i = 0; i < 200'000; ++i) large += "[],";
+    write_file(dir / "config.json", large + "1]");
+    CHECK_THROWS_WITH(read_json(dir / "config.json"),
+                      (dir / "config.json") + ": more than 262144 values are too many for JSON of its kind");
+}

@@ -20,14 +20,20 @@ inline constexpr std::uint64_t kMaxSettingsBytes = 16 << 20;
 /// The most that a vocabulary takes: tokenizer.json of 256,000 tokens has some 30 MiB.
 inline constexpr std::uint64_t kMaxVocabularyBytes = 256 << 20;
 
+/// A value takes up to some 300 bytes of memory, however few it takes in the file ("[],"): so many bytes of a file's
+/// limit make room for one.
+inline constexpr std::uint64_t kJsonBytesPerValue = 64;
+inline constexpr std::uint64_t kMaxJsonValues = kMaxVocabularyBytes / kJsonBytesPerValue;
+
 /// Python's json module writes NaN, Infinity and -Infinity, which JSON does not have: they become null here. Throws
-/// Error when values are nested too deep.
-inline std::string plain_json(std::string_view text) {
+/// Error when values are nested too deep or too many.
+inline std::string plain_json(std::string_view text, std::uint64_t max_values = kMaxJsonValues) {
     static constexpr std::string_view kConstants[] = {"-Infinity", "Infinity", "NaN"};
     std::string result;
     result.reserve(text.size());
     bool in_string = false;
     std::size_t depth = 0;
+    std::uint64_t values = 0;
     for (std::size_t i = 0; i < text.size();) {
         std::size_t length = 1;
         if (in_string && text[i] == '\\') {
@@ -39,6 +45,9 @@ inline std::string plain_json(std::string_view text) {
                 throw Error("values are nested deeper than " + std::to_string(kMaxJsonDepth) + " levels");
             }
             if ((text[i] == '}' || text[i] == ']') && depth > 0) --depth;
+            if ((text[i] == ',' || text[i] == '{' || text[i] == '[') && ++values > max_values) {
+                throw Error("more than " + std::to_string(max_values) + " values are too many for JSON of its kind");
+            }
             for (const std::string_view constant : kConstants) {
                 if (text.substr(i, constant.size()) != constant) continue;
                 length = constant.size();
@@ -52,8 +61,8 @@ inline std::string plain_json(std::string_view text) {
 }
 
 /// Throws Error: where it is no JSON and why, without the text that is wrong, which may be of any length.
-inline nlohmann::json parse_json(std::string_view text) {
-    const std::string plain = plain_json(text);
+inline nlohmann::json parse_json(std::string_view text, std::uint64_t max_values = kMaxJsonValues) {
+    const std::string plain = plain_json(text, max_values);
     try {
         return nlohmann::json::parse(plain);
     } catch (const nlohmann::json::parse_error& e) {
@@ -73,7 +82,7 @@ inline nlohmann::json read_json(const std::string& path, std::uint64_t max_bytes
                     " bytes are too many for a JSON file of its kind (at most " + std::to_string(max_bytes) + ")");
     }
     try {
-        return parse_json(file.read(0, file.bytes()));
+        return parse_json(file.read(0, file.bytes()), max_bytes / kJsonBytesPerValue);
     } catch (const Error& e) {
         const std::string what = e.what();
         throw Error(what.starts_with(path) ? what : path + ": " + what);

@@ -71,11 +71,24 @@ config.layers = "num_hidden_layers"
 tensors = []
 [gguf]
 arch = "mine"
+llama_cpp = { needs = ["token_embd.weight"] }
 tokenizer.kinds = ["json"]
 tensors = {}
 )");
     const nlohmann::json config = {{"architectures", {"Qwen3ForCausalLM"}}};
     CHECK(find_model(test::request_for(config, {mine.path(), test::models_directory()})).gguf.arch == "mine");
+}
+
+TEST_CASE("an architecture that llama.cpp is not known to have is refused") {
+    const test::Assets mine;
+    mine.write(
+        "qwen3.toml",
+        "architectures = ['Qwen3ForCausalLM']\ntensors = []\n[gguf]\narch = 'qwen33'\ntokenizer.kinds = ['json']\n"
+        "tensors = {}\n");
+    CHECK_THROWS_WITH(find_model(test::request_for({{"architectures", {"Qwen3ForCausalLM"}}}, {mine.path()})),
+                      mine.path("qwen3.toml") +
+                          ": arch 'qwen33' is none of llama.cpp's that writer 'gguf' knows: if yours has it, say in "
+                          "[gguf.llama_cpp] which tensors it needs and takes");
 }
 
 TEST_CASE("a model file of the user's without a GGUF table has the installed one's") {
