@@ -68,7 +68,7 @@ int openat(int directory, const char* path, int flags, ...) {
     va_start(more, flags);
     const mode_t mode = (mode_t)va_arg(more, unsigned);
     va_end(more);
-    return fails("open") ? -1 : REAL(openat)(directory, path, flags, mode);
+    return fails("list") ? -1 : REAL(openat)(directory, path, flags, mode);
 }
 
 DIR* opendir(const char* path) {

@@ -124,7 +124,11 @@ PluginLibrary Plugins::open(PluginKind kind, const std::string& name) const {
     }
     for (const fs::path& directory : search_path_) {
         const fs::path file = directory / plugin_file_name(kind, name);
-        if (!is_there(file)) continue;
+        std::error_code failed;
+        const fs::file_status found =
+            fs::symlink_status(file, failed);  // a link to nothing is refused when it is opened
+        if (found.type() == fs::file_type::not_found) continue;
+        if (failed) throw Error(fmt::format("{}: {}", file.string(), failed.message()));
         PluginLibrary library = open_plugin(file, kind, name);
         if (library.info == nullptr) throw Error(fmt::format("{}: {}", file.string(), library.refusal));
         return library;
