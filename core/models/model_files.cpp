@@ -59,9 +59,8 @@ const Document* causal_model(const std::vector<Document>& models, const std::str
     return nullptr;
 }
 
-Document with_head(Document model, const Document& heads, std::size_t number) {
-    const JsonPointer place = JsonPointer("/head") / number;
-    const nlohmann::json& head = heads.root.at(place);
+/// `head` is item `number` of the array `head` in `heads`.
+Document with_head(Document model, const Document& heads, const Node& head, std::size_t number) {
     const std::string first = Node(model).tables("tensors").front().text("name");
     for (nlohmann::json& tensor : model.root["tensors"]) {
         if (tensor.value("name", "").starts_with("lm_head.")) tensor["when"] = "0";
@@ -69,11 +68,12 @@ Document with_head(Document model, const Document& heads, std::size_t number) {
     for (const auto& [name, value] : Node(heads).entries("config")) {
         put(model, JsonPointer("/config") / name, heads, JsonPointer("/config") / name);
     }
-    for (std::size_t i = 0; head.contains("tensors") && i < head["tensors"].size(); ++i) {
-        put(model, JsonPointer("/tensors") / model.root["tensors"].size(), heads, place / "tensors" / i);
+    for (std::size_t i = 0; i < head.tables("tensors").size(); ++i) {
+        put(model, JsonPointer("/tensors") / model.root["tensors"].size(), heads,
+            JsonPointer("/head") / number / "tensors" / i);
     }
-    if (head.contains("backbone")) {
-        model.root["prefixes"][head["backbone"].get<std::string>()] = first.substr(0, first.find('.') + 1);
+    if (head.has("backbone")) {
+        model.root["prefixes"][head.text("backbone")] = first.substr(0, first.find('.') + 1);
     }
     return model;
 }
@@ -91,10 +91,7 @@ std::optional<Document> find_with_head(const std::vector<Document>& models, cons
         const std::string stem = architecture.substr(0, architecture.size() - suffix.size());
         const std::vector<std::string> only = head.texts("only");
         const Document* causal = only.empty() || contains(only, stem) ? causal_model(models, stem) : nullptr;
-        if (!causal) continue;
-        if (head.has("backbone")) head.text("backbone");
-        head.tables("tensors");
-        return with_head(*causal, heads, i);
+        if (causal) return with_head(*causal, heads, head, i);
     }
     return std::nullopt;
 }

@@ -52,23 +52,24 @@ Request request_for(const Pipeline::Input& input, const std::string& path, unsig
     return request;
 }
 
-/// A reader that cannot be used may be the one for this checkpoint, and another would take it for something else.
-void refuse_broken_readers(const Plugins& plugins) {
-    for (const FoundPlugin& p : plugins.list(PluginKind::reader)) {
-        if (p.refusal.empty() || !p.shadowed_by.empty()) continue;
-        throw Error(
-            fmt::format("{}: {}; it may be the reader for this checkpoint: mend or remove it, or pass --reader NAME",
-                        p.file.string(), p.refusal));
-    }
-}
-
+/// The reader that the user named, else all of them. One that cannot be used is refused: it may be the one for this
+/// checkpoint, and another would take it for something else.
 std::vector<Candidate> open_candidates(const Pipeline::Input& input, const Plugins& plugins) {
     std::vector<Candidate> candidates;
-    const bool is_named = input.reader != "auto";
-    if (!is_named) refuse_broken_readers(plugins);
-    for (const std::string& name : is_named ? std::vector{input.reader} : plugins.names(PluginKind::reader)) {
-        candidates.push_back({name, plugins.reader(name)});
+    if (input.reader != "auto") {
+        candidates.push_back({input.reader, plugins.reader(input.reader)});
+        return candidates;
     }
+    for (const FoundPlugin& p : plugins.list(PluginKind::reader)) {
+        if (!p.shadowed_by.empty()) continue;
+        if (!p.refusal.empty()) {
+            throw Error(fmt::format(
+                "{}: {}; it may be the reader for this checkpoint: mend or remove it, or pass --reader NAME",
+                p.file.string(), p.refusal));
+        }
+        candidates.push_back({p.name, plugins.reader(p.name)});
+    }
+    std::ranges::sort(candidates, {}, &Candidate::name);
     return candidates;
 }
 
@@ -177,20 +178,13 @@ void pass_over_states(std::vector<Found>& found, const fs::path& top, std::vecto
 
 [[noreturn]] void fail_nothing_found(const std::string& path, const Plugins& plugins) {
     const std::string seen = what_it_looks_like(path);
-    std::vector<std::string> known, refused;
+    std::vector<std::string> known;
     for (const FoundPlugin& p : plugins.list(PluginKind::reader)) {
-        if (!p.shadowed_by.empty()) continue;
-        if (p.refusal.empty()) {
-            known.push_back(fmt::format("{} ({})", p.name, p.summary));
-        } else {
-            refused.push_back(p.name);
-        }
+        if (p.shadowed_by.empty()) known.push_back(fmt::format("{} ({})", p.name, p.summary));
     }
-    std::string text = fmt::format(
-        "{}: no checkpoint here or up to three levels below. {}Looked for: {}", path, seen.empty() ? "" : seen + ". ",
-        known.empty() ? "nothing, there is no reader" : fmt::format("{}", fmt::join(known, "; ")));
-    if (!refused.empty()) text += fmt::format(". Refused readers, see 'unshard plugins': {}", fmt::join(refused, ", "));
-    throw Error(text);
+    throw Error(fmt::format("{}: no checkpoint here or up to three levels below. {}Looked for: {}", path,
+                            seen.empty() ? "" : seen + ". ",
+                            known.empty() ? "nothing, there is no reader" : fmt::format("{}", fmt::join(known, "; "))));
 }
 
 [[noreturn]] void fail_several(const std::string& path, const std::vector<Found>& found) {
