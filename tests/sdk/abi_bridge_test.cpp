@@ -85,6 +85,11 @@ TEST_CASE("results that do not keep to the protocol are refused") {
     }
 }
 
+TEST_CASE("a stream that breaks off gives the plugin's reason, or blames the plugin") {
+    CHECK(index_outcome("scripted", "broken stream") == mistake("scripted", "index failed without saying why"));
+    CHECK(index_outcome("scripted", "broken stream with reason") == "model.toy: its list of tensors ends early");
+}
+
 TEST_CASE("probes that do not keep to the protocol are refused") {
     CHECK(probe_outcome("scripted", "too sure") == mistake("scripted", "probe returned 101, the most is 100"));
     CHECK(probe_outcome("scripted", "no reason") == mistake("scripted", "probe failed without saying why"));
@@ -108,6 +113,7 @@ TEST_CASE("records that make no sense are refused") {
     check("ignored refusal", "dtype 99 is unknown");
     check("bad rank", "9 dimensions, at most 8 are possible");
     check("bad placement", "placement kind 5 is unknown");
+    check("bad spec", "a shard has spec 0 of 0");
     check("array without data", "an array of 3 records has no data");
     check("bad metadata", "options or metadata are not a JSON object");
     check("metadata of another type", "options or metadata are not a JSON object");
@@ -118,6 +124,7 @@ TEST_CASE("records of a plugin of a later minor version are read as far as they 
     request.input = "bigger records";
     CheckpointIndex expected;
     expected.format = "scripted";
+    expected.ranks = 1;
     expected.files = {{"a.toy", 10}, {"b.toy", 20}};
     CHECK(kPlugins.reader("scripted")->index(request) == expected);
 }
@@ -127,6 +134,7 @@ TEST_CASE("records of an earlier version are read with zeros behind their end") 
     request.input = "smaller records";
     CheckpointIndex expected;
     expected.format = "scripted";
+    expected.ranks = 1;
     CHECK(kPlugins.reader("scripted")->index(request) == expected);
 }
 
@@ -156,17 +164,21 @@ struct EchoWriter : Writer {
         Plan expected = test::sample_plan();
         for (PlannedTensor& t : expected.tensors) t.copies.clear(), t.replicas.clear();
         if (plan != expected) throw Error("another plan came");
+        sum_ = 1;
         return test::sample_layout();
     }
-    void encode(std::string_view encoding, std::span<const float> values, std::uint64_t row_elems,
-                std::span<std::byte> out) override {
-        if (encoding != "sum") throw Error("encoding '" + std::string(encoding) + "': unknown to 'echo'");
+    void encode(std::uint32_t encoding, std::span<const float> values, std::uint64_t row_elems,
+                std::span<std::byte> out) const override {
+        if (encoding != sum_) throw Error("encoding " + std::to_string(encoding) + " is unknown to 'echo'");
         for (std::size_t row = 0; row < out.size(); ++row) {
             float sum = 0;
             for (const float v : values.subspan(row * row_elems, row_elems)) sum += v;
             out[row] = static_cast<std::byte>(sum);
         }
     }
+
+private:
+    std::uint32_t sum_ = 0;  ///< the encoding that is a sum; set by `layout`
 };
 
 template <class Plugin>
@@ -202,14 +214,14 @@ TEST_CASE("a writer gets the plan without its copies and gives its layout, whole
 
 TEST_CASE("rows are encoded on many threads at once") {
     const auto writer = bridged_writer(library_of<EchoWriter>());
+    writer->layout(test::sample_plan(), test::sample_request());
     std::vector<std::vector<std::byte>> results(8, std::vector<std::byte>(3));
     {
         std::vector<std::jthread> threads;
         for (std::size_t i = 0; i < results.size(); ++i) {
             threads.emplace_back([&, i] {
                 const auto f = static_cast<float>(i);
-                for (int n = 0; n < 100; ++n)
-                    writer->encode("sum", std::vector<float>{f, f, f, 1, 2, 3}, 2, results[i]);
+                for (int n = 0; n < 100; ++n) writer->encode(1, std::vector<float>{f, f, f, 1, 2, 3}, 2, results[i]);
             });
         }
     }
@@ -221,10 +233,12 @@ TEST_CASE("rows are encoded on many threads at once") {
 TEST_CASE("a failure to encode is an error like any other") {
     std::vector<std::byte> out(1);
     const std::vector<float> values(2);
-    CHECK_THROWS_WITH(bridged_writer(library_of<EchoWriter>())->encode("q8_0", values, 2, out),
-                      "encoding 'q8_0': unknown to 'echo'");
-    CHECK_THROWS_WITH(kPlugins.writer("no_encode")->encode("q8_0", values, 2, out),
-                      "encoding 'q8_0' is not one of this writer's");
+    const auto writer = bridged_writer(library_of<EchoWriter>());
+    CHECK_THROWS_WITH(writer->encode(1, values, 2, out), "nothing was laid out that could be encoded");
+    writer->layout(test::sample_plan(), test::sample_request());
+    CHECK_THROWS_WITH(writer->encode(0, values, 2, out), "encoding 0 is unknown to 'echo'");
+    CHECK_THROWS_WITH(kPlugins.writer("no_encode")->encode(0, values, 2, out),
+                      "encoding 0 is not one that this writer makes");
 }
 
 TEST_CASE("a plugin understands the larger records of a later host") {

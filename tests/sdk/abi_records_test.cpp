@@ -1,8 +1,11 @@
 // Values through records and back, and records of other versions.
 
-#include "unshard/abi_records.hpp"
 #include "sample_values.hpp"
 #include "support/catch.hpp"
+#include "unshard/abi/index_records.hpp"
+#include "unshard/abi/layout_records.hpp"
+#include "unshard/abi/plan_records.hpp"
+#include "unshard/abi/request_records.hpp"
 
 #include <cstring>
 
@@ -56,12 +59,12 @@ TEST_CASE("a scalar's shape and a shape that is not stated stay two things") {
 TEST_CASE("every dtype and every placement kind has a number in records") {
     CheckpointIndex index;
     for (const DTypeInfo& d : kDTypes) index.tensors.push_back({std::string(d.name), d.dtype, {}, {}});
-    Shard shard;
+    ShardSpec spec;
     for (const auto kind : {PlacementKind::replicate, PlacementKind::shard, PlacementKind::strided_shard,
                             PlacementKind::partial_sum, PlacementKind::partial_avg}) {
-        shard.placements.push_back({kind, 3, 5});
+        spec.placements.push_back({kind, 3, 5});
     }
-    index.tensors.front().shards.push_back(shard);
+    index.tensors.front().shards.push_back({.spec = spec, .crc32 = {}});
     CHECK(round_trip(index) == index);
 }
 

@@ -32,14 +32,11 @@ TEST_CASE("the documented reader reads") {
     const std::unique_ptr<Reader> reader = kPlugins.reader("raw");
     CHECK(reader->probe(Request{}) == 0);
     CHECK(reader->probe(checkpoint.request) == 50);
-    Shard shard;
-    shard.bytes = 24;
-    shard.shape = {2, 3};
-    shard.stride = {3, 1};
-    shard.origin = Dims{0, 0};
+    const Shard shard = contiguous_shard(0, 0, DType::f32, {.shape = {2, 3}, .origin = Dims{0, 0}});
     CheckpointIndex expected;
     expected.format = "raw floats";
-    expected.files = {{(checkpoint.directory / "weight.f32").string(), 24}};
+    expected.ranks = 1;
+    expected.files = {source_file(InputFile((checkpoint.directory / "weight.f32").string()))};
     expected.tensors = {{"weight", DType::f32, Dims{2, 3}, {shard}}};
     CHECK(reader->index(checkpoint.request) == expected);
 }
@@ -59,9 +56,7 @@ TEST_CASE("the documented reader refuses what it should") {
 
 TEST_CASE("the documented merger averages") {
     CheckpointIndex index;
-    Shard shard;
-    shard.shape = {2, 3};
-    shard.stride = {3, 1};
+    const Shard shard = contiguous_shard(0, 0, DType::f32, {.shape = {2, 3}});
     index.tensors = {{"weight", DType::f32, std::nullopt, {shard, shard}}};
     const Copy first{0, 0, 0, {3, 1}, {{0, 0}, {2, 3}}, CopyMode::add, 0.5};
     Copy second = first;
@@ -86,7 +81,7 @@ TEST_CASE("the documented writer lays out and encodes") {
     CHECK(writer->layout(plan, request) == expected);
 
     std::vector<std::byte> out(4);
-    writer->encode("cut", std::vector<float>{1.0F, -2.0F}, 2, out);
+    writer->encode(0, std::vector<float>{1.0F, -2.0F}, 2, out);
     CHECK(out == std::vector{std::byte{0x80}, std::byte{0x3f}, std::byte{0x00}, std::byte{0xc0}});
 }
 

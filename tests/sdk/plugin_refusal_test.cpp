@@ -109,7 +109,7 @@ TEST_CASE("a plugin whose table ends early is refused") {
     };
     check(PluginKind::reader, 16, 24);
     check(PluginKind::merger, 8, 16);
-    check(PluginKind::writer, 16, 24);
+    check(PluginKind::writer, 16, 32);
 }
 
 TEST_CASE("a writer without encodings of its own is accepted") {

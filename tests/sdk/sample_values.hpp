@@ -12,15 +12,14 @@ inline CheckpointIndex sample_index() {
     stated.offset = 64;
     stated.bytes = 4096;
     stated.first = 12;
-    stated.shape = {2, 3};
-    stated.stride = {1, 2};
     stated.rank = 3;
-    stated.origin = Dims{5, 0};
+    stated.spec = ShardSpec{.shape = {2, 3}, .stride = {1, 2}, .origin = Dims{5, 0}};
     Shard placed = stated;
-    placed.origin.reset();
     placed.crc32 = 0x89abcdef;
-    placed.mesh = 1;
-    placed.placements = {{PlacementKind::replicate, 0, 1}, {PlacementKind::strided_shard, 1, 2}};
+    placed.spec = ShardSpec{.shape = {2, 3},
+                            .stride = {1, 2},
+                            .mesh = 1,
+                            .placements = {{PlacementKind::replicate, 0, 1}, {PlacementKind::strided_shard, 1, 2}}};
     CheckpointIndex index;
     index.format = "toy, 4 ranks";
     index.ranks = 4;

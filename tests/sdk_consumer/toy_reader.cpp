@@ -80,14 +80,9 @@ private:
         SourceTensor tensor;
         line >> tensor.name;
         const std::string where = file.path() + ": tensor '" + tensor.name + "'";
-        Shard shard;
-        shard.offset = offset;
-        shard.shape = shape_of(line, where);
-        shard.stride = contiguous_strides(shard.shape);
-        shard.bytes = checked_mul(shard.shape.numel(), size_of(tensor.dtype));
-        shard.origin = Dims::filled(shard.shape.rank(), 0);
+        tensor.shape = shape_of(line, where);
+        const Shard shard = whole_tensor_shard(0, offset, tensor.dtype, *tensor.shape);
         if (shard.bytes > file.bytes() - offset) throw Error(where + ": lies behind the end: the file is truncated");
-        tensor.shape = shard.shape;
         tensor.shards.push_back(shard);
         return tensor;
     }

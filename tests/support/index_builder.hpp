@@ -9,6 +9,13 @@
 
 namespace unshard::test {
 
+/// Gives a shard a spec with something changed.
+void change_spec(Shard& shard, auto change) {
+    ShardSpec spec = *shard.spec;
+    change(spec);
+    shard.spec = std::move(spec);
+}
+
 class IndexBuilder {
 public:
     explicit IndexBuilder(std::uint32_t ranks) {
@@ -27,28 +34,23 @@ public:
     }
 
     /// A shard of the last tensor, contiguous at the end of the rank's file.
-    Shard& shard(std::uint32_t rank, Dims shape) {
+    IndexBuilder& shard(std::uint32_t rank, ShardSpec spec) {
         SourceTensor& tensor = index_.tensors.back();
-        Shard s;
-        s.file = s.rank = rank;
-        s.offset = index_.files[rank].bytes;
-        s.bytes = shape.numel() * size_of(tensor.dtype);
-        s.shape = shape;
-        s.stride = contiguous_strides(shape);
+        Shard s = contiguous_shard(rank, index_.files[rank].bytes, tensor.dtype, std::move(spec));
+        s.rank = rank;
         index_.files[rank].bytes += s.bytes;
-        return tensor.shards.emplace_back(s);
-    }
-
-    IndexBuilder& plain(std::uint32_t rank, Dims shape) {
-        shard(rank, shape);
+        tensor.shards.push_back(s);
         return *this;
     }
+
+    IndexBuilder& plain(std::uint32_t rank, Dims shape) { return shard(rank, {.shape = std::move(shape)}); }
 
     IndexBuilder& placed(std::uint32_t rank, Dims shape, std::uint32_t mesh, std::vector<Placement> placements) {
-        Shard& s = shard(rank, shape);
-        s.mesh = mesh;
-        s.placements = std::move(placements);
-        return *this;
+        return shard(rank, {.shape = std::move(shape), .mesh = mesh, .placements = std::move(placements)});
+    }
+
+    IndexBuilder& at(std::uint32_t rank, Dims shape, Dims origin) {
+        return shard(rank, {.shape = std::move(shape), .origin = std::move(origin)});
     }
 
     const CheckpointIndex& index() const { return index_; }

@@ -132,8 +132,7 @@ Copy store(Random& random, RandomModel& model, Whole& whole, const Box& box) {
     shard.offset = model.files[file].size();
     shard.bytes = storage.size();
     shard.first = copy.first;
-    shard.shape = box.extent;
-    shard.stride = copy.stride;
+    shard.spec = ShardSpec{.shape = box.extent, .stride = copy.stride};
     shard.rank = static_cast<std::uint32_t>(random.up_to(model.index.ranks - 1));
     whole.source.shards.push_back(shard);
     model.files[file] += storage;

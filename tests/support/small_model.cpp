@@ -11,8 +11,8 @@ Copy copy_of(std::uint32_t tensor, std::uint32_t number, const Shard& shard, con
     Copy copy;
     copy.tensor = tensor;
     copy.shard = number;
-    copy.stride = shard.stride;
-    copy.box = {origin, shard.shape};
+    copy.stride = shard.spec->stride;
+    copy.box = {origin, shard.spec->shape};
     return copy;
 }
 
@@ -24,12 +24,8 @@ SmallModel::SmallModel(std::uint32_t ranks, const std::string& directory) : file
 }
 
 Shard SmallModel::store(std::uint32_t rank, const Dims& shape, const std::vector<float>& values) {
-    Shard shard;
-    shard.file = shard.rank = rank;
-    shard.offset = files[rank].size();
-    shard.bytes = values.size() * sizeof(float);
-    shard.shape = shape;
-    shard.stride = contiguous_strides(shape);
+    Shard shard = contiguous_shard(rank, files[rank].size(), DType::f32, {.shape = shape});
+    shard.rank = rank;
     files[rank].resize(shard.offset + shard.bytes);
     if (!values.empty()) std::memcpy(&files[rank][shard.offset], values.data(), shard.bytes);
     index.files[rank].bytes = files[rank].size();
@@ -45,7 +41,7 @@ void SmallModel::add_rows(const std::string& name, std::uint64_t columns,
     for (std::uint32_t r = 0; r < parts.size(); ++r) {
         const Shard shard = store(r, {parts[r].size() / columns, columns}, parts[r]);
         planned.copies.push_back(copy_of(static_cast<std::uint32_t>(index.tensors.size()), r, shard, {rows, 0}));
-        rows += shard.shape[0];
+        rows += shard.spec->shape[0];
         source.shards.push_back(shard);
     }
     planned.shape = planned.view = {rows, columns};

@@ -9,7 +9,8 @@
  * a plugin's functions are called from one thread at a time, except `encode`, which any number of threads may call at
  * once. Growth: minor versions add members at the end of records and tables. Each table starts with its size; each
  * record arrives in an unshard_array that states the size of one item. A member that lies past that size reads as
- * zero. */
+ * zero. unshard_string, unshard_array, unshard_stream, unshard_dims, unshard_box and unshard_encoding lie inside other
+ * records, so they never grow. */
 #ifndef UNSHARD_ABI_H
 #define UNSHARD_ABI_H
 
@@ -36,6 +37,14 @@ typedef struct unshard_array {
     uint64_t item_size;
 } unshard_array;
 
+/* Records that are too many to be in memory twice: they are handed over some at a time. `next` makes `batch` the records
+ * that follow, which are valid until it is called again; none: there are no more. It returns 0, or another value when it
+ * failed: then the call that the stream belongs to fails too. Without a `next` there are no records. */
+typedef struct unshard_stream {
+    void* owner;
+    int32_t (*next)(void* owner, unshard_array* batch);
+} unshard_stream;
+
 typedef struct unshard_dims {
     uint64_t rank; /* 0 to 8 */
     uint64_t values[8];
@@ -60,22 +69,27 @@ typedef struct unshard_mesh {
     unshard_array ranks;     /* of uint64_t */
 } unshard_mesh;
 
+typedef struct unshard_shard_spec {
+    unshard_dims shape;
+    unshard_dims stride;
+    unshard_dims origin;
+    uint32_t has_origin; /* 0 or 1 */
+    uint32_t has_mesh;   /* 0 or 1 */
+    uint32_t mesh;
+    uint32_t reserved;
+    unshard_array placements; /* of unshard_placement */
+} unshard_shard_spec;
+
 typedef struct unshard_shard {
     uint64_t offset;
     uint64_t bytes;
     uint64_t first;
-    unshard_dims shape;
-    unshard_dims stride;
     uint32_t file;
     uint32_t rank;
-    uint32_t has_origin; /* 0 or 1 */
-    uint32_t has_mesh;   /* 0 or 1 */
-    unshard_dims origin;
-    unshard_array placements; /* of unshard_placement */
-    uint32_t mesh;
-    uint32_t reserved;
+    uint32_t spec;      /* into the tensor's specs */
     uint32_t has_crc32; /* 0 or 1 */
     uint32_t crc32;     /* of the storage's bytes, as in a zip */
+    uint32_t reserved;
 } unshard_shard;
 
 typedef struct unshard_encoding {
@@ -89,6 +103,7 @@ typedef struct unshard_source_tensor {
     uint32_t dtype; /* dtype.hpp */
     uint32_t has_shape;
     unshard_dims shape;
+    unshard_array specs;       /* of unshard_shard_spec */
     unshard_array shards;      /* of unshard_shard */
     unshard_encoding encoding; /* without a name: plain elements */
 } unshard_source_tensor;
@@ -113,10 +128,10 @@ typedef struct unshard_dropped {
 
 typedef struct unshard_index {
     unshard_string format;
-    uint64_t ranks;
+    uint64_t ranks;             /* 0: as many as shards and meshes name */
     unshard_array files;        /* of unshard_source_file */
     unshard_array meshes;       /* of unshard_mesh */
-    unshard_array tensors;      /* of unshard_source_tensor */
+    unshard_stream tensors;     /* of unshard_source_tensor */
     unshard_array dropped;      /* of unshard_dropped */
     unshard_array warnings;     /* of unshard_string */
     unshard_string metadata;    /* a JSON object */
@@ -148,7 +163,7 @@ typedef struct unshard_planned_tensor {
 } unshard_planned_tensor;
 
 typedef struct unshard_plan {
-    unshard_array tensors;  /* of unshard_planned_tensor */
+    unshard_stream tensors; /* of unshard_planned_tensor */
     unshard_array dropped;  /* of unshard_dropped */
     unshard_array warnings; /* of unshard_string */
 } unshard_plan;
@@ -238,12 +253,15 @@ typedef struct unshard_merger {
 
 typedef struct unshard_writer {
     uint64_t size;
-    /* The plan's tensors have no copies here: a layout depends on names, types and shapes alone. */
-    int32_t (*layout)(unshard_array request, unshard_array plan, const unshard_sink* sink);
-    /* Encodes `rows` rows of `row_elems` floats into `out`, whose `out_bytes` are exactly what the encoding's blocks
-     * take. NULL when the writer has no encodings of its own. Pure; called from several threads at once. */
-    int32_t (*encode)(unshard_string encoding, const float* values, uint64_t rows, uint64_t row_elems, void* out,
-                      uint64_t out_bytes, const unshard_sink* sink);
+    /* The plan's tensors have no copies here: a layout depends on names, types and shapes alone. `state` may be set to
+     * what `encode` needs to know of this layout; it is released when the layout was written, or failed to be. */
+    int32_t (*layout)(unshard_array request, unshard_array plan, const unshard_sink* sink, void** state);
+    /* Encodes `rows` rows of `row_elems` floats into `out`, whose `out_bytes` are exactly what the blocks of that
+     * encoding take; `encoding` is its number in the layout. NULL when the writer has no encodings of its own. Changes
+     * nothing but `out`; called from several threads at once. */
+    int32_t (*encode)(const void* state, uint32_t encoding, const float* values, uint64_t rows, uint64_t row_elems,
+                      void* out, uint64_t out_bytes, const unshard_sink* sink);
+    void (*release)(void* state); /* NULL when `layout` sets no state */
 } unshard_writer;
 
 #define UNSHARD_KIND_READER 1

@@ -5,6 +5,7 @@
 #include "unshard/dtype.hpp"
 #include "unshard/encoding.hpp"
 #include "unshard/tools/input_file.hpp"
+#include "unshard/tools/shared.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -33,25 +34,54 @@ struct Mesh {
     friend bool operator==(const Mesh&, const Mesh&) = default;
 };
 
+/// The form of a shard, and where it belongs in the whole tensor. Most shards of a checkpoint have one of few.
+struct ShardSpec {
+    Dims shape = {};
+    Dims stride = {};                                  ///< elements, one for each dimension of `shape`
+    std::optional<Dims> origin = std::nullopt;         ///< where it lies in the whole tensor, when the format states it
+    std::optional<std::uint32_t> mesh = std::nullopt;  ///< into CheckpointIndex::meshes, when it has placements
+    std::vector<Placement> placements = {};            ///< one for each dimension of the mesh
+
+    std::size_t hash() const {
+        Hash hash;
+        hash.add_all(shape);
+        hash.add_all(stride);
+        hash.add_all(origin.value_or(Dims()));
+        hash.add(mesh.value_or(0));
+        for (const Placement& p : placements) hash.add(static_cast<std::uint64_t>(p.kind) << 32 | p.dim);
+        return hash.value();
+    }
+    friend bool operator==(const ShardSpec&, const ShardSpec&) = default;
+};
+
 /// One stored piece of a tensor. Element (i0, i1, ..) lies `first + sum(i * stride)` elements into the storage.
 struct Shard {
     std::uint32_t file = 0;    ///< into CheckpointIndex::files
+    std::uint32_t rank = 0;    ///< the global rank that saved it
     std::uint64_t offset = 0;  ///< where its storage begins, bytes from the start of the file
     std::uint64_t bytes = 0;   ///< the storage's size; nothing outside it is ever read
     std::uint64_t first = 0;   ///< elements
-    Dims shape;
-    Dims stride;                         ///< elements, one for each dimension of `shape`
-    std::uint32_t rank = 0;              ///< the global rank that saved it
-    std::optional<Dims> origin;          ///< where it lies in the whole tensor, when the format states that
-    std::optional<std::uint32_t> mesh;   ///< into CheckpointIndex::meshes, when it has placements
-    std::vector<Placement> placements;   ///< one for each dimension of the mesh
+    Shared<ShardSpec> spec;
     std::optional<std::uint32_t> crc32;  ///< of the storage's bytes, when the format states it: that of zip
     friend bool operator==(const Shard&, const Shard&) = default;
 };
 
+/// A shard of the file that is a tensor of its own: its elements lie one behind the other from `offset` on.
+inline Shard contiguous_shard(std::uint32_t file, std::uint64_t offset, DType dtype, ShardSpec spec) {
+    spec.stride = contiguous_strides(spec.shape);
+    const std::uint64_t bytes = checked_mul(spec.shape.numel(), size_of(dtype));
+    return {
+        .file = file, .rank = 0, .offset = offset, .bytes = bytes, .first = 0, .spec = std::move(spec), .crc32 = {}};
+}
+
+/// The same for a file that holds whole tensors.
+inline Shard whole_tensor_shard(std::uint32_t file, std::uint64_t offset, DType dtype, const Dims& shape) {
+    return contiguous_shard(file, offset, dtype, {.shape = shape, .origin = Dims::filled(shape.rank(), 0)});
+}
+
 /// Whether nothing says where the shard belongs in its tensor.
 inline bool is_plain(const Shard& shard) {
-    return !shard.mesh && !shard.origin;
+    return !shard.spec->mesh && !shard.spec->origin;
 }
 
 /// A tensor of the model and all its pieces, in rank order.
@@ -70,13 +100,14 @@ struct SourceTensor {
 /// tell. Nothing when they do not fit together.
 inline std::optional<Dims> extent_of_origins(const SourceTensor& tensor) {
     if (tensor.shards.empty()) return std::nullopt;
-    Dims shape = Dims::filled(tensor.shards.front().shape.rank(), 0);
+    Dims shape = Dims::filled(tensor.shards.front().spec->shape.rank(), 0);
     for (const Shard& shard : tensor.shards) {
-        if (!shard.origin || shard.origin->rank() != shape.rank() || shard.shape.rank() != shape.rank()) {
+        const ShardSpec& spec = *shard.spec;
+        if (!spec.origin || spec.origin->rank() != shape.rank() || spec.shape.rank() != shape.rank()) {
             return std::nullopt;
         }
         for (std::size_t i = 0; i < shape.rank(); ++i) {
-            shape[i] = std::max(shape[i], checked_add((*shard.origin)[i], shard.shape[i]));
+            shape[i] = std::max(shape[i], checked_add((*spec.origin)[i], spec.shape[i]));
         }
     }
     return shape;
@@ -115,7 +146,7 @@ struct Dropped {
 
 struct CheckpointIndex {
     std::string format;       ///< for people, e.g. "FSDP, 4 ranks"
-    std::uint64_t ranks = 1;  ///< how many ranks saved it
+    std::uint64_t ranks = 0;  ///< how many ranks saved it; 0: as many as shards and meshes name
     std::vector<SourceFile> files;
     std::vector<Mesh> meshes;
     std::vector<SourceTensor> tensors;

@@ -4,12 +4,17 @@
 //     UNSHARD_PLUGIN(ToyReader, "toy", "1.0", "reads toy checkpoints")
 //
 // Methods throw unshard::Error (UsageError for bad options); the text reaches the user as it is. Any other exception is
-// reported as the plugin's own trouble. An object is made anew for every call, so a plugin keeps no state between them.
+// reported as the plugin's own trouble. An object is made anew for every call; only a writer's lives on while what it
+// laid out is written.
 #pragma once
 
-#include "unshard/abi_records.hpp"
+#include "unshard/abi/index_records.hpp"
+#include "unshard/abi/layout_records.hpp"
+#include "unshard/abi/plan_records.hpp"
+#include "unshard/abi/request_records.hpp"
 
 #include <exception>
+#include <memory>
 #include <new>
 #include <span>
 #include <string_view>
@@ -37,12 +42,12 @@ class Writer {
 public:
     virtual ~Writer() = default;
     virtual Layout layout(const Plan& plan, const Request& request) = 0;
-    /// Encodes rows of `row_elems` values each into `out`, for an encoding that `layout` named and no DType is called.
-    /// Called from several threads at once: pure.
-    virtual void encode(std::string_view encoding, std::span<const float> values, std::uint64_t row_elems,
-                        std::span<std::byte> out) {
+    /// Encodes rows of `row_elems` values each into `out`, for an encoding that no DType is called; `encoding` is its
+    /// number in Layout::encodings. The object is the one that made the layout. Called from several threads at once.
+    virtual void encode(std::uint32_t encoding, std::span<const float> values, std::uint64_t row_elems,
+                        std::span<std::byte> out) const {
         (void)values, (void)row_elems, (void)out;
-        throw Error("encoding '" + std::string(encoding) + "' is not one of this writer's");
+        throw Error("encoding " + std::to_string(encoding) + " is not one that this writer makes");
     }
 };
 
@@ -71,10 +76,12 @@ std::int32_t guarded(const unshard_sink* sink, std::int32_t failed, Body body) n
 
 /// Converts a result and hands it to the host.
 template <class Value>
-std::int32_t deliver(const unshard_sink* sink, const Value& value) {
+std::int32_t deliver(const unshard_sink* sink, Value value) {
     Records own;
     const auto r = record(own, value);
-    return sink->accept(sink->host, one(r));
+    const std::int32_t code = sink->accept(sink->host, one(r));
+    own.rethrow();
+    return code;
 }
 
 inline Request request_of(const unshard_array& array) {
@@ -124,19 +131,24 @@ struct Table<Plugin> {
     static constexpr std::uint32_t minor = 0;
     static constexpr unshard_writer table = {
         sizeof(unshard_writer),
-        [](unshard_array request, unshard_array plan, const unshard_sink* sink) -> std::int32_t {
+        [](unshard_array request, unshard_array plan, const unshard_sink* sink, void** state) -> std::int32_t {
             return guarded(sink, 1, [&] {
-                return deliver(sink, Plugin().layout(value(only<unshard_plan>(plan)), request_of(request)));
+                auto writer = std::make_unique<Plugin>();
+                Layout layout = writer->layout(value(only<unshard_plan>(plan)), request_of(request));
+                *state = writer.release();
+                return deliver(sink, std::move(layout));
             });
         },
-        [](unshard_string encoding, const float* values, std::uint64_t rows, std::uint64_t row_elems, void* out,
-           std::uint64_t out_bytes, const unshard_sink* sink) -> std::int32_t {
+        [](const void* state, std::uint32_t encoding, const float* values, std::uint64_t rows, std::uint64_t row_elems,
+           void* out, std::uint64_t out_bytes, const unshard_sink* sink) -> std::int32_t {
             return guarded(sink, 1, [&] {
-                Plugin().encode({encoding.data, encoding.size}, {values, checked_mul(rows, row_elems)}, row_elems,
-                                {static_cast<std::byte*>(out), out_bytes});
+                if (state == nullptr) throw Error("nothing was laid out that could be encoded");
+                static_cast<const Plugin*>(state)->encode(encoding, {values, checked_mul(rows, row_elems)}, row_elems,
+                                                          {static_cast<std::byte*>(out), out_bytes});
                 return 0;
             });
         },
+        [](void* state) { delete static_cast<Plugin*>(state); },
     };
 };
 

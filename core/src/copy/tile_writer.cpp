@@ -156,7 +156,7 @@ std::span<const std::byte> TileWriter::encode_blocks(const Filling& filling, std
     const bool is_whole_rows = tile.first % d.row_elems == 0 && tile.count % d.row_elems == 0;
     const std::span<std::byte> out = encoded_.take(filling.stored_bytes(tile.count));
     try {
-        filling.writer->encode(d.encoding.name, {reinterpret_cast<const float*>(values.data()), tile.count},
+        filling.writer->encode(d.encoding_number, {reinterpret_cast<const float*>(values.data()), tile.count},
                                is_whole_rows ? d.row_elems : d.encoding.block_elems, out);
     } catch (const Error& e) {
         throw Error(filling.tensor->name + ": " + e.what());

@@ -260,6 +260,7 @@ Destination lower_one(const PlannedTensor& tensor, const Placed& placed, const E
     destination.file = placed.file;
     destination.offset = placed.offset;
     destination.encoding = encoding;
+    destination.encoding_number = placed.encoding;
     destination.add = placed.add;
     if (!placed.view.empty()) destination.row_elems = placed.box.extent[written_axes(placed).back()];
     if (placed.box.extent.numel() == 0) {

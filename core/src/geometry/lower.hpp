@@ -21,6 +21,7 @@ struct Destination {
     std::vector<Copy> copies;     ///< none empty; in the order in which they begin
     std::vector<Copy> replicas;   ///< likewise
     Encoding encoding;
+    std::uint32_t encoding_number = 0;  ///< into Layout::encodings
     double add = 0;
 };
 

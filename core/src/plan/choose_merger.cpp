@@ -31,7 +31,7 @@ bool states_no_geometry(const CheckpointIndex& index) {
 
 bool has_open_shapes(const CheckpointIndex& index) {
     return std::ranges::any_of(index.tensors, [](const SourceTensor& tensor) {
-        return !tensor.shape && !tensor.shards.empty() && tensor.shards.front().origin;
+        return !tensor.shape && !tensor.shards.empty() && tensor.shards.front().spec->origin;
     });
 }
 

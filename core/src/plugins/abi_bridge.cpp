@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -26,6 +27,7 @@ struct CallResult {
     unsigned failures = 0;
     std::uint32_t failure = UNSHARD_FAILURE_ERROR;
     std::string message;
+    bool is_broken = false;      ///< the result broke off
     std::exception_ptr refused;  ///< why the host did not take the result
 };
 
@@ -53,6 +55,9 @@ std::int32_t on_accept(void* host, unshard_array one_record) noexcept {
     try {
         received.value = abi::value(abi::only<Record>(one_record));
         return 0;
+    } catch (const abi::StreamBroken&) {
+        received.is_broken = true;
+        return 1;
     } catch (...) {
         received.refused = std::current_exception();
         return 1;
@@ -62,6 +67,18 @@ std::int32_t on_accept(void* host, unshard_array one_record) noexcept {
 std::int32_t on_unwanted_result(void* host, unshard_array) noexcept {
     ++static_cast<CallResult*>(host)->results;
     return 1;
+}
+
+/// As many ranks as shards and meshes name.
+std::uint64_t ranks_named_in(const CheckpointIndex& index) {
+    std::uint64_t ranks = 1;
+    for (const SourceTensor& tensor : index.tensors) {
+        for (const Shard& shard : tensor.shards) ranks = std::max(ranks, checked_add(shard.rank, 1));
+    }
+    for (const Mesh& mesh : index.meshes) {
+        for (const std::uint64_t rank : mesh.ranks) ranks = std::max(ranks, checked_add(rank, 1));
+    }
+    return ranks;
 }
 
 /// One plugin, as errors name it, and the rules that its calls keep to.
@@ -110,7 +127,7 @@ private:
             fail_in_plugin(function, fmt::format("gave {} results where one is due", result.results));
         if (result.refused) rethrow(function, result.refused);
         if (result.failures != 0 && !result.message.empty()) throw_message(function, result);
-        if (result.failures != 0 || failed) fail_in_plugin(function, "failed without saying why");
+        if (result.failures != 0 || result.is_broken || failed) fail_in_plugin(function, "failed without saying why");
     }
 
     [[noreturn]] void rethrow(const char* function, const std::exception_ptr& refused) const {
@@ -147,8 +164,10 @@ public:
     CheckpointIndex index(const Request& request) override {
         abi::Records own;
         const unshard_request r = abi::record(own, request);
-        return caller_.result_of<unshard_index, CheckpointIndex>(
+        auto index = caller_.result_of<unshard_index, CheckpointIndex>(
             "index", [&](const unshard_sink* s) { return table_.index(abi::one(r), s); });
+        if (index.ranks == 0) index.ranks = ranks_named_in(index);
+        return index;
     }
 
 private:
@@ -167,8 +186,11 @@ public:
         abi::Records own;
         const unshard_request r = abi::record(own, request);
         const unshard_index i = abi::record(own, index);
-        return caller_.result_of<unshard_plan, Plan>(
-            "plan", [&](const unshard_sink* s) { return table_.plan(abi::one(r), abi::one(i), s); });
+        return caller_.result_of<unshard_plan, Plan>("plan", [&](const unshard_sink* s) {
+            const std::int32_t code = table_.plan(abi::one(r), abi::one(i), s);
+            own.rethrow();
+            return code;
+        });
     }
 
 private:
@@ -180,40 +202,43 @@ class BridgedWriter : public Writer {
 public:
     explicit BridgedWriter(const PluginLibrary& library)
         : caller_(library), table_(table_of<unshard_writer>(library)) {}
+    BridgedWriter(const BridgedWriter&) = delete;
+    BridgedWriter& operator=(const BridgedWriter&) = delete;
+    ~BridgedWriter() override { release(); }
 
     Layout layout(const Plan& plan, const Request& request) override {
+        release();
         abi::Records own;
         const unshard_request r = abi::record(own, request);
-        const Plan shapes = without_copies(plan);
-        const unshard_plan p = abi::record(own, shapes);
-        return caller_.result_of<unshard_layout, Layout>(
-            "layout", [&](const unshard_sink* s) { return table_.layout(abi::one(r), abi::one(p), s); });
+        const unshard_plan p = abi::record_without_copies(own, plan);
+        return caller_.result_of<unshard_layout, Layout>("layout", [&](const unshard_sink* s) {
+            const std::int32_t code = table_.layout(abi::one(r), abi::one(p), s, &state_);
+            own.rethrow();
+            return code;
+        });
     }
 
     /// Called for every tile from many threads: nothing is allocated and nothing shared is written.
-    void encode(std::string_view encoding, std::span<const float> values, std::uint64_t row_elems,
-                std::span<std::byte> out) override {
+    void encode(std::uint32_t encoding, std::span<const float> values, std::uint64_t row_elems,
+                std::span<std::byte> out) const override {
         if (table_.encode == nullptr) return Writer::encode(encoding, values, row_elems, out);
         const std::uint64_t rows = row_elems == 0 ? 0 : values.size() / row_elems;
         caller_.code_of("encode", is_not_zero, [&](const unshard_sink* s) {
-            return table_.encode(abi::text(encoding), values.data(), rows, row_elems, out.data(), out.size(), s);
+            return table_.encode(state_, encoding, values.data(), rows, row_elems, out.data(), out.size(), s);
         });
     }
 
 private:
     static bool is_not_zero(std::int32_t code) { return code != 0; }
 
-    static Plan without_copies(const Plan& plan) {
-        Plan shapes{{}, plan.dropped, plan.warnings};
-        shapes.tensors.reserve(plan.tensors.size());
-        for (const PlannedTensor& t : plan.tensors) {
-            shapes.tensors.push_back({t.name, t.dtype, t.shape, t.view, {}, {}, t.replicas_stated});
-        }
-        return shapes;
+    void release() {
+        if (state_ != nullptr && table_.release != nullptr) table_.release(state_);
+        state_ = nullptr;
     }
 
     Caller caller_;
     unshard_writer table_;
+    void* state_ = nullptr;  ///< the plugin's, for what it laid out last
 };
 
 }  // namespace

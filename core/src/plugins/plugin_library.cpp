@@ -25,7 +25,7 @@ constexpr const char* kTellTheAuthor = "this is a mistake in the plugin, tell it
 constexpr std::uint64_t kInfoBytes = offsetof(unshard_plugin_info, table) + sizeof(unshard_plugin_info::table);
 constexpr std::uint64_t kReaderBytes = offsetof(unshard_reader, index) + sizeof(unshard_reader::index);
 constexpr std::uint64_t kMergerBytes = offsetof(unshard_merger, plan) + sizeof(unshard_merger::plan);
-constexpr std::uint64_t kWriterBytes = offsetof(unshard_writer, encode) + sizeof(unshard_writer::encode);
+constexpr std::uint64_t kWriterBytes = offsetof(unshard_writer, release) + sizeof(unshard_writer::release);
 
 bool is_kind(std::uint32_t kind) {
     return kind >= UNSHARD_KIND_READER && kind <= UNSHARD_KIND_WRITER;

@@ -101,11 +101,11 @@ nlohmann::ordered_json to_json(const Shard& shard) {
                                    {"file", shard.file},
                                    {"offset", shard.offset},
                                    {"bytes", shard.bytes},
-                                   {"shape", to_json(shard.shape)}};
-    if (shard.origin) json["origin"] = to_json(*shard.origin);
-    if (shard.mesh) {
-        json["mesh"] = *shard.mesh;
-        for (const Placement& p : shard.placements) json["placements"].push_back(to_string(p));
+                                   {"shape", to_json(shard.spec->shape)}};
+    if (shard.spec->origin) json["origin"] = to_json(*shard.spec->origin);
+    if (shard.spec->mesh) {
+        json["mesh"] = *shard.spec->mesh;
+        for (const Placement& p : shard.spec->placements) json["placements"].push_back(to_string(p));
     }
     return json;
 }

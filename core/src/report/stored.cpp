@@ -11,11 +11,11 @@ namespace {
 
 /// "Replicate() x2, Shard(0) x2 on ('ddp', 'fsdp')".
 std::string placed_text(const Shard& shard, const CheckpointIndex& index) {
-    if (*shard.mesh >= index.meshes.size()) return "on an unknown mesh";
-    const Mesh& mesh = index.meshes[*shard.mesh];
+    if (*shard.spec->mesh >= index.meshes.size()) return "on an unknown mesh";
+    const Mesh& mesh = index.meshes[*shard.spec->mesh];
     std::vector<std::string> parts, names;
-    for (std::size_t i = 0; i < shard.placements.size() && i < mesh.shape.rank(); ++i) {
-        parts.push_back(fmt::format("{} x{}", to_string(shard.placements[i]), mesh.shape[i]));
+    for (std::size_t i = 0; i < shard.spec->placements.size() && i < mesh.shape.rank(); ++i) {
+        parts.push_back(fmt::format("{} x{}", to_string(shard.spec->placements[i]), mesh.shape[i]));
     }
     for (const std::string& name : mesh.dim_names) names.push_back("'" + name + "'");
     const std::string text = fmt::format("{}", fmt::join(parts, ", "));
@@ -24,7 +24,7 @@ std::string placed_text(const Shard& shard, const CheckpointIndex& index) {
 
 bool same_shapes(const SourceTensor& tensor) {
     return std::all_of(tensor.shards.begin(), tensor.shards.end(),
-                       [&](const Shard& s) { return s.shape == tensor.shards.front().shape; });
+                       [&](const Shard& s) { return s.spec->shape == tensor.shards.front().spec->shape; });
 }
 
 }  // namespace
@@ -49,13 +49,13 @@ std::string stored_text(const SourceTensor& tensor, const CheckpointIndex& index
     if (tensor.shards.empty()) return "nowhere";
     std::set<std::string> forms;
     for (const Shard& shard : tensor.shards) {
-        if (shard.mesh) forms.insert(placed_text(shard, index));
-        if (!shard.mesh) forms.insert(shard.origin ? "boxes" : "plain");
+        if (shard.spec->mesh) forms.insert(placed_text(shard, index));
+        if (!shard.spec->mesh) forms.insert(shard.spec->origin ? "boxes" : "plain");
     }
     if (forms.size() > 1) return fmt::format("{} shards of several kinds", tensor.shards.size());
-    if (tensor.shards.front().mesh) return *forms.begin();
+    if (tensor.shards.front().spec->mesh) return *forms.begin();
     if (tensor.shards.size() == 1) return "whole";
-    if (tensor.shards.front().origin) return fmt::format("{} boxes", tensor.shards.size());
+    if (tensor.shards.front().spec->origin) return fmt::format("{} boxes", tensor.shards.size());
     return fmt::format("{} on {} ranks", same_shapes(tensor) ? "same shape" : "plain parts", tensor.shards.size());
 }
 
@@ -84,15 +84,15 @@ StoredFiles stored_files(const CheckpointIndex& index) {
 std::optional<Dims> known_shape(const SourceTensor& tensor) {
     if (tensor.shape && tensor.encoding) return shape_in_elements(*tensor.shape, *tensor.encoding);
     if (tensor.shape || tensor.shards.empty()) return tensor.shape;
-    if (tensor.shards.front().origin) return extent_of_origins(tensor);
+    if (tensor.shards.front().spec->origin) return extent_of_origins(tensor);
     const bool plain = std::all_of(tensor.shards.begin(), tensor.shards.end(), is_plain);
-    return plain && same_shapes(tensor) ? std::optional(tensor.shards.front().shape) : std::nullopt;
+    return plain && same_shapes(tensor) ? std::optional(tensor.shards.front().spec->shape) : std::nullopt;
 }
 
 std::uint64_t stored_bytes(const SourceTensor& tensor) {
     std::uint64_t bytes = 0;
     for (const Shard& s : tensor.shards)
-        bytes = checked_add(bytes, checked_mul(s.shape.numel(), size_of(tensor.dtype)));
+        bytes = checked_add(bytes, checked_mul(s.spec->shape.numel(), size_of(tensor.dtype)));
     return bytes;
 }
 

@@ -42,32 +42,34 @@ void check_packed(const CheckpointIndex& index, const Packed& packed) {
 }
 
 void check_placements(const CheckpointIndex& index, const Shard& shard) {
-    if (!shard.mesh) {
-        if (!shard.placements.empty()) throw PluginMistake("has placements but no mesh");
+    if (!shard.spec->mesh) {
+        if (!shard.spec->placements.empty()) throw PluginMistake("has placements but no mesh");
         return;
     }
-    if (*shard.mesh >= index.meshes.size()) {
-        throw PluginMistake(fmt::format("is on mesh {} of {}", *shard.mesh, index.meshes.size()));
+    if (*shard.spec->mesh >= index.meshes.size()) {
+        throw PluginMistake(fmt::format("is on mesh {} of {}", *shard.spec->mesh, index.meshes.size()));
     }
-    const Mesh& mesh = index.meshes[*shard.mesh];
-    if (shard.placements.size() != mesh.shape.rank()) {
-        throw PluginMistake(fmt::format("{} placements on a mesh {}", shard.placements.size(), to_string(mesh.shape)));
+    const Mesh& mesh = index.meshes[*shard.spec->mesh];
+    if (shard.spec->placements.size() != mesh.shape.rank()) {
+        throw PluginMistake(
+            fmt::format("{} placements on a mesh {}", shard.spec->placements.size(), to_string(mesh.shape)));
     }
-    for (const Placement& p : shard.placements) {
+    for (const Placement& p : shard.spec->placements) {
         const bool splits = p.kind == PlacementKind::shard || p.kind == PlacementKind::strided_shard;
         if (!splits) continue;
-        if (p.dim >= shard.shape.rank()) {
-            throw PluginMistake(fmt::format("is split along dim {}, its shape is {}", p.dim, to_string(shard.shape)));
+        if (p.dim >= shard.spec->shape.rank()) {
+            throw PluginMistake(
+                fmt::format("is split along dim {}, its shape is {}", p.dim, to_string(shard.spec->shape)));
         }
         if (p.split_factor == 0) throw PluginMistake("has the split factor 0");
     }
 }
 
 void check_against_whole(const Dims& whole, const Shard& shard) {
-    if (whole.rank() != shard.shape.rank()) {
-        throw Error(fmt::format("is {}, the whole tensor {}", to_string(shard.shape), to_string(whole)));
+    if (whole.rank() != shard.spec->shape.rank()) {
+        throw Error(fmt::format("is {}, the whole tensor {}", to_string(shard.spec->shape), to_string(whole)));
     }
-    const Box box{shard.origin.value_or(Dims::filled(whole.rank(), 0)), shard.shape};
+    const Box box{shard.spec->origin.value_or(Dims::filled(whole.rank(), 0)), shard.spec->shape};
     if (!contains(whole, box)) {
         throw Error(fmt::format("is {} at {}, outside the whole tensor {}", to_string(box.extent),
                                 to_string(box.origin), to_string(whole)));
@@ -88,9 +90,9 @@ void check_shard(const CheckpointIndex& index, const SourceTensor& tensor, const
                                 grouped(shard.offset), grouped(shard.offset + shard.bytes), file.path,
                                 grouped(file.bytes)));
     }
-    check_walk(shard.first, shard.shape, shard.stride, size_of(tensor.dtype), shard.bytes);
-    if (shard.origin && shard.origin->rank() != shard.shape.rank()) {
-        throw PluginMistake(fmt::format("is {} at {}", to_string(shard.shape), to_string(*shard.origin)));
+    check_walk(shard.first, shard.spec->shape, shard.spec->stride, size_of(tensor.dtype), shard.bytes);
+    if (shard.spec->origin && shard.spec->origin->rank() != shard.spec->shape.rank()) {
+        throw PluginMistake(fmt::format("is {} at {}", to_string(shard.spec->shape), to_string(*shard.spec->origin)));
     }
     if (tensor.shape) check_against_whole(*tensor.shape, shard);
     check_placements(index, shard);

@@ -26,13 +26,8 @@ Dims read_origin(const nlohmann::json& note) {
 
 }  // namespace
 
-Shard shard_of(const SafetensorsEntry& entry) {
-    Shard shard;
-    shard.offset = entry.offset;
-    shard.bytes = entry.bytes;
-    shard.shape = entry.shape;
-    shard.stride = contiguous_strides(entry.shape);
-    return shard;
+Shard shard_of(const SafetensorsEntry& entry, std::uint32_t file, Dims origin) {
+    return contiguous_shard(file, entry.offset, entry.dtype, {.shape = entry.shape, .origin = std::move(origin)});
 }
 
 std::optional<std::map<std::string, Dims>> read_sharding_info(const SafetensorsHeader& header) {

@@ -150,8 +150,8 @@ Mesh mesh_of_layout(const SavedFile& file, Ref mesh, std::uint64_t rank, std::ui
 
 Mesh mesh_of_tensor(const SavedFile& file, Ref tensor, std::uint64_t& ranks_read) {
     const StridedTensor ranks = read_strided(file, tensor);
-    ranks_read += ranks.shard.shape.numel();
-    return {ranks.shard.shape, {}, read_integers(file, ranks)};
+    ranks_read += ranks.spec.shape.numel();
+    return {ranks.spec.shape, {}, read_integers(file, ranks)};
 }
 
 std::optional<Ref> first_attribute(const Values& values, Ref object, std::string_view name, std::string_view old_name) {

@@ -168,9 +168,9 @@ void check_local(const Whole& whole, const StridedTensor& local) {
         throw Error(
             fmt::format("its dtype is {}, its local tensor's {}", to_string(whole.dtype), to_string(local.dtype)));
     }
-    if (local.shard.shape.rank() != whole.shape.rank()) {
-        throw Error(fmt::format("its shape is {}, its local tensor's {}", to_string(whole.shape),
-                                to_string(local.shard.shape)));
+    if (local.spec.shape.rank() != whole.shape.rank()) {
+        throw Error(
+            fmt::format("its shape is {}, its local tensor's {}", to_string(whole.shape), to_string(local.spec.shape)));
     }
 }
 
@@ -196,19 +196,19 @@ Shard read_local_shard(const SavedFile& file, Ref ref, const Whole& whole) {
     StridedTensor local = read_strided(file, values.required(ref, "tensor"));
     check_local(whole, local);
     const Dims sizes = values.dims(values.required(metadata, "shard_sizes"), "the sizes of a shard");
-    if (sizes != local.shard.shape) {
+    if (sizes != local.spec.shape) {
         throw Error(
-            fmt::format("its shard is {}, its metadata says {}", to_string(local.shard.shape), to_string(sizes)));
+            fmt::format("its shard is {}, its metadata says {}", to_string(local.spec.shape), to_string(sizes)));
     }
-    local.shard.origin = values.dims(values.required(metadata, "shard_offsets"), "the offsets of a shard");
-    return std::move(local.shard);
+    local.spec.origin = values.dims(values.required(metadata, "shard_offsets"), "the offsets of a shard");
+    return complete(std::move(local));
 }
 
 }  // namespace
 
 SourceTensor read_plain(const SavedFile& file, const Rebuild& rebuild) {
     StridedTensor tensor = read_strided(file, rebuild);
-    return {.name = {}, .dtype = tensor.dtype, .shape = std::nullopt, .shards = {std::move(tensor.shard)}};
+    return {.name = {}, .dtype = tensor.dtype, .shape = std::nullopt, .shards = {complete(std::move(tensor))}};
 }
 
 SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshReader& meshes) {
@@ -222,12 +222,12 @@ SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshRea
 
     const std::uint32_t number = mesh_of_placements(values, spec, is_before_strided_shards(file, rebuild), meshes);
     const Mesh& mesh = meshes.meshes()[number];
-    local.shard.mesh = number;
-    local.shard.placements = read_placements(values, spec, mesh, whole.shape.rank());
+    local.spec.mesh = number;
+    local.spec.placements = read_placements(values, spec, mesh, whole.shape.rank());
     const bool in_mesh = std::ranges::find(mesh.ranks, meshes.rank()) != mesh.ranks.end();
-    if (!in_mesh && local.shard.shape.numel() == 0) return tensor;  // PyTorch saves an empty tensor on such a rank
+    if (!in_mesh && local.spec.shape.numel() == 0) return tensor;  // PyTorch saves an empty tensor on such a rank
     check_local(whole, local);
-    tensor.shards.push_back(std::move(local.shard));
+    tensor.shards.push_back(complete(std::move(local)));
     return tensor;
 }
 

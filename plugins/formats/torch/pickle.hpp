@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,7 +27,7 @@ struct Bytes {
     std::string_view value;
 };
 struct Tuple {
-    std::vector<Ref> items;
+    std::span<const Ref> items;
 };
 struct List {
     std::vector<Ref> items;
@@ -59,8 +61,9 @@ using Value = std::variant<None, bool, std::int64_t, BigInteger, double, Text, B
                            Made, Persistent>;
 
 struct Pickle {
-    std::unique_ptr<const std::string>
-        bytes;  ///< what texts refer to; behind a pointer, so that a move keeps them valid
+    /// What texts and tuples refer to; behind pointers, so that a move keeps them valid.
+    std::unique_ptr<const std::string> bytes;
+    std::unique_ptr<std::pmr::monotonic_buffer_resource> tuples;
     std::vector<Value> values;
     Ref root = kNone;
 };

@@ -23,7 +23,9 @@ class PickleMachine {
 public:
     explicit PickleMachine(std::string bytes)
         : bytes_(std::make_unique<const std::string>(std::move(bytes))),
+          tuples_(std::make_unique<std::pmr::monotonic_buffer_resource>()),
           most_values_(std::min<std::size_t>(kMaxValues, kFewValues + bytes_->size() / 2)) {
+        values_.reserve(std::min(most_values_, kFewValues + bytes_->size() / 8));
         values_ = {None{}, true, false, Tuple{}};
         closed_.resize(values_.size());
     }
@@ -44,9 +46,9 @@ public:
     /// The top of the stack becomes the result. A pickler leaves nothing else, neither on the stack nor behind the end.
     Pickle finish() && {
         const Ref root = pop();
-        if (!stack_.empty() || !marks_.empty()) fail("values are left on the stack at its end");
+        if (depth_ != 0 || !marks_.empty()) fail("values are left on the stack at its end");
         if (at_ != bytes_->size()) fail(fmt::format("{} bytes lie behind its end", bytes_->size() - at_));
-        return {std::move(bytes_), std::move(values_), root};
+        return {std::move(bytes_), std::move(tuples_), std::move(values_), root};
     }
 
     // ---- operands
@@ -97,17 +99,17 @@ public:
     // ---- the stack
 
     void push(Ref ref) {
-        if (stack_.size() == kMaxValues) fail("the stack is too deep");
-        stack_.push_back(ref);
+        if (depth_ == stack_.size()) stack_.resize(std::min(kMaxValues, 2 * depth_ + 64));
+        if (depth_ == stack_.size()) fail("the stack is too deep");
+        stack_[depth_++] = ref;
     }
-    void push(Value value) { push(add(std::move(value))); }
+    void push(Value&& value) { push(add(std::move(value))); }
     void push_text(std::string_view bytes) { push(Text{text_of(bytes)}); }
-    void push_tuple(std::vector<Ref> items) {
-        if (items.empty()) {
-            push(kEmptyTuple);  // one is enough: a tuple never changes
-        } else {
-            push(Tuple{std::move(items)});
-        }
+    void push_tuple(std::span<const Ref> items) {
+        if (items.empty()) return push(kEmptyTuple);  // one is enough: a tuple never changes
+        auto* kept = static_cast<Ref*>(tuples_->allocate(items.size_bytes(), alignof(Ref)));
+        std::ranges::copy(items, kept);
+        push(Tuple{{kept, items.size()}});
     }
     void push_bool(bool value) { push(value ? kTrue : kFalse); }
 
@@ -142,40 +144,38 @@ public:
     }
 
     Ref top() const {
-        if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) fail("the stack is empty");
-        return stack_.back();
+        if (depth_ <= lowest()) fail("the stack is empty");
+        return stack_[depth_ - 1];
     }
 
     Ref pop() {
         const Ref ref = top();
-        stack_.pop_back();
+        --depth_;
         return ref;
     }
 
-    std::vector<Ref> pop_count(std::size_t count) {
-        std::vector<Ref> items(count);
-        for (std::size_t i = count; i-- > 0;) items[i] = pop();
-        return items;
+    /// The values that lie on top, valid until one is pushed.
+    std::span<const Ref> pop_count(std::size_t count) {
+        if (count > depth_ - lowest()) fail("the stack is empty");
+        return pop_from(depth_ - count);
     }
 
     void mark() {
         if (marks_.size() == kMaxValues) fail("too many marks");
-        marks_.push_back(stack_.size());
+        marks_.push_back(depth_);
     }
 
-    /// Pops everything that was pushed since the last mark, and the mark.
-    std::vector<Ref> pop_to_mark() {
+    /// Pops everything that was pushed since the last mark, and the mark. Valid until a value is pushed.
+    std::span<const Ref> pop_to_mark() {
         if (marks_.empty()) fail("there is no mark");
-        const auto begin = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
-        std::vector<Ref> items(begin, stack_.end());
-        stack_.erase(begin, stack_.end());
+        const std::size_t begin = marks_.back();
         marks_.pop_back();
-        return items;
+        return pop_from(begin);
     }
 
     /// Removes the top, a value or a mark.
     void drop() {
-        if (!marks_.empty() && stack_.size() == marks_.back()) {
+        if (!marks_.empty() && depth_ == marks_.back()) {
             marks_.pop_back();
         } else {
             pop();
@@ -187,7 +187,7 @@ public:
     void put(std::size_t index) {
         // Picklers number memo entries from 0 on, so an index is always below the number of values.
         if (index >= values_.size()) fail(fmt::format("memo entry {} is out of range", index));
-        if (index >= memo_.size()) memo_.resize(index + 1, kUnset);
+        if (index >= memo_.size()) memo_.resize(std::max(index + 1, 2 * memo_.size()), kUnset);
         if (memo_[index] == kUnset) ++memoized_;
         memo_[index] = top();
     }
@@ -203,21 +203,24 @@ public:
 
     /// Adds to the List or Set on top.
     template <class Container>
-    void append(const std::vector<Ref>& items) {
+    void append(std::span<const Ref> items) {
         auto& into = contents<Container>(top()).items;
         into.insert(into.end(), items.begin(), items.end());
     }
 
     /// Adds keys and values in turn to the Dict on top.
-    void set_items(const std::vector<Ref>& items) {
-        if (items.size() % 2 != 0) fail("a key without a value");
-        auto& into = contents<Dict>(top()).items;
-        for (std::size_t i = 0; i < items.size(); i += 2) into.emplace_back(items[i], items[i + 1]);
+    void set_items(std::span<const Ref> items) {
+        check_pairs(items);
+        add_pairs(contents<Dict>(top()), items);
     }
 
-    void push_dict(const std::vector<Ref>& items) {
-        push(Dict{});
-        set_items(items);
+    void push_list(std::span<const Ref> items) { push(List{{items.begin(), items.end()}}); }
+    void push_set(std::span<const Ref> items) { push(Set{{items.begin(), items.end()}}); }
+    void push_dict(std::span<const Ref> items) {
+        check_pairs(items);
+        Dict dict;
+        add_pairs(dict, items);
+        push(std::move(dict));
     }
 
     // ---- classes, functions and what is made with them
@@ -233,17 +236,17 @@ public:
         push_global(module, add(Text{line()}));
     }
     void push_global_of_stack() {
-        const std::vector<Ref> names = pop_count(2);
+        const std::span<const Ref> names = pop_count(2);
         push_global(names[0], names[1]);
     }
 
     void push_call() {
-        const std::vector<Ref> from = pop_count(2);
+        const std::span<const Ref> from = pop_count(2);
         close(from[1]);
         push(Made{.callee = from[0], .args = from[1], .is_object = false});
     }
     void push_object(bool with_kwargs) {
-        const std::vector<Ref> from = pop_count(with_kwargs ? 3 : 2);
+        const std::span<const Ref> from = pop_count(with_kwargs ? 3 : 2);
         if (with_kwargs && !std::holds_alternative<Dict>(values_[from[2]])) fail("keyword arguments are no dictionary");
         close(from[1]);
         if (with_kwargs) close(from[2]);
@@ -277,7 +280,24 @@ private:
     static constexpr unsigned kHighestProtocol = 5;
     static constexpr Ref kTrue = 1, kFalse = 2, kEmptyTuple = 3, kUnset = std::numeric_limits<Ref>::max();
 
-    Ref add(Value value) {
+    void check_pairs(std::span<const Ref> items) const {
+        if (items.size() % 2 != 0) fail("a key without a value");
+    }
+
+    static void add_pairs(Dict& dict, std::span<const Ref> items) {
+        const std::size_t before = dict.items.size();
+        dict.items.resize(before + items.size() / 2);
+        for (std::size_t i = 0; i < items.size(); i += 2) dict.items[before + i / 2] = {items[i], items[i + 1]};
+    }
+
+    std::span<const Ref> pop_from(std::size_t begin) {
+        return std::span(stack_).subspan(begin, std::exchange(depth_, begin) - begin);
+    }
+
+    /// Below this depth values belong to what was begun before the last mark.
+    std::size_t lowest() const { return marks_.empty() ? 0 : marks_.back(); }
+
+    Ref add(Value&& value) {
         if (values_.size() == most_values_) fail(fmt::format("more than {} values", most_values_));
         values_.push_back(std::move(value));
         closed_.push_back(false);
@@ -287,13 +307,13 @@ private:
     /// Python reads an argument when the call is made; here calls are read after the whole pickle. So a container that
     /// was used as an argument, and all that is in it, may not change any more.
     void close(Ref ref) {
-        std::vector<Ref> pending{ref};
-        while (!pending.empty()) {
-            const Ref next = pending.back();
-            pending.pop_back();
+        pending_.assign(1, ref);
+        while (!pending_.empty()) {
+            const Ref next = pending_.back();
+            pending_.pop_back();
             if (closed_[next]) continue;
             closed_[next] = true;
-            std::visit([&](const auto& value) { append_parts(pending, value); }, values_[next]);
+            std::visit([&](const auto& value) { append_parts(pending_, value); }, values_[next]);
         }
     }
     void close_alone(Ref ref) { closed_[ref] = true; }
@@ -328,13 +348,16 @@ private:
     }
 
     std::unique_ptr<const std::string> bytes_;
+    std::unique_ptr<std::pmr::monotonic_buffer_resource> tuples_;
     std::size_t at_ = 0;
     std::string_view opcode_;  ///< the name of the one that runs
     std::size_t most_values_;
     std::vector<Value> values_;
     std::vector<bool> closed_;  ///< of each value
-    std::vector<Ref> stack_;
-    std::vector<std::size_t> marks_;  ///< sizes of the stack
+    std::vector<Ref> stack_;          ///< values above `depth_` were popped
+    std::size_t depth_ = 0;
+    std::vector<std::size_t> marks_;  ///< depths
+    std::vector<Ref> pending_;  ///< what `close` has yet to look at
     std::vector<Ref> memo_;
     std::size_t memoized_ = 0;  ///< entries of the memo that are set
     std::array<Ref, 1024> small_integers_{};

@@ -33,17 +33,17 @@ constexpr std::uint64_t kHighestVersion = 10;
 std::string find_folder(const ZipEntries& entries) {
     std::optional<std::string> folder;
     for (const auto& [name, entry] : entries) {
-        std::string found = name.substr(0, name.find('/') + 1);
+        const std::string_view found = std::string_view(name).substr(0, name.find('/') + 1);
         if (folder && found != *folder) {
             throw Error(
                 fmt::format("a zip with entries in '{}' and in '{}': not written by torch.save", *folder, found));
         }
-        folder = std::move(found);
+        if (!folder) folder = found;
     }
-    if (!folder || !entries.contains(*folder + std::string(kPickle))) {
+    if (!folder || entries.find(*folder + std::string(kPickle)) == nullptr) {
         throw Error("a zip without 'data.pkl': not written by torch.save");
     }
-    if (entries.contains(*folder + "constants.pkl")) {
+    if (entries.find(*folder + "constants.pkl") != nullptr) {
         throw Error("a TorchScript model, whose code is part of it: save its state_dict() with torch.save");
     }
     return *folder;
@@ -64,13 +64,12 @@ public:
 
     /// The record's bytes, if it is there.
     std::optional<std::string> read(std::string_view name, std::uint64_t max_bytes) const {
-        const auto found = entries_.find(folder_ + std::string(name));
-        if (found == entries_.end()) return std::nullopt;
-        const ZipEntry& entry = found->second;
-        if (entry.bytes > max_bytes) {
-            throw Error(fmt::format("'{}' has {} bytes, at most {} are supported", name, entry.bytes, max_bytes));
+        const ZipEntry* entry = entries_.find(folder_ + std::string(name));
+        if (entry == nullptr) return std::nullopt;
+        if (entry->bytes > max_bytes) {
+            throw Error(fmt::format("'{}' has {} bytes, at most {} are supported", name, entry->bytes, max_bytes));
         }
-        std::optional<std::string> bytes = read_checked(file_, entry);
+        std::optional<std::string> bytes = read_checked(file_, *entry);
         if (bytes) return bytes;
         throw Error(
             fmt::format("'{}' is damaged: its bytes do not match its CRC-32: copy or save the file again", name));
@@ -177,8 +176,7 @@ std::string SavedFile::read(const ZipEntry& entry) const {
 }
 
 ZipEntry SavedFile::storage(const std::string& key) const {
-    const auto found = entries_.find(fmt::format("{}data/{}", folder_, key));
-    if (found != entries_.end()) return found->second;
+    if (const ZipEntry* entry = entries_.find(fmt::format("{}data/{}", folder_, key))) return *entry;
     throw Error(fmt::format("there is no storage 'data/{}' in the file: it is damaged: copy or save it again",
                             key.substr(0, 100)));
 }

@@ -113,7 +113,10 @@ private:
         // PyTorch writes an object for each shard. In a hostile file many tensors may share one list of shards.
         if (shards_ > file_.values().count()) throw Error("the file has more shards than it could list");
         tensor.name = name;
-        for (Shard& shard : tensor.shards) shard.rank = static_cast<std::uint32_t>(rank_);
+        for (Shard& shard : tensor.shards) {
+            shard.rank = static_cast<std::uint32_t>(rank_);
+            shard.spec = specs_(shard.spec);
+        }
         dict_.tensors.push_back(std::move(tensor));
     }
 
@@ -146,6 +149,7 @@ private:
     const SavedFile& file_;
     std::uint64_t rank_;
     MeshReader meshes_;
+    SharedPool<ShardSpec> specs_;
     StateDict dict_;
     std::size_t shards_ = 0;
 };

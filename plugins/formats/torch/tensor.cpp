@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 namespace unshard::torch {
 namespace {
@@ -83,28 +84,27 @@ Storage read_storage(const SavedFile& file, Ref ref) {
 }
 
 /// How many elements, from the storage's first one, a view needs.
-std::uint64_t reach(const Shard& shard) {
-    if (shard.shape.numel() == 0) return 0;
-    std::uint64_t last = shard.first;
-    for (std::size_t i = 0; i < shard.shape.rank(); ++i) {
-        last = checked_add(last, checked_mul(shard.shape[i] - 1, shard.stride[i]));
-    }
+std::uint64_t reach(const StridedTensor& tensor) {
+    const auto& [shape, stride] = std::tie(tensor.spec.shape, tensor.spec.stride);
+    if (shape.numel() == 0) return 0;
+    std::uint64_t last = tensor.shard.first;
+    for (std::size_t i = 0; i < shape.rank(); ++i) last = checked_add(last, checked_mul(shape[i] - 1, stride[i]));
     return checked_add(last, 1);
 }
 
 void check_inside_storage(const StridedTensor& tensor) {
-    const Shard& shard = tensor.shard;
-    if (shard.stride.rank() != shard.shape.rank()) {
-        throw Error(fmt::format("its shape {} and its stride {} differ in length", to_string(shard.shape),
-                                to_string(shard.stride)));
+    const ShardSpec& spec = tensor.spec;
+    if (spec.stride.rank() != spec.shape.rank()) {
+        throw Error(fmt::format("its shape {} and its stride {} differ in length", to_string(spec.shape),
+                                to_string(spec.stride)));
     }
-    const std::uint64_t elements = shard.bytes / size_of(tensor.dtype);
-    const std::uint64_t needed = reach(shard);
+    const std::uint64_t elements = tensor.shard.bytes / size_of(tensor.dtype);
+    const std::uint64_t needed = reach(tensor);
     if (needed <= elements) return;
     throw Error(
         fmt::format("its storage is shorter than the tensor: {} elements are stored, shape {} with stride {} from "
                     "element {} on needs {}: the file is damaged",
-                    elements, to_string(shard.shape), to_string(shard.stride), shard.first, needed));
+                    elements, to_string(spec.shape), to_string(spec.stride), tensor.shard.first, needed));
 }
 
 /// PyTorch keeps conjugation and negation of a view as flags beside the elements. A flag that is present counts as set,
@@ -253,9 +253,9 @@ void check_stated(const Values& values, const Rebuild& rebuild, const StridedTen
     if (rebuild.stated_shape == kNone) return;
     const DType dtype = read_dtype(values, rebuild.stated_dtype);
     const Dims shape = values.dims(rebuild.stated_shape, "a shape");
-    if (dtype == tensor.dtype && shape == tensor.shard.shape) return;
+    if (dtype == tensor.dtype && shape == tensor.spec.shape) return;
     throw Error(fmt::format("it is {} {}, the weight inside it is {} {}", to_string(dtype), to_string(shape),
-                            to_string(tensor.dtype), to_string(tensor.shard.shape)));
+                            to_string(tensor.dtype), to_string(tensor.spec.shape)));
 }
 
 }  // namespace
@@ -296,11 +296,16 @@ StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild) {
     tensor.shard.bytes = storage.bytes;
     tensor.shard.crc32 = storage.crc32;
     tensor.shard.first = values.count(args[1], "where a tensor begins");
-    tensor.shard.shape = values.dims(args[2], "a shape");
-    tensor.shard.stride = values.dims(args[3], "a stride");
+    tensor.spec.shape = values.dims(args[2], "a shape");
+    tensor.spec.stride = values.dims(args[3], "a stride");
     check_inside_storage(tensor);
     check_stated(values, rebuild, tensor);
     return tensor;
+}
+
+Shard complete(StridedTensor tensor) {
+    tensor.shard.spec = std::move(tensor.spec);
+    return std::move(tensor.shard);
 }
 
 StridedTensor read_strided(const SavedFile& file, Ref ref) {
@@ -310,15 +315,15 @@ StridedTensor read_strided(const SavedFile& file, Ref ref) {
 }
 
 std::vector<std::uint64_t> read_integers(const SavedFile& file, const StridedTensor& tensor) {
-    const auto& [dtype, shard] = tensor;
+    const auto& [dtype, shard, spec] = tensor;
     if (dtype != DType::i64 && dtype != DType::i32) throw Error("ranks are of dtype " + to_string(dtype));
-    if (shard.shape.numel() > kMaxIntegers || shard.bytes > kMaxIntegers * 8) throw Error("it has too many ranks");
+    if (spec.shape.numel() > kMaxIntegers || shard.bytes > kMaxIntegers * 8) throw Error("it has too many ranks");
     const std::string bytes = file.read({shard.offset, shard.bytes, shard.crc32});
-    std::vector<std::uint64_t> integers(shard.shape.numel());
+    std::vector<std::uint64_t> integers(spec.shape.numel());
     for (std::size_t i = 0; i < integers.size(); ++i) {
         std::uint64_t rest = i, at = shard.first;
-        for (std::size_t d = shard.shape.rank(); d-- > 0; rest /= shard.shape[d]) {
-            at += rest % shard.shape[d] * shard.stride[d];
+        for (std::size_t d = spec.shape.rank(); d-- > 0; rest /= spec.shape[d]) {
+            at += rest % spec.shape[d] * spec.stride[d];
         }
         const std::string_view element = std::string_view(bytes).substr(at * size_of(dtype));
         const std::int64_t value =

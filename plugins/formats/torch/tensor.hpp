@@ -29,11 +29,15 @@ struct Rebuild {
 /// elements.
 Rebuild unwrap_tensor(const Values& values, Ref ref);
 
-/// A tensor's elements. `shard` has no rank, mesh or origin, and its `file` is 0.
+/// A tensor's elements. `shard` has no rank and no spec yet, and its `file` is 0; `spec` has a shape and a stride.
 struct StridedTensor {
     DType dtype = DType::f32;
     Shard shard;
+    ShardSpec spec;
 };
+
+/// The shard with its spec.
+Shard complete(StridedTensor tensor);
 
 /// Throws Error when the tensor is not dense, of an unknown dtype, or larger than its storage.
 StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild);

@@ -16,6 +16,7 @@
 
 #include "unshard/tools/ascii.hpp"
 #include "unshard/tools/little_endian.hpp"
+#include "unshard/tools/shared.hpp"
 
 #include <fmt/format.h>
 
@@ -255,22 +256,24 @@ private:
 };
 
 void check_usable(const Header& header) {
-    const std::string entry = fmt::format("entry '{}' ", header.name);
-    if ((header.flags & kEncrypted) != 0) throw Error(entry + "is encrypted: only plain entries are supported");
+    if ((header.flags & kEncrypted) != 0) {
+        throw Error(fmt::format("entry '{}' is encrypted: only plain entries are supported", header.name));
+    }
     if (header.method != 0) {
-        throw Error(fmt::format(
-            "{}is compressed (method {}); only stored entries are supported: save the file again with torch.save",
-            entry, header.method));
+        throw Error(
+            fmt::format("entry '{}' is compressed (method {}); only stored entries are supported: save the "
+                        "file again with torch.save",
+                        header.name, header.method));
     }
     if (header.stored_bytes != header.bytes) {
-        throw Error(fmt::format("{}is damaged: {} bytes stored, {} bytes of content", entry, header.stored_bytes,
-                                header.bytes));
+        throw Error(fmt::format("entry '{}' is damaged: {} bytes stored, {} bytes of content", header.name,
+                                header.stored_bytes, header.bytes));
     }
     if ((header.flags & ~(kHasDescriptor | kUtf8Name)) != 0 || header.version > kHighestVersion || header.disk != 0) {
         throw Error(
-            fmt::format("{}has flags {}, needs version {} and lies on disk {}: torch.save writes no such entry; the "
-                        "file is damaged, or save it again with torch.save",
-                        entry, header.flags, header.version, header.disk));
+            fmt::format("entry '{}' has flags {}, needs version {} and lies on disk {}: torch.save writes no such "
+                        "entry; the file is damaged, or save it again with torch.save",
+                        header.name, header.flags, header.version, header.disk));
     }
 }
 
@@ -311,8 +314,11 @@ public:
 
     /// The next entry, at its place in the archive.
     ZipEntry enter(const Header& header) {
-        std::string bytes = read_to(header.local, header.name, kLocalBytes + header.name.size());
-        const std::string_view local = std::string_view(bytes).substr(bytes.size() - kLocalBytes - header.name.size());
+        // PyTorch's extra fields are shorter than its alignment: mostly one read gets them too.
+        constexpr std::uint64_t kExtraBytes = 96;
+        const std::uint64_t local_bytes = kLocalBytes + header.name.size();
+        const std::string bytes = read_to(header.local, header.name, local_bytes, kExtraBytes);
+        const std::string_view local = std::string_view(bytes).substr(0, local_bytes);
         if (!local.starts_with(kLocalHeader) || u16(local, 26) != header.name.size() ||
             local.substr(kLocalBytes) != header.name) {
             refuse(fmt::format("the data of entry '{}' is not where the directory says", header.name));
@@ -321,7 +327,8 @@ public:
             refuse(fmt::format("the two headers of entry '{}' contradict each other", header.name));
         }
         const std::uint64_t extra_at = header.local + local.size();
-        const std::string extra = archive_.read(extra_at, u16(local, 28));
+        std::string extra = bytes.substr(local_bytes, u16(local, 28));
+        if (extra.size() < u16(local, 28)) extra = archive_.read(extra_at, u16(local, 28));
         bool is_padded = false;
         for_each_extra(extra, header.name,
                        [&](std::uint16_t id, std::string_view) { is_padded |= id == kPaddingExtra; });
@@ -340,21 +347,24 @@ public:
     }
 
     /// The directory follows the last entry.
-    void finish(std::uint64_t directory) { read_to(directory, "the directory", 0); }
+    void finish(std::uint64_t directory) { read_to(directory, "the directory", 0, 0); }
 
 private:
-    /// Reads the bytes between the entry before, to which they belong, and `begin`, and `more` bytes of the next part.
-    std::string read_to(std::uint64_t begin, const std::string& next, std::uint64_t more) {
-        const std::string before = before_ == nullptr ? "its beginning" : fmt::format("'{}'", before_->name);
-        if (begin < end_) refuse(fmt::format("entries {} and '{}' overlap", before, next));
+    /// Checks the bytes between the entry before, to which they belong, and `begin`. Returns `needed` bytes of the next
+    /// part, and up to `more` behind them.
+    std::string read_to(std::uint64_t begin, const std::string& next, std::uint64_t needed, std::uint64_t more) {
+        if (begin < end_) refuse(fmt::format("entries {} and '{}' overlap", before(), next));
         const std::uint64_t between = begin - end_;
         if (before_ == nullptr ? between != 0 : !is_length_of_descriptor(*before_, between)) {
-            refuse(fmt::format("{} bytes lie between {} and '{}'", between, before, next));
+            refuse(fmt::format("{} bytes lie between {} and '{}'", between, before(), next));
         }
-        std::string bytes = archive_.read(end_, between + more);
+        const std::uint64_t left = archive_.range.size - std::min(archive_.range.size, begin);
+        std::string bytes = archive_.read(end_, between + std::max(needed, std::min(left, needed + more)));
         if (between != 0) check_descriptor(*before_, std::string_view(bytes).substr(0, between));
-        return bytes;
+        return bytes.erase(0, between);
     }
+
+    std::string before() const { return before_ == nullptr ? "its beginning" : fmt::format("'{}'", before_->name); }
 
     const Archive& archive_;
     const Header* before_ = nullptr;
@@ -370,7 +380,7 @@ std::vector<Header> read_headers(const Archive& archive, const Directory& direct
     }
     if (!reader.is_at_end())
         refuse(fmt::format("its directory has more than the {} entries it says", directory.entries));
-    std::ranges::sort(headers, {}, &Header::local);
+    if (!std::ranges::is_sorted(headers, {}, &Header::local)) std::ranges::sort(headers, {}, &Header::local);
     return headers;
 }
 
@@ -406,9 +416,28 @@ std::string describe_beginning(std::string_view bytes) {
     return "it begins with the bytes " + hex(bytes.substr(0, 8));
 }
 
-bool NameLess::operator()(std::string_view a, std::string_view b) const {
+std::size_t ZipEntries::NameHash::operator()(std::string_view name) const {
+    Hash hash;
+    for (const char c : name) hash.add(static_cast<unsigned char>(ascii_lower(c)));
+    return hash.value();
+}
+
+bool ZipEntries::SameName::operator()(std::string_view a, std::string_view b) const {
     const auto lower = [](char c) { return ascii_lower(c); };
-    return std::ranges::lexicographical_compare(a, b, {}, lower, lower);
+    return a == b || std::ranges::equal(a, b, {}, lower, lower);
+}
+
+void ZipEntries::add(NamedEntry entry) {
+    const NamedEntry& added = entries_.emplace_back(std::move(entry));
+    const auto [known, is_new] = by_name_.try_emplace(added.name, &added);
+    if (is_new) return;
+    const std::string as = known->first == added.name ? "" : fmt::format(", as '{}'", known->first);
+    refuse(fmt::format("entry '{}' is there twice{}", added.name, as));
+}
+
+const ZipEntry* ZipEntries::find(std::string_view name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : &found->second->entry;
 }
 
 ZipEntries read_zip(const InputFile& file, ByteRange range) {
@@ -420,10 +449,7 @@ ZipEntries read_zip(const InputFile& file, ByteRange range) {
     for (const Header& header : headers) {
         ZipEntry entry = walk.enter(header);
         entry.offset += range.begin;
-        const auto [at, is_new] = entries.emplace(header.name, entry);
-        if (!is_new)
-            refuse(fmt::format("entry '{}' is there twice{}", header.name,
-                               at->first == header.name ? "" : fmt::format(", as '{}'", at->first)));
+        entries.add({header.name, entry});
     }
     walk.finish(directory.offset);
     return entries;

@@ -4,10 +4,11 @@
 #include "unshard/tools/input_file.hpp"
 
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 namespace unshard::torch {
 
@@ -22,14 +23,38 @@ struct ZipEntry {
     friend bool operator==(const ZipEntry&, const ZipEntry&) = default;
 };
 
-/// Without regard to the case of ASCII letters, as PyTorch looks names up.
-struct NameLess {
-    using is_transparent = void;
-    bool operator()(std::string_view a, std::string_view b) const;
+struct NamedEntry {
+    std::string name;  ///< as stored, e.g. "archive/data/17"
+    ZipEntry entry;
+    friend bool operator==(const NamedEntry&, const NamedEntry&) = default;
 };
 
-/// By name. Names are as stored, e.g. "archive/data/17".
-using ZipEntries = std::map<std::string, ZipEntry, NameLess>;
+/// Entries in the order of their bytes. Names are looked up without regard to the case of ASCII letters, as PyTorch does.
+class ZipEntries {
+public:
+    ZipEntries() = default;
+    ZipEntries(ZipEntries&&) = default;
+    ZipEntries& operator=(ZipEntries&&) = default;
+
+    /// Throws Error when there is one of this name.
+    void add(NamedEntry entry);
+    /// Null when there is none.
+    const ZipEntry* find(std::string_view name) const;
+
+    auto begin() const { return entries_.begin(); }
+    auto end() const { return entries_.end(); }
+
+private:
+    struct NameHash {
+        std::size_t operator()(std::string_view name) const;
+    };
+    struct SameName {
+        bool operator()(std::string_view a, std::string_view b) const;
+    };
+
+    std::deque<NamedEntry> entries_;  ///< which stay where they are: the keys below are their names
+    std::unordered_map<std::string_view, const NamedEntry*, NameHash, SameName> by_name_;
+};
 
 /// A stretch of a file: a torch.save archive may be the whole file or one of many in it.
 struct ByteRange {

@@ -16,9 +16,9 @@ namespace {
 /// A shard that states its place must have been split along dimension 0 alone, in the order of the ranks.
 void check_split(const CheckpointIndex& index, const SourceTensor& tensor, const Shard& shard) {
     bool agrees = is_plain(shard);
-    if (shard.mesh) {
-        const Mesh& mesh = index.meshes.at(*shard.mesh);
-        agrees = shard.placements == std::vector{Placement{PlacementKind::shard, 0, 1}} &&
+    if (shard.spec->mesh) {
+        const Mesh& mesh = index.meshes.at(*shard.spec->mesh);
+        agrees = shard.spec->placements == std::vector{Placement{PlacementKind::shard, 0, 1}} &&
                  mesh.ranks.size() == index.ranks && std::ranges::is_sorted(mesh.ranks);
     }
     if (agrees) return;
@@ -29,13 +29,13 @@ void check_split(const CheckpointIndex& index, const SourceTensor& tensor, const
 }
 
 void check_other_dims(const SourceTensor& tensor, const Shard& shard) {
-    const Dims& first = tensor.shards.front().shape;
-    bool same = shard.shape.rank() == first.rank();
-    for (std::size_t i = 1; same && i < first.rank(); ++i) same = shard.shape[i] == first[i];
+    const Dims& first = tensor.shards.front().spec->shape;
+    bool same = shard.spec->shape.rank() == first.rank();
+    for (std::size_t i = 1; same && i < first.rank(); ++i) same = shard.spec->shape[i] == first[i];
     if (same) return;
     throw Error(fmt::format(
         "'{}': rank {} holds {}, rank {} holds {}: they differ in more than dimension 0 and cannot be concatenated",
-        tensor.name, tensor.shards.front().rank, to_string(first), shard.rank, to_string(shard.shape)));
+        tensor.name, tensor.shards.front().rank, to_string(first), shard.rank, to_string(shard.spec->shape)));
 }
 
 class ConcatMerger : public Merger {
@@ -66,18 +66,18 @@ private:
     static PlannedTensor concatenated(const CheckpointIndex& index, std::uint32_t number) {
         const SourceTensor& tensor = index.tensors[number];
         const std::vector<std::uint32_t> order = in_rank_order(tensor, index.ranks);
-        PlannedTensor planned{tensor.name, tensor.dtype, tensor.shards.front().shape, {}, {}, {}, true};
+        PlannedTensor planned{tensor.name, tensor.dtype, tensor.shards.front().spec->shape, {}, {}, {}, true};
         if (planned.shape.empty()) return scalar(planned, tensor, number);
         std::uint64_t rows = 0;
         for (const std::uint32_t i : order) {
             const Shard& s = tensor.shards[i];
             check_split(index, tensor, s);
             check_other_dims(tensor, s);
-            Box box = Box::whole(s.shape);
+            Box box = Box::whole(s.spec->shape);
             box.origin[0] = rows;
             if (box.extent.numel() != 0)
-                planned.copies.push_back({number, i, s.first, s.stride, box, CopyMode::set, 1});
-            rows = checked_add(rows, s.shape[0]);
+                planned.copies.push_back({number, i, s.first, s.spec->stride, box, CopyMode::set, 1});
+            rows = checked_add(rows, s.spec->shape[0]);
         }
         planned.shape[0] = rows;
         planned.view = planned.shape;
@@ -93,7 +93,7 @@ private:
         planned.replicas_stated = false;
         for (std::uint32_t i = 0; i < tensor.shards.size(); ++i) {
             const Shard& s = tensor.shards[i];
-            if (!s.shape.empty()) check_other_dims(tensor, s);
+            if (!s.spec->shape.empty()) check_other_dims(tensor, s);
             (i == 0 ? planned.copies : planned.replicas).push_back({number, i, s.first, {}, {}, CopyMode::set, 1});
         }
         return planned;

@@ -76,7 +76,7 @@ Rows rows_of(std::uint64_t size, std::uint32_t dim, const Dims& mesh, const Dims
 /// Every combination of the dimensions' ranges, in the order in which the shard has them.
 std::vector<Piece> combine(const std::array<Rows, kMaxDims>& rows, const Shard& shard) {
     std::vector<Piece> pieces{{}};
-    for (std::size_t dim = 0; dim < shard.shape.rank(); ++dim) {
+    for (std::size_t dim = 0; dim < shard.spec->shape.rank(); ++dim) {
         if (rows[dim].size() > kMostPieces / pieces.size()) throw Error("it lies in too many pieces");
         std::vector<Piece> longer;
         for (const Piece& piece : pieces) {
@@ -85,7 +85,7 @@ std::vector<Piece> combine(const std::array<Rows, kMaxDims>& rows, const Shard& 
                 Piece next = piece;
                 next.box.origin.push_back(range.begin);
                 next.box.extent.push_back(range.size());
-                next.skipped = checked_add(next.skipped, checked_mul(before, shard.stride[dim]));
+                next.skipped = checked_add(next.skipped, checked_mul(before, shard.spec->stride[dim]));
                 before += range.size();
                 longer.push_back(next);
             }
@@ -101,17 +101,18 @@ std::vector<Piece> by_placements(const SourceTensor& tensor, const Shard& shard,
     std::array<Rows, kMaxDims> rows;
     Dims expected;
     for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
-        rows[dim] = rows_of((*tensor.shape)[dim], dim, mesh.shape, at, shard.placements);
+        rows[dim] = rows_of((*tensor.shape)[dim], dim, mesh.shape, at, shard.spec->placements);
         expected.push_back(count(rows[dim]));
     }
     // An empty shard may have another empty shape than its placements give: FSDP saves (0, 0) where tensor parallelism
     // leaves a rank (1, 0).
-    if (expected.numel() == 0 && shard.shape.numel() == 0) return {};
-    if (expected == shard.shape) return combine(rows, shard);
+    if (expected.numel() == 0 && shard.spec->shape.numel() == 0) return {};
+    if (expected == shard.spec->shape) return combine(rows, shard);
     throw Error(fmt::format(
         "rank {} holds {}, its placements on the mesh {} give {} of {}: the file is damaged, or of a PyTorch version "
         "that split otherwise",
-        shard.rank, to_string(shard.shape), to_string(mesh.shape), to_string(expected), to_string(*tensor.shape)));
+        shard.rank, to_string(shard.spec->shape), to_string(mesh.shape), to_string(expected),
+        to_string(*tensor.shape)));
 }
 
 }  // namespace
@@ -133,9 +134,9 @@ Dims coordinate_of(const Mesh& mesh, std::uint32_t rank, const std::string& tens
 }
 
 std::vector<Piece> pieces_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes) {
-    if (shard.origin) return {{{*shard.origin, shard.shape}, 0}};
-    if (!shard.mesh) return {{Box::whole(shard.shape), 0}};
-    const Mesh& mesh = meshes.at(*shard.mesh);
+    if (shard.spec->origin) return {{{*shard.spec->origin, shard.spec->shape}, 0}};
+    if (!shard.spec->mesh) return {{Box::whole(shard.spec->shape), 0}};
+    const Mesh& mesh = meshes.at(*shard.spec->mesh);
     coordinate_of(mesh, shard.rank, tensor.name);
     try {
         return by_placements(tensor, shard, mesh);

@@ -22,7 +22,9 @@ namespace unshard {
 namespace {
 
 bool is_of_unknown_split(const SourceTensor& tensor) {
-    const auto differs = [&](const Shard& s) { return is_plain(s) && s.shape != tensor.shards.front().shape; };
+    const auto differs = [&](const Shard& s) {
+        return is_plain(s) && s.spec->shape != tensor.shards.front().spec->shape;
+    };
     return !tensor.shards.empty() && std::any_of(tensor.shards.begin(), tensor.shards.end(), differs);
 }
 
@@ -55,7 +57,7 @@ std::vector<std::uint64_t> ranks_of(const SourceTensor& tensor) {
 RankSets ranks_with_placements(const CheckpointIndex& index) {
     RankSets found;
     for (const SourceTensor& tensor : index.tensors) {
-        const auto has_mesh = [](const Shard& s) { return s.mesh.has_value(); };
+        const auto has_mesh = [](const Shard& s) { return s.spec->mesh.has_value(); };
         if (!tensor.shards.empty() && std::ranges::all_of(tensor.shards, has_mesh)) found.insert(ranks_of(tensor));
     }
     return found;
@@ -99,11 +101,11 @@ struct BoxGroup {
 /// A group without box or pieces, for the term of the sum that the shard's pieces go into.
 BoxGroup term_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes) {
     BoxGroup group;
-    if (!shard.mesh) return group;
-    const Mesh& mesh = meshes.at(*shard.mesh);
+    if (!shard.spec->mesh) return group;
+    const Mesh& mesh = meshes.at(*shard.spec->mesh);
     const Dims at = coordinate_of(mesh, shard.rank, tensor.name);
-    for (std::size_t m = 0; m < shard.placements.size(); ++m) {
-        const PlacementKind kind = shard.placements[m].kind;
+    for (std::size_t m = 0; m < shard.spec->placements.size(); ++m) {
+        const PlacementKind kind = shard.spec->placements[m].kind;
         if (kind != PlacementKind::partial_sum && kind != PlacementKind::partial_avg) continue;
         group.term.push_back(at[m]);
         if (kind == PlacementKind::partial_avg) group.factor /= static_cast<double>(mesh.shape[m]);
@@ -114,13 +116,13 @@ BoxGroup term_of(const SourceTensor& tensor, const Shard& shard, const std::vect
 /// Refuses placements that FSDP and distribute_tensor understand differently, when the shapes of the shards agree with
 /// both.
 void check_unambiguous(const SourceTensor& tensor, const std::vector<Mesh>& meshes) {
-    const Shard* last = nullptr;
+    const ShardSpec* last = nullptr;
     for (const Shard& s : tensor.shards) {
-        if (!s.mesh || (last && s.mesh == last->mesh && s.placements == last->placements)) continue;
-        last = &s;
-        const Dims& mesh = meshes.at(*s.mesh).shape;
+        if (!s.spec->mesh || (last && s.spec->mesh == last->mesh && s.spec->placements == last->placements)) continue;
+        last = &*s.spec;
+        const Dims& mesh = meshes.at(*s.spec->mesh).shape;
         for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
-            if (!is_ambiguous_split((*tensor.shape)[dim], dim, mesh, s.placements)) continue;
+            if (!is_ambiguous_split((*tensor.shape)[dim], dim, mesh, s.spec->placements)) continue;
             throw Error(
                 fmt::format("'{}': dimension {} of {} is split unevenly by three dimensions of the mesh {} with "
                             "_StridedShard: FSDP and distribute_tensor give ranks different rows of it, in shards of "
@@ -150,8 +152,8 @@ std::vector<BoxGroup> group_by_box(const SourceTensor& tensor, const std::vector
 }
 
 bool replicas_are_stated(const SourceTensor& tensor) {
-    const auto& mesh = tensor.shards.front().mesh;
-    return mesh && std::ranges::all_of(tensor.shards, [&](const Shard& s) { return s.mesh == mesh; });
+    const auto& mesh = tensor.shards.front().spec->mesh;
+    return mesh && std::ranges::all_of(tensor.shards, [&](const Shard& s) { return s.spec->mesh == mesh; });
 }
 
 /// How the copies of a plain tensor on several ranks are treated, by the option `plain`.
@@ -208,7 +210,7 @@ private:
         PlannedTensor planned;
         planned.name = tensor.name;
         planned.dtype = tensor.dtype;
-        planned.shape = planned.view = plain ? tensor.shards.front().shape : whole_shape(tensor);
+        planned.shape = planned.view = plain ? tensor.shards.front().spec->shape : whole_shape(tensor);
         planned.replicas_stated = replicas_are_stated(tensor);
         std::vector<BoxGroup> groups = group_by_box(tensor, index.meshes);
         check_unambiguous(tensor, index.meshes);
@@ -230,8 +232,8 @@ private:
         const bool partial = !group.term.empty();
         for (const HeldPiece& piece : group.pieces) {
             const Shard& s = tensor.shards[piece.shard];
-            const Copy copy{number,      piece.shard, checked_add(s.first, piece.skipped),
-                            s.stride,    group.box,   partial ? CopyMode::add : CopyMode::set,
+            const Copy copy{number,         piece.shard, checked_add(s.first, piece.skipped),
+                            s.spec->stride, group.box,   partial ? CopyMode::add : CopyMode::set,
                             group.factor};
             if (piece.shard == group.pieces.front().shard) {
                 planned.copies.push_back(copy);

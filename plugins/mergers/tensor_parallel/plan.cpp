@@ -26,9 +26,10 @@ std::uint64_t rows_of(const Dims& shape, std::size_t dim) {
 
 /// The box of the whole tensor that `run` fills, and where its rows lie in the shard.
 Copy copy_of_run(const WholeTensor& whole, std::uint32_t tensor, std::uint32_t shard, const Shard& s, const Run& run) {
-    Copy copy{tensor, shard, s.first, s.stride, {Dims::filled(s.shape.rank(), 0), s.shape}, CopyMode::set, 1};
-    if (s.shape.empty()) return copy;
-    copy.first = checked_add(copy.first, checked_mul(run.source, s.stride[whole.split_dim]));
+    Copy copy{tensor,        shard, s.first, s.spec->stride, {Dims::filled(s.spec->shape.rank(), 0), s.spec->shape},
+              CopyMode::set, 1};
+    if (s.spec->shape.empty()) return copy;
+    copy.first = checked_add(copy.first, checked_mul(run.source, s.spec->stride[whole.split_dim]));
     copy.box.origin[whole.split_dim] = run.target;
     copy.box.extent[whole.split_dim] = run.count;
     return copy;
@@ -54,7 +55,7 @@ public:
 
 private:
     std::string where() const { return fmt::format("'{}': ", tensor_.name); }
-    const Dims& part_shape() const { return tensor_.shards.front().shape; }
+    const Dims& part_shape() const { return tensor_.shards.front().spec->shape; }
 
     void check_shards() {
         if (tensor_.shards.empty()) throw Error(where() + "has no shards");
@@ -63,10 +64,10 @@ private:
                 throw Error(fmt::format("{}rank {} says how it was split, which needs no rules: use merger 'placement'",
                                         where(), s.rank));
             }
-            if (!(s.shape == part_shape())) {
+            if (!(s.spec->shape == part_shape())) {
                 throw Error(fmt::format(
                     "{}rank {} holds {}, rank {} holds {}: tensor parallelism makes parts of one size", where(),
-                    tensor_.shards.front().rank, to_string(part_shape()), s.rank, to_string(s.shape)));
+                    tensor_.shards.front().rank, to_string(part_shape()), s.rank, to_string(s.spec->shape)));
             }
             if (s.rank < mesh_.ranks() && ranks_.insert(s.rank).second) continue;
             throw Error(
@@ -148,7 +149,7 @@ private:
     void add_shard(std::uint32_t number) {
         const Shard& s = tensor_.shards[number];
         const Experts experts = experts_of(s);
-        Share share{0, 1, rows_of(s.shape, whole_.split_dim)};
+        Share share{0, 1, rows_of(s.spec->shape, whole_.split_dim)};
         if (!experts.over_tp) {
             share.rank = mesh_.coordinate("tp", s.rank);
             share.ranks = mesh_.size("tp");
@@ -179,17 +180,17 @@ private:
     };
 
     Experts experts_of(const Shard& s) const {
-        const std::uint64_t held = whole_.is_stacked ? s.shape[0] : 0;
+        const std::uint64_t held = whole_.is_stacked ? s.spec->shape[0] : 0;
         const std::uint64_t all = whole_.is_stacked ? whole_.shape[0] : 0;
         if (held == all) return {};
         const std::string_view axis = mesh_.size("ep") > 1 ? "ep" : "tp";
         const bool over_tp = axis == "tp";
         const bool is_even = all % mesh_.size(axis) == 0 && held == all / mesh_.size(axis);
-        if (!is_even || (over_tp && s.shape[whole_.split_dim] != whole_.shape[whole_.split_dim])) {
+        if (!is_even || (over_tp && s.spec->shape[whole_.split_dim] != whole_.shape[whole_.split_dim])) {
             throw Error(
                 fmt::format("{}a rank holds {} of {}: {} experts over {} ranks of axis '{}' do not give that (give "
                             "[merge.options] mesh)",
-                            where(), to_string(s.shape), to_string(whole_.shape), all, mesh_.size(axis), axis));
+                            where(), to_string(s.spec->shape), to_string(whole_.shape), all, mesh_.size(axis), axis));
         }
         return {mesh_.coordinate(axis, s.rank) * held, over_tp};
     }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <tuple>
 
 namespace unshard::dcp {
@@ -105,6 +106,8 @@ std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, std:
         located.push_back({tensor.name, tensor.dtype, tensor.shape, std::vector<Shard>(tensor.chunks.size())});
     }
     const std::vector<Work> work = list_work(tensors);
+    SharedPool<ShardSpec> specs;
+    std::mutex specs_mutex;
     const std::vector<std::span<const Work>> batches = batches_of(work);
     parallel_for(batches.size(), threads, [&](std::size_t i) {
         const std::uint32_t number = batches[i].front().file;
@@ -119,6 +122,8 @@ std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, std:
             shard = std::move(stored.shard);
             shard.file = number;
             shard.rank = rank_of(names[number]);
+            const std::lock_guard lock(specs_mutex);
+            shard.spec = specs(shard.spec);
         }
     });
     add_packed(tensors, unpacked_bytes, located, files);

@@ -45,16 +45,9 @@ StoredChunk ChunkReader::read(const Tensor& tensor, const Chunk& chunk) {
         throw Error(fmt::format("it needs {} bytes at {}, the file has {}: it is truncated or of another checkpoint",
                                 blob.bytes, blob.offset, file_.bytes()));
     }
-    StoredChunk stored;
-    if (blob.is_packed) {
-        stored = read_packed(tensor, chunk);
-    } else if (is_safetensors(file_, blob.offset)) {
-        stored.shard = read_safetensors(tensor, chunk);
-    } else {
-        stored.shard = read_saved(file_, {blob.offset, blob.bytes}, tensor, chunk);
-    }
-    stored.shard.origin = chunk.box.origin;
-    return stored;
+    if (blob.is_packed) return read_packed(tensor, chunk);
+    if (is_safetensors(file_, blob.offset)) return {read_safetensors(tensor, chunk)};
+    return {read_saved(file_, {blob.offset, blob.bytes}, tensor, chunk)};
 }
 
 StoredChunk ChunkReader::read_packed(const Tensor& tensor, const Chunk& chunk) const {
@@ -67,8 +60,9 @@ Shard ChunkReader::read_saved(const InputFile& file, torch::ByteRange range, con
                               const Chunk& chunk) const {
     const torch::SavedFile saved(file, opaque_, range);
     torch::StridedTensor stored = torch::read_strided(saved, saved.values().root());
-    check_same(tensor, chunk, stored.dtype, stored.shard.shape);
-    return std::move(stored.shard);
+    check_same(tensor, chunk, stored.dtype, stored.spec.shape);
+    stored.spec.origin = chunk.box.origin;
+    return complete(std::move(stored));
 }
 
 Shard ChunkReader::read_safetensors(const Tensor& tensor, const Chunk& chunk) {
@@ -87,7 +81,7 @@ Shard ChunkReader::read_safetensors(const Tensor& tensor, const Chunk& chunk) {
                         "safetensors file",
                         to_string(origin->second), to_string(chunk.box.origin)));
     }
-    return torch::shard_of(stored);
+    return torch::shard_of(stored, 0, chunk.box.origin);
 }
 
 const ChunkReader::Part& ChunkReader::part_at(std::uint64_t offset) {

@@ -35,9 +35,7 @@ SourceTensor read_piece(const SafetensorsEntry& entry, const std::map<std::strin
                                 to_string(origin->second)));
     }
     if (entry.encoding) throw Error(fmt::format("pieces of type {} are not supported", entry.encoding->name));
-    Shard shard = torch::shard_of(entry);
-    shard.origin = origin->second;
-    return {entry.name, entry.dtype, std::nullopt, {std::move(shard)}};
+    return {entry.name, entry.dtype, std::nullopt, {torch::shard_of(entry, 0, origin->second)}};
 }
 
 Pieces read_pieces(const std::string& path) {
@@ -55,11 +53,11 @@ Pieces read_pieces(const std::string& path) {
 
 /// Adds a piece to a tensor of which an earlier file has a piece.
 void add_piece(SourceTensor& whole, const SourceTensor& piece) {
-    const std::size_t rank = whole.shards.front().shape.rank();
-    if (whole.dtype != piece.dtype || rank != piece.shards.front().shape.rank()) {
+    const std::size_t rank = whole.shards.front().spec->shape.rank();
+    if (whole.dtype != piece.dtype || rank != piece.shards.front().spec->shape.rank()) {
         throw Error(fmt::format(
             "'{}': {} of {} dimensions in one file, {} of {} in another: files of different checkpoints are mixed",
-            whole.name, to_string(whole.dtype), rank, to_string(piece.dtype), piece.shards.front().shape.rank()));
+            whole.name, to_string(whole.dtype), rank, to_string(piece.dtype), piece.shards.front().spec->shape.rank()));
     }
     whole.shards.push_back(piece.shards.front());
 }

@@ -42,6 +42,31 @@ private:
     std::vector<Mesh> meshes_;
 };
 
+/// Gives the specs of a rank's file the numbers that meshes have in the index.
+class SpecTable {
+public:
+    /// `meshes` are the numbers in the index of those of the file.
+    void next_file(std::vector<std::uint32_t> meshes) {
+        meshes_ = std::move(meshes);
+        known_.clear();
+    }
+
+    Shared<ShardSpec> operator()(const Shared<ShardSpec>& of_file) {
+        const auto [entry, is_new] = known_.try_emplace(&*of_file);
+        if (is_new) {
+            ShardSpec spec = *of_file;
+            if (spec.mesh) spec.mesh = meshes_[*spec.mesh];
+            entry->second = specs_(std::move(spec));
+        }
+        return entry->second;
+    }
+
+private:
+    std::vector<std::uint32_t> meshes_;
+    std::unordered_map<const ShardSpec*, Shared<ShardSpec>> known_;
+    SharedPool<ShardSpec> specs_;
+};
+
 /// A tensor and which ranks have it, in rank order.
 struct Gathered {
     SourceTensor tensor;
@@ -73,13 +98,15 @@ void add_rank(Gathered& known, SourceTensor tensor, std::uint64_t rank) {
 std::vector<Gathered> gather(std::vector<StateDict>& ranks, MeshTable& meshes) {
     std::vector<Gathered> gathered;
     std::unordered_map<std::string, std::size_t> known;
+    SpecTable specs;
     for (std::uint64_t rank = 0; rank < ranks.size(); ++rank) {
         std::vector<std::uint32_t> mesh_numbers;
         for (const Mesh& mesh : ranks[rank].meshes) mesh_numbers.push_back(meshes.add(mesh));
+        specs.next_file(std::move(mesh_numbers));
         for (SourceTensor& tensor : ranks[rank].tensors) {
             for (Shard& shard : tensor.shards) {
                 shard.file = static_cast<std::uint32_t>(rank);
-                if (shard.mesh) shard.mesh = mesh_numbers[*shard.mesh];
+                shard.spec = specs(shard.spec);
             }
             const auto [entry, is_new] = known.try_emplace(tensor.name, gathered.size());
             if (is_new) {
@@ -135,9 +162,9 @@ public:
             const Shard* shard = by_rank_[rank];
             if (shard == nullptr) {
                 missing.push_back(rank);
-            } else if (shard->mesh != first.mesh) {
+            } else if (shard->spec->mesh != first.spec->mesh) {
                 differ("mesh", first, *shard);
-            } else if (shard->placements != first.placements) {
+            } else if (shard->spec->placements != first.spec->placements) {
                 differ("placements", first, *shard);
             }
         }
@@ -157,7 +184,7 @@ private:
 void check_ranks(const Gathered& tensor, const std::vector<Mesh>& meshes, std::uint64_t world_size) {
     const auto& shards = tensor.tensor.shards;
     if (std::ranges::all_of(shards, is_plain)) return;
-    const auto has_mesh = [](const Shard& shard) { return shard.mesh.has_value(); };
+    const auto has_mesh = [](const Shard& shard) { return shard.spec->mesh.has_value(); };
     if (!std::ranges::all_of(shards, has_mesh)) {
         check_on_all(tensor, world_size);
         return;
@@ -165,7 +192,7 @@ void check_ranks(const Gathered& tensor, const std::vector<Mesh>& meshes, std::u
     const ShardsByRank by_rank(tensor, world_size);
     std::set<std::uint32_t> seen;
     for (const Shard& shard : shards) {
-        if (shard.mesh && seen.insert(*shard.mesh).second) by_rank.check(shard, meshes[*shard.mesh]);
+        if (shard.spec->mesh && seen.insert(*shard.spec->mesh).second) by_rank.check(shard, meshes[*shard.spec->mesh]);
     }
 }
 

@@ -55,14 +55,15 @@ void make_replicated_plain(torch::StateDict& rank) {
     const auto is_replicated = [](const Placement& p) { return p.kind == PlacementKind::replicate; };
     for (const SourceTensor& tensor : rank.tensors) {
         const auto is_whole = [&](const Shard& s) {
-            return !s.mesh || (s.shape == tensor.shape && std::ranges::all_of(s.placements, is_replicated));
+            return !s.spec->mesh ||
+                   (s.spec->shape == tensor.shape && std::ranges::all_of(s.spec->placements, is_replicated));
         };
         if (!std::ranges::all_of(tensor.shards, is_whole)) return;
     }
     for (SourceTensor& tensor : rank.tensors) {
         for (Shard& shard : tensor.shards) {
-            shard.mesh.reset();
-            shard.placements.clear();
+            shard.spec =
+                ShardSpec{.shape = shard.spec->shape, .stride = shard.spec->stride, .origin = shard.spec->origin};
         }
     }
     rank.meshes.clear();

@@ -21,10 +21,10 @@ using torch::SplitOrder;
 using MeshDims = std::vector<std::size_t>;
 
 /// The mesh dimensions that split tensor dimension `dim`, from left to right.
-MeshDims splitting(const Shard& shard, const Mesh& mesh, std::uint32_t dim) {
+MeshDims splitting(const ShardSpec& spec, const Mesh& mesh, std::uint32_t dim) {
     MeshDims found;
-    for (std::size_t m = 0; m < shard.placements.size(); ++m) {
-        const Placement& p = shard.placements[m];
+    for (std::size_t m = 0; m < spec.placements.size(); ++m) {
+        const Placement& p = spec.placements[m];
         if (p.kind == PlacementKind::shard && p.dim == dim && mesh.shape[m] > 1) found.push_back(m);
     }
     return found;
@@ -36,8 +36,8 @@ public:
     explicit Coordinates(const std::vector<Mesh>& meshes) : meshes_(meshes), positions_(meshes.size()) {}
 
     std::uint64_t at(const Shard& shard, std::size_t mesh_dim) {
-        const Mesh& mesh = meshes_[*shard.mesh];
-        std::vector<std::uint64_t>& positions = positions_[*shard.mesh];
+        const Mesh& mesh = meshes_[*shard.spec->mesh];
+        std::vector<std::uint64_t>& positions = positions_[*shard.spec->mesh];
         if (positions.empty()) positions = positions_of(mesh);
         std::uint64_t position = shard.rank < positions.size() ? positions[shard.rank] : 0;
         for (std::size_t m = mesh.shape.rank(); m-- > mesh_dim + 1;) position /= mesh.shape[m];
@@ -65,7 +65,7 @@ struct PossibleOrders {
 
 void check_shard(PossibleOrders& orders, const SourceTensor& tensor, const Shard& shard, std::uint32_t dim,
                  const MeshDims& order, const std::vector<Mesh>& meshes, Coordinates& coordinates) {
-    const Mesh& mesh = meshes[*shard.mesh];
+    const Mesh& mesh = meshes[*shard.spec->mesh];
     const auto rows_in = [&](const auto& mesh_dims) {
         Range rows{0, (*tensor.shape)[dim]};
         for (const std::size_t m : mesh_dims) rows = chunk_of(rows, mesh.shape[m], coordinates.at(shard, m));
@@ -73,8 +73,8 @@ void check_shard(PossibleOrders& orders, const SourceTensor& tensor, const Shard
     };
     MeshDims inner_first(order.begin() + 1, order.end());
     inner_first.push_back(order.front());
-    const bool is_empty = shard.shape.numel() == 0;
-    const auto fits = [&](std::uint64_t rows) { return rows == shard.shape[dim] || (is_empty && rows == 0); };
+    const bool is_empty = shard.spec->shape.numel() == 0;
+    const auto fits = [&](std::uint64_t rows) { return rows == shard.spec->shape[dim] || (is_empty && rows == 0); };
     orders.left_to_right = orders.left_to_right && fits(rows_in(order));
     orders.inner_first = orders.inner_first && fits(rows_in(inner_first));
     if (orders.tensor.empty()) {
@@ -88,9 +88,9 @@ PossibleOrders possible_orders(const CheckpointIndex& index) {
     Coordinates coordinates(index.meshes);
     for (const SourceTensor& tensor : index.tensors) {
         for (const Shard& shard : tensor.shards) {
-            if (!shard.mesh) continue;
+            if (!shard.spec->mesh) continue;
             for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
-                const MeshDims order = splitting(shard, index.meshes[*shard.mesh], dim);
+                const MeshDims order = splitting(*shard.spec, index.meshes[*shard.spec->mesh], dim);
                 if (order.size() > 1) check_shard(orders, tensor, shard, dim, order, index.meshes, coordinates);
             }
         }
@@ -98,21 +98,25 @@ PossibleOrders possible_orders(const CheckpointIndex& index) {
     return orders;
 }
 
-/// States, by _StridedShard, that the first mesh dimension splits last.
+/// The spec, with a _StridedShard that states that the first mesh dimension splits last.
+ShardSpec inner_first(ShardSpec spec, const Mesh& mesh) {
+    for (std::uint32_t dim = 0; dim < spec.shape.rank(); ++dim) {
+        const MeshDims order = splitting(spec, mesh, dim);
+        if (order.size() < 2) continue;
+        Placement& first = spec.placements[order.front()];
+        first.kind = PlacementKind::strided_shard;
+        for (std::size_t i = 1; i < order.size(); ++i) {
+            first.split_factor = checked_mul(first.split_factor, mesh.shape[order[i]]);
+        }
+    }
+    return spec;
+}
+
 void set_inner_first(CheckpointIndex& index) {
+    SharedPool<ShardSpec> specs;
     for (SourceTensor& tensor : index.tensors) {
         for (Shard& shard : tensor.shards) {
-            if (!shard.mesh) continue;
-            const Mesh& mesh = index.meshes[*shard.mesh];
-            for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
-                const MeshDims order = splitting(shard, mesh, dim);
-                if (order.size() < 2) continue;
-                Placement& first = shard.placements[order.front()];
-                first.kind = PlacementKind::strided_shard;
-                for (std::size_t i = 1; i < order.size(); ++i) {
-                    first.split_factor = checked_mul(first.split_factor, mesh.shape[order[i]]);
-                }
-            }
+            if (shard.spec->mesh) shard.spec = specs(inner_first(*shard.spec, index.meshes[*shard.spec->mesh]));
         }
     }
 }

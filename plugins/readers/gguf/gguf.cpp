@@ -25,14 +25,7 @@ SourceTensor source_tensor(const StoredTensor& stored, std::uint32_t file) {
         Dims& shape = *tensor.shape;
         shape[shape.rank() - 1] = shape.back() / stored.type.block_elems * stored.type.block_bytes;
     }
-    Shard shard;
-    shard.file = file;
-    shard.offset = stored.offset;
-    shard.bytes = stored.bytes;
-    shard.shape = *tensor.shape;
-    shard.stride = contiguous_strides(shard.shape);
-    shard.origin = Dims::filled(shard.shape.rank(), 0);
-    tensor.shards.push_back(std::move(shard));
+    tensor.shards.push_back(whole_tensor_shard(file, stored.offset, tensor.dtype, *tensor.shape));
     return tensor;
 }
 

@@ -36,9 +36,7 @@ Contents read_contents(const std::string& path) {
 }
 
 SourceTensor whole_tensor(SafetensorsEntry& entry, std::uint32_t file) {
-    Shard shard = torch::shard_of(entry);
-    shard.file = file;
-    shard.origin = Dims::filled(entry.shape.rank(), 0);
+    Shard shard = whole_tensor_shard(file, entry.offset, entry.dtype, entry.shape);
     return {std::move(entry.name), entry.dtype, entry.shape, {std::move(shard)}, std::move(entry.encoding)};
 }
 

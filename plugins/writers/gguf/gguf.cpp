@@ -20,6 +20,8 @@
 #include "type_choice.hpp"
 #include "unshard/plugin.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <filesystem>
@@ -315,22 +317,27 @@ public:
             for (std::size_t t = 0; t < files[i].size(); ++t)
                 place(layout, contents, files[i][t], file, parts.offsets[t]);
         }
+        for (const Encoding& encoding : layout.encodings) types_.push_back(find_block_type(encoding.name));
         return layout;
     }
 
-    void encode(std::string_view encoding, std::span<const float> values, std::uint64_t row_elems,
-                std::span<std::byte> out) override {
-        const BlockType* type = find_block_type(encoding);
-        if (!type) throw Error("encoding '" + std::string(encoding) + "' is not one of writer 'gguf'");
-        if (!all_finite(values)) {
-            throw Error("a NaN or an infinity cannot be stored as '" + std::string(encoding) +
-                        "': use f32, f16 or bf16");
+    void encode(std::uint32_t encoding, std::span<const float> values, std::uint64_t row_elems,
+                std::span<std::byte> out) const override {
+        if (encoding >= types_.size() || types_[encoding] == nullptr) {
+            return Writer::encode(encoding, values, row_elems, out);
         }
-        quantize(*type, values, row_elems, out);
-        if (!halves_are_finite(*type, out)) {
-            throw Error("values are too large for '" + std::string(encoding) + "': use f32 or bf16");
+        const BlockType& type = *types_[encoding];
+        if (!all_finite(values)) {
+            throw Error(fmt::format("a NaN or an infinity cannot be stored as '{}': use f32, f16 or bf16", type.name));
+        }
+        quantize(type, values, row_elems, out);
+        if (!halves_are_finite(type, out)) {
+            throw Error(fmt::format("values are too large for '{}': use f32 or bf16", type.name));
         }
     }
+
+private:
+    std::vector<const BlockType*> types_;  ///< of each encoding; null where it is a DType, which the engine writes
 };
 
 }  // namespace

@@ -154,9 +154,9 @@ namespace {
 /// Blocks of two: their sum, as a byte each, behind the row length that `encode` was told.
 struct PairWriter : Writer {
     Layout layout(const Plan&, const Request&) override { return {}; }
-    void encode(std::string_view encoding, std::span<const float> values, std::uint64_t row_elems,
-                std::span<std::byte> out) override {
-        if (encoding != "pair" || values.size() % row_elems != 0) throw Error("wrong call");
+    void encode(std::uint32_t encoding, std::span<const float> values, std::uint64_t row_elems,
+                std::span<std::byte> out) const override {
+        if (encoding != 0 || values.size() % row_elems != 0) throw Error("wrong call");
         for (std::size_t i = 0; i < out.size(); ++i) {
             out[i] = static_cast<std::byte>(static_cast<int>(values[2 * i] + values[2 * i + 1]));
         }

@@ -4,6 +4,7 @@
 #include "copy/copy.hpp"
 #include "support/catch.hpp"
 #include "support/error_text.hpp"
+#include "support/index_builder.hpp"
 #include "support/small_model.hpp"
 #include "support/temp_dir.hpp"
 #include "verify/verify.hpp"
@@ -80,7 +81,8 @@ TEST_CASE("a damaged storage is an error with its file and tensor, and nothing i
 TEST_CASE("what no tensor uses of a storage counts in its checksum") {
     Checkpoint checkpoint;
     SourceTensor& w = checkpoint.model.index.tensors[0];
-    w.shards[2].shape = checkpoint.model.plan.tensors[0].copies[2].box.extent = {300, 100};
+    test::change_spec(w.shards[2], [](ShardSpec& s) { s.shape = {300, 100}; });
+    checkpoint.model.plan.tensors[0].copies[2].box.extent = {300, 100};
     checkpoint.model.plan.tensors[0].shape = checkpoint.model.plan.tensors[0].view = {1100, 100};
     CHECK(checkpoint.error().empty());
     checkpoint.change(2, 159'999);

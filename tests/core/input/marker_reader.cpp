@@ -19,11 +19,7 @@ public:
         CheckpointIndex index;
         index.format = READER_NAME " checkpoint";
         index.files = {{request.input + "/" + READER_NAME, 8}};
-        Shard shard;
-        shard.bytes = 8;
-        shard.shape = {2};
-        shard.stride = {1};
-        index.tensors = {{"weight", DType::f32, std::nullopt, {shard}}};
+        index.tensors = {{"weight", DType::f32, std::nullopt, {contiguous_shard(0, 0, DType::f32, {.shape = {2}})}}};
         index.metadata = request.options;
         return index;
     }

@@ -33,7 +33,7 @@ TEST_CASE("a merger that the pipeline names is taken") {
 TEST_CASE("auto is placement where the checkpoint states something, or one rank saved all of it") {
     CHECK(chosen(plain_model(1).index()) == "placement");
     IndexBuilder with_origin = plain_model(2);
-    with_origin.tensor("stated", Dims{6}).shard(0, {3}).origin = Dims{0};
+    with_origin.tensor("stated", Dims{6}).at(0, {3}, {0});
     CHECK(chosen(with_origin.index()) == "placement");
     IndexBuilder with_mesh = plain_model(2);
     const auto mesh = with_mesh.mesh({2}, {0, 1});
@@ -46,7 +46,7 @@ TEST_CASE("a cause of other shapes is named only where the index points to it") 
           " (are these parts of a tensor-parallel model? pass --merger tensor_parallel)");
     CHECK(cause_of_other_shapes(plain_model(1).index()).empty());
     IndexBuilder open(1);
-    open.tensor("w", std::nullopt).shard(0, {3}).origin = Dims{0};
+    open.tensor("w", std::nullopt).at(0, {3}, {0});
     CHECK(cause_of_other_shapes(open.index()) == " (are files of the last ranks missing?)");
 }
 

@@ -28,17 +28,15 @@ TEST_CASE("how a tensor is stored is said in words") {
     named.meshes = {{{4}, {"fsdp"}, {0, 1, 2, 3}}, {{2, 2}, {"ddp", "fsdp"}, {0, 1, 2, 3}}};
     SourceTensor t{"w", DType::f32, Dims{8}, {Shard()}};
     CHECK(stored_text(t, named) == "whole");
-    t.shards[0].mesh = 0;
-    t.shards[0].placements = {kSharded};
+    t.shards[0].spec = ShardSpec{.mesh = 0, .placements = {kSharded}};
     CHECK(stored_text(t, named) == "Shard(0) x4 on ('fsdp')");
-    t.shards[0].mesh = 1;
-    t.shards[0].placements = {kReplicated, {PlacementKind::strided_shard, 1, 2}};
+    t.shards[0].spec = ShardSpec{.mesh = 1, .placements = {kReplicated, {PlacementKind::strided_shard, 1, 2}}};
     CHECK(stored_text(t, named) == "Replicate() x2, _StridedShard(1, sf=2) x2 on ('ddp', 'fsdp')");
     t.shards = {Shard(), Shard()};
     CHECK(stored_text(t, named) == "same shape on 2 ranks");
-    t.shards[1].shape = {3};
+    t.shards[1].spec = ShardSpec{.shape = {3}};
     CHECK(stored_text(t, named) == "plain parts on 2 ranks");
-    t.shards[0].origin = t.shards[1].origin = Dims{0};
+    t.shards[0].spec = t.shards[1].spec = ShardSpec{.origin = Dims{0}};
     CHECK(stored_text(t, named) == "2 boxes");
 }
 

@@ -1,5 +1,6 @@
 #include "support/catch.hpp"
 #include "support/error_text.hpp"
+#include "support/index_builder.hpp"
 #include "support/small_model.hpp"
 #include "verify/verify.hpp"
 
@@ -22,10 +23,17 @@ std::string verdict(Change change) {
     return error_of([&] { verify_index(index); });
 }
 
+template <class Change>
+std::string verdict_of_spec(Change change) {
+    return verdict([&](CheckpointIndex&, Shard& shard) { change_spec(shard, change); });
+}
+
 void put_on_mesh(CheckpointIndex& index, Shard& shard) {
     index.meshes = {{{2}, {"fsdp"}, {0, 1}}};
-    shard.mesh = 0;
-    shard.placements = {{PlacementKind::shard, 0, 1}};
+    change_spec(shard, [](ShardSpec& s) {
+        s.mesh = 0;
+        s.placements = {{PlacementKind::shard, 0, 1}};
+    });
 }
 
 }  // namespace
@@ -43,22 +51,21 @@ TEST_CASE("a shard must lie inside its file, and its elements inside the shard")
             "w: rank 1: size overflow: 18446744073709551615 + 24 does not fit 64 bits");
     REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.first = 1; }) ==
             "w: rank 1: 28 bytes of storage are needed, there are 24");
-    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.stride = {4, 1}; }) ==
+    REQUIRE(verdict_of_spec([](ShardSpec& s) { s.stride = {4, 1}; }) ==
             "w: rank 1: 28 bytes of storage are needed, there are 24");
-    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.stride = {3}; }) ==
+    REQUIRE(verdict_of_spec([](ShardSpec& s) { s.stride = {3}; }) ==
             "w: rank 1: has strides (3) for a shape (2, 3)" + kMistake);
-    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.shape = {std::uint64_t{1} << 40, std::uint64_t{1} << 40}; }) ==
+    REQUIRE(verdict_of_spec([](ShardSpec& s) { s.shape = {std::uint64_t{1} << 40, std::uint64_t{1} << 40}; }) ==
             "w: rank 1: size overflow: 1099511627776 * 1099511627776 does not fit 64 bits");
 }
 
 TEST_CASE("a shard's rank, origin and shape fit the checkpoint") {
     REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.rank = 2; }) ==
             "w: rank 2: is not one of the 2 that saved the checkpoint, 0 to 1" + kMistake);
-    REQUIRE(verdict([](CheckpointIndex&, Shard& s) { s.origin = Dims{2}; }) ==
-            "w: rank 1: is (2, 3) at (2)" + kMistake);
+    REQUIRE(verdict_of_spec([](ShardSpec& s) { s.origin = Dims{2}; }) == "w: rank 1: is (2, 3) at (2)" + kMistake);
     REQUIRE(verdict([](CheckpointIndex& i, Shard& s) {
                 i.tensors[0].shape = Dims{4, 3};
-                s.origin = Dims{3, 0};
+                change_spec(s, [](ShardSpec& spec) { spec.origin = Dims{3, 0}; });
             }) == "w: rank 1: is (2, 3) at (3, 0), outside the whole tensor (4, 3)");
     REQUIRE(verdict([](CheckpointIndex& i, Shard&) { i.tensors[0].shape = Dims{12}; }) ==
             "w: rank 0: is (2, 3), the whole tensor (12); w: rank 1: is (2, 3), the whole tensor (12)");
@@ -80,15 +87,15 @@ TEST_CASE("placements fit their mesh and their tensor") {
     const auto placed = [](auto change) {
         return verdict([&](CheckpointIndex& i, Shard& s) {
             put_on_mesh(i, s);
-            change(s);
+            change_spec(s, change);
         });
     };
-    REQUIRE(placed([](Shard& s) { s.mesh = 1; }) == "w: rank 1: is on mesh 1 of 1" + kMistake);
-    REQUIRE(placed([](Shard& s) { s.mesh.reset(); }) == "w: rank 1: has placements but no mesh" + kMistake);
-    REQUIRE(placed([](Shard& s) { s.placements.clear(); }) == "w: rank 1: 0 placements on a mesh (2)" + kMistake);
-    REQUIRE(placed([](Shard& s) { s.placements[0].dim = 2; }) ==
+    REQUIRE(placed([](ShardSpec& s) { s.mesh = 1; }) == "w: rank 1: is on mesh 1 of 1" + kMistake);
+    REQUIRE(placed([](ShardSpec& s) { s.mesh.reset(); }) == "w: rank 1: has placements but no mesh" + kMistake);
+    REQUIRE(placed([](ShardSpec& s) { s.placements.clear(); }) == "w: rank 1: 0 placements on a mesh (2)" + kMistake);
+    REQUIRE(placed([](ShardSpec& s) { s.placements[0].dim = 2; }) ==
             "w: rank 1: is split along dim 2, its shape is (2, 3)" + kMistake);
-    REQUIRE(placed([](Shard& s) { s.placements[0].split_factor = 0; }) ==
+    REQUIRE(placed([](ShardSpec& s) { s.placements[0].split_factor = 0; }) ==
             "w: rank 1: has the split factor 0" + kMistake);
 }
 

@@ -233,7 +233,7 @@ TEST_CASE("only a mesh that shards share states that they are replicas") {
     b.tensor("w", Dims{4});
     for (std::uint32_t r = 0; r < 4; ++r) b.placed(r, {2}, r % 2 == 0 ? even : odd, {split(0)});
     b.tensor("v", Dims{4});
-    for (std::uint32_t r = 0; r < 4; ++r) b.shard(r, {2}).origin = Dims{r / 2 * 2};
+    for (std::uint32_t r = 0; r < 4; ++r) b.at(r, {2}, {r / 2 * 2});
     for (const PlannedTensor& planned : plan_of(b.index()).tensors) {
         CAPTURE(planned.name);
         CHECK((planned.copies.size() == 2 && planned.replicas.size() == 2));
@@ -264,8 +264,8 @@ TEST_CASE("partial placements are added, averages with their factor") {
 TEST_CASE("stated origins need no placements") {
     IndexBuilder b(2);
     b.tensor("w", Dims{4, 2});
-    b.shard(0, {4, 1}).origin = Dims{0, 1};
-    b.shard(1, {4, 1}).origin = Dims{0, 0};
+    b.at(0, {4, 1}, {0, 1});
+    b.at(1, {4, 1}, {0, 0});
     const PlannedTensor w = plan_of(b.index()).tensors.at(0);
     REQUIRE(w.copies.size() == 2);
     CHECK(w.copies[0].box == Box{{0, 1}, {4, 1}});

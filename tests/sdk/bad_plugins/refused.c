@@ -47,11 +47,12 @@ __attribute__((unused)) static int32_t do_nothing(unshard_array request, unshard
 }
 __attribute__((unused)) static const unshard_merger table = {TABLE_SIZE, FIRST_FUNCTION};
 #elif KIND == UNSHARD_KIND_WRITER
-__attribute__((unused)) static int32_t do_nothing(unshard_array request, unshard_array plan, const unshard_sink* sink) {
-    (void)request, (void)plan, (void)sink;
+__attribute__((unused)) static int32_t do_nothing(unshard_array request, unshard_array plan, const unshard_sink* sink,
+                                                  void** state) {
+    (void)request, (void)plan, (void)sink, (void)state;
     return 1;
 }
-__attribute__((unused)) static const unshard_writer table = {TABLE_SIZE, FIRST_FUNCTION, 0};
+__attribute__((unused)) static const unshard_writer table = {TABLE_SIZE, FIRST_FUNCTION, 0, 0};
 #else
 __attribute__((unused)) static int32_t do_nothing(unshard_array request, const unshard_sink* sink) {
     (void)request, (void)sink;

@@ -25,10 +25,37 @@ static int32_t give(const unshard_sink* sink, const unshard_index* index) {
     return sink->accept(sink->host, one(index, sizeof *index));
 }
 
+/* An unshard_array, once. */
+static int32_t next_of_array(void* owner, unshard_array* batch) {
+    unshard_array* rest = owner;
+    *batch = *rest;
+    rest->count = 0;
+    return 0;
+}
+
 static int32_t give_tensor(const unshard_sink* sink, const unshard_source_tensor* tensor) {
     unshard_index index = plain_index();
-    index.tensors = one(tensor, sizeof *tensor);
+    unshard_array tensors = one(tensor, sizeof *tensor);
+    index.tensors.owner = &tensors;
+    index.tensors.next = next_of_array;
     return give(sink, &index);
+}
+
+static int32_t break_off(void* owner, unshard_array* batch) {
+    (void)owner, (void)batch;
+    return 1;
+}
+
+static int32_t broken_stream(const unshard_sink* sink) {
+    unshard_index index = plain_index();
+    index.tensors.next = break_off;
+    return give(sink, &index);
+}
+
+static int32_t broken_stream_with_reason(const unshard_sink* sink) {
+    broken_stream(sink);
+    sink->fail(sink->host, text("model.toy: its list of tensors ends early"), UNSHARD_FAILURE_ERROR);
+    return 1;
 }
 
 static int32_t right(const unshard_sink* sink) {
@@ -108,8 +135,15 @@ static int32_t bad_rank(const unshard_sink* sink) {
 
 static int32_t bad_placement(const unshard_sink* sink) {
     const unshard_placement placement = {5, 0, 1};
-    unshard_shard shard = {0};
-    shard.placements = one(&placement, sizeof placement);
+    unshard_shard_spec spec = {0};
+    spec.placements = one(&placement, sizeof placement);
+    unshard_source_tensor tensor = {0};
+    tensor.specs = one(&spec, sizeof spec);
+    return give_tensor(sink, &tensor);
+}
+
+static int32_t bad_spec(const unshard_sink* sink) {
+    const unshard_shard shard = {0};
     unshard_source_tensor tensor = {0};
     tensor.shards = one(&shard, sizeof shard);
     return give_tensor(sink, &tensor);
@@ -117,8 +151,8 @@ static int32_t bad_placement(const unshard_sink* sink) {
 
 static int32_t array_without_data(const unshard_sink* sink) {
     unshard_index index = plain_index();
-    index.tensors.count = 3;
-    index.tensors.item_size = sizeof(unshard_source_tensor);
+    index.files.count = 3;
+    index.files.item_size = sizeof(unshard_source_file);
     return give(sink, &index);
 }
 
@@ -185,6 +219,9 @@ static const struct {
     {"ignored refusal", ignored_refusal},
     {"bad rank", bad_rank},
     {"bad placement", bad_placement},
+    {"bad spec", bad_spec},
+    {"broken stream", broken_stream},
+    {"broken stream with reason", broken_stream_with_reason},
     {"array without data", array_without_data},
     {"bad metadata", bad_metadata},
     {"metadata of another type", metadata_of_another_type},

@@ -32,7 +32,7 @@ std::string file_with(const std::vector<std::int64_t>& mesh, const pickle::Codes
 }
 
 Placements placements_of(const std::string& bytes) {
-    return read_bytes(bytes).tensors.at(0).shards.at(0).placements;
+    return read_bytes(bytes).tensors.at(0).shards.at(0).spec->placements;
 }
 
 pickle::Code order_entry(std::int64_t dim, const std::vector<std::int64_t>& mesh_dims) {
@@ -46,10 +46,10 @@ TEST_CASE("a DTensor is its local tensor, its whole shape, its mesh and its plac
     const SourceTensor w = read_bytes(file_with({2, 3}, {replicate_placement(), shard_placement(0)})).tensors.at(0);
     CHECK(w.dtype == DType::f32);
     CHECK(w.shape == Dims{6, 4});
-    CHECK(w.shards.at(0).shape == Dims{1, 2});
+    CHECK(w.shards.at(0).spec->shape == Dims{1, 2});
     CHECK(w.shards.at(0).bytes == 8);
-    CHECK(w.shards.at(0).mesh == 0);
-    CHECK(w.shards.at(0).placements == Placements{kReplicate, split(0)});
+    CHECK(w.shards.at(0).spec->mesh == 0);
+    CHECK(w.shards.at(0).spec->placements == Placements{kReplicate, split(0)});
 }
 
 TEST_CASE("placements of every kind") {

@@ -46,7 +46,7 @@ private:
     }
     std::string text(const torch::Persistent& value) const { return "<" + print(value.id) + ">"; }
 
-    std::string items(const std::vector<Ref>& refs) const {
+    std::string items(std::span<const Ref> refs) const {
         std::string all;
         for (const Ref ref : refs) all += (all.empty() ? "" : ", ") + print(ref);
         return all;

@@ -55,9 +55,9 @@ TEST_CASE("a ShardedTensor's shards state where they lie") {
     const SourceTensor w = read_bytes(file_with({local_shard(floats("0", {2, 2}), {4, 0}, {2, 2})})).tensors.at(0);
     CHECK(w.shape == Dims{6, 2});
     CHECK(w.shards.size() == 1);
-    CHECK(w.shards.at(0).origin == Dims{4, 0});
-    CHECK(w.shards.at(0).shape == Dims{2, 2});
-    CHECK(w.shards.at(0).mesh == std::nullopt);
+    CHECK(w.shards.at(0).spec->origin == Dims{4, 0});
+    CHECK(w.shards.at(0).spec->shape == Dims{2, 2});
+    CHECK(w.shards.at(0).spec->mesh == std::nullopt);
 }
 
 TEST_CASE("a rank may hold no shard of a ShardedTensor, or several") {

@@ -21,7 +21,7 @@ struct Stored {
 Stored stored(const pickle::Code& tensor, const std::string& data) {
     const SourceTensor w = read_bytes(file_of(tensor, {data})).tensors.at(0);
     const Shard& shard = w.shards.at(0);
-    return {w.dtype, shard.bytes, shard.first, shard.shape, shard.stride};
+    return {w.dtype, shard.bytes, shard.first, shard.spec->shape, shard.spec->stride};
 }
 
 std::string refusal(const pickle::Code& tensor, const std::string& data = "") {

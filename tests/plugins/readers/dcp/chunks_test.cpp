@@ -35,8 +35,8 @@ TEST_CASE("dcp: a shard is the storage inside the chunk's archive") {
     const std::size_t entry = file.find("archive/data/0", checkpoint.places[1].offset);
     CHECK(shard.offset == entry + std::string("archive/data/0").size());
     CHECK(shard.bytes == 40);
-    CHECK(shard.shape == Dims{2, 5});
-    CHECK(shard.stride == Dims{5, 1});
+    CHECK(shard.spec->shape == Dims{2, 5});
+    CHECK(shard.spec->stride == Dims{5, 1});
 }
 
 TEST_CASE("dcp: a chunk may be any view of its storage") {
@@ -48,7 +48,7 @@ TEST_CASE("dcp: a chunk may be any view of its storage") {
     checkpoint.write();
     const Shard shard = checkpoint.index().tensors[0].shards.at(0);
     CHECK(shard.first == 2);
-    CHECK(shard.stride == Dims{1, 2});
+    CHECK(shard.spec->stride == Dims{1, 2});
 }
 
 TEST_CASE("dcp: a chunk that several ranks list is stored once") {

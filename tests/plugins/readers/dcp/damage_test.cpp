@@ -188,7 +188,7 @@ TEST_CASE("dcp: safetensors at the end of a data file are found by key") {
     const Shard shard = checkpoint.index().tensors[0].shards[0];
     CHECK(shard.offset == 9 + 8 + header.size());
     CHECK(shard.bytes == 8);
-    CHECK(shard.origin == Dims{2});
+    CHECK(shard.spec->origin == Dims{2});
 }
 
 TEST_CASE("dcp: of two chunks of a tensor in one safetensors file only the last is there") {

@@ -163,7 +163,7 @@ struct RankBox {
 };
 inline std::vector<RankBox> boxes_of(const SourceTensor& tensor) {
     std::vector<RankBox> boxes;
-    for (const Shard& s : tensor.shards) boxes.push_back({s.rank, {s.origin.value(), s.shape}});
+    for (const Shard& s : tensor.shards) boxes.push_back({s.rank, {s.spec->origin.value(), s.spec->shape}});
     return boxes;
 }
 

@@ -50,12 +50,12 @@ inline Wholes golden_truth(const std::string& name) {
 inline void place(const Shard& shard, const std::string& storage, Whole& whole) {
     const std::uint64_t item = size_of(whole.dtype);
     const Dims whole_stride = contiguous_strides(whole.shape);
-    for (std::uint64_t i = 0; i < shard.shape.numel(); ++i) {
+    for (std::uint64_t i = 0; i < shard.spec->shape.numel(); ++i) {
         std::uint64_t rest = i, from = shard.first, to = 0;
-        for (std::size_t d = shard.shape.rank(); d-- > 0; rest /= shard.shape[d]) {
-            const std::uint64_t at = rest % shard.shape[d];
-            from += at * shard.stride[d];
-            to += ((*shard.origin)[d] + at) * whole_stride[d];
+        for (std::size_t d = shard.spec->shape.rank(); d-- > 0; rest /= shard.spec->shape[d]) {
+            const std::uint64_t at = rest % shard.spec->shape[d];
+            from += at * shard.spec->stride[d];
+            to += ((*shard.spec->origin)[d] + at) * whole_stride[d];
         }
         whole.bytes.replace(to * item, item, storage, from * item, item);
     }

@@ -46,7 +46,7 @@ TEST_CASE("dcp: a packed chunk is in a file that has to be unpacked, others are 
     CHECK(w.file == 2);
     CHECK(w.bytes == 4000000);
     CHECK(w.offset + w.bytes < index.files[2].bytes);
-    CHECK(w.shape == Dims{1000, 1000});
+    CHECK(w.spec->shape == Dims{1000, 1000});
 }
 
 TEST_CASE("dcp: a packed chunk that is damaged, cut or of another shape is named") {

@@ -45,7 +45,7 @@ TEST_CASE("meshes that ranks share are one in the index") {
     const CheckpointIndex index = checkpoint.index();
     CHECK(index.meshes == std::vector<Mesh>{{{2}, {}, {0, 1}}});
     CHECK(index.tensors.at(0).shape == Dims{8, 2});
-    CHECK(index.tensors.at(0).shards.at(1).mesh == 0);
+    CHECK(index.tensors.at(0).shards.at(1).spec->mesh == 0);
 }
 
 TEST_CASE("a plain tensor can be on some ranks only, as in pipeline parallelism: mergers check that") {

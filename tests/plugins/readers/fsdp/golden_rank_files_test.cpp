@@ -39,7 +39,7 @@ TEST_CASE("DTensors of every PyTorch release give the same mesh and placements")
         for (const SourceTensor& tensor : dict.tensors) {
             CHECK(tensor.dtype == DType::bf16);
             CHECK(tensor.shape.has_value());
-            CHECK(tensor.shards.at(0).placements == std::vector<Placement>{kShard0});
+            CHECK(tensor.shards.at(0).spec->placements == std::vector<Placement>{kShard0});
         }
     }
 }
@@ -48,7 +48,7 @@ TEST_CASE("HSDP replicates along one mesh dimension and shards along the other")
     const torch::StateDict dict = golden("hsdp-qwen2-2x2", 4, 3);
     CHECK(dict.meshes == std::vector<Mesh>{{{2, 2}, {"ddp", "fsdp"}, {0, 1, 2, 3}}});
     for (const SourceTensor& tensor : dict.tensors) {
-        CHECK(tensor.shards.at(0).placements == std::vector<Placement>{kReplicate, kShard0});
+        CHECK(tensor.shards.at(0).spec->placements == std::vector<Placement>{kReplicate, kShard0});
     }
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("a single rank saves plain tensors with attributes") {
 
 TEST_CASE("a shard past the end of a tensor is empty") {
     const SourceTensor last = find(golden("fsdp-qwen3-7ranks-uneven", 7, 6), "model.layers.0.self_attn.k_norm.weight");
-    CHECK(last.shards.at(0).shape.numel() == 0);
+    CHECK(last.shards.at(0).spec->shape.numel() == 0);
 }
 
 TEST_CASE("a file that was renamed to another rank is refused") {

@@ -35,8 +35,8 @@ TEST_CASE("dcp_hf: pieces are shards of their rank, and the whole shape is open 
     CHECK(directory.index("", {{"trust_shapes", true}}).tensors[0].shape == Dims{5, 3});
     REQUIRE(index.tensors[0].shards.size() == 3);
     const Shard& last = index.tensors[0].shards[2];
-    CHECK(last.origin == Dims{4, 0});
-    CHECK(last.shape == Dims{1, 3});
+    CHECK(last.spec->origin == Dims{4, 0});
+    CHECK(last.spec->shape == Dims{1, 3});
     CHECK(last.rank == 2);
     CHECK(last.file == 2);
 }

@@ -33,14 +33,11 @@ TEST_CASE("safetensors: a model in one file is whole tensors where they lie") {
     HuggingFace directory;
     const std::string bytes = whole_file({{"w", {2, 3}}});
     directory.file("model.safetensors", bytes);
-    Shard shard;
-    shard.offset = bytes.size() - 6;
-    shard.bytes = 6;
-    shard.shape = {2, 3};
-    shard.stride = {3, 1};
-    shard.origin = Dims{0, 0};
+    const ShardSpec spec{.shape = {2, 3}, .stride = {3, 1}, .origin = Dims{0, 0}};
+    const Shard shard{.offset = bytes.size() - 6, .bytes = 6, .spec = spec, .crc32 = {}};
     CheckpointIndex expected;
     expected.format = "safetensors, 1 file";
+    expected.ranks = 1;
     expected.files = {source_file(InputFile(directory / "model.safetensors"))};
     expected.tensors = {{"w", DType::u8, Dims{2, 3}, {shard}}};
     CHECK(directory.index() == expected);

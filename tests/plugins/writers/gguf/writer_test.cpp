@@ -31,7 +31,7 @@ public:
 
     Layout layout() {
         describe_model(request, read_json(assets.path("config.json")), {assets.path("models")});
-        return bundled_plugins().writer("gguf")->layout(plan, request);
+        return writer->layout(plan, request);
     }
 
     /// With other lines in place of some in the model's file.
@@ -43,6 +43,7 @@ public:
     Assets assets;
     Plan plan;
     Request request;
+    std::unique_ptr<Writer> writer = bundled_plugins().writer("gguf");
 };
 
 }  // namespace
@@ -150,17 +151,31 @@ TEST_CASE("a missing tokenizer is an error before anything is written") {
 }
 
 TEST_CASE("blocks are encoded, and NaN or infinity refused") {
-    const auto writer = bundled_plugins().writer("gguf");
+    Job job;
+    job.request.options["dtype"] = "q8_0";
+    nlohmann::json config = tiny_config(3);
+    config["hidden_size"] = 32;
+    job.assets.write_json("config.json", config);
+    for (PlannedTensor& t : job.plan.tensors) {
+        for (std::size_t i = 0; i < t.shape.rank(); ++i) t.shape[i] = t.shape[i] == 8 ? 32 : t.shape[i];
+        t.view = t.shape;
+    }
+    const std::vector<Encoding> encodings = job.layout().encodings;
+    const auto q8_0 =
+        static_cast<std::uint32_t>(std::ranges::find(encodings, "q8_0", &Encoding::name) - encodings.begin());
+    const auto f32 =
+        static_cast<std::uint32_t>(std::ranges::find(encodings, "f32", &Encoding::name) - encodings.begin());
     std::vector<float> values(32, 0.0F);
     values[3] = -127;
     std::vector<std::byte> out(34);
-    writer->encode("q8_0", values, 32, out);
+    job.writer->encode(q8_0, values, 32, out);
     CHECK(out[1] == std::byte{0x3c});
     CHECK(out[2 + 3] == std::byte{0x81});
     values[5] = std::numeric_limits<float>::quiet_NaN();
-    CHECK_THROWS_WITH(writer->encode("q8_0", values, 32, out),
+    CHECK_THROWS_WITH(job.writer->encode(q8_0, values, 32, out),
                       "a NaN or an infinity cannot be stored as 'q8_0': use f32, f16 or bf16");
     values[5] = 3e38F;
-    CHECK_THROWS_WITH(writer->encode("q8_0", values, 32, out), "values are too large for 'q8_0': use f32 or bf16");
-    CHECK_THROWS_AS(writer->encode("q9", values, 32, out), Error);
+    CHECK_THROWS_WITH(job.writer->encode(q8_0, values, 32, out), "values are too large for 'q8_0': use f32 or bf16");
+    CHECK_THROWS_AS(job.writer->encode(f32, values, 32, out), Error);
+    CHECK_THROWS_AS(job.writer->encode(99, values, 32, out), Error);
 }
