@@ -134,15 +134,6 @@ TEST_CASE("hundreds of files take few descriptors") {
     CHECK(unshard_process({"diff", copied.ckpt, copied.dir / "parts"}).exit_code == 0);
 }
 
-TEST_CASE("where no thread can be made there is one") {
-    if (::geteuid() == 0) return;  // the limit does not hold for root
-    const Copied copied;
-    const ProcessResult result =
-        shell("ulimit -u 1; exec \"$0\" convert \"$1\" -o \"$2\"", {copied.ckpt, copied.dir / "hf"});
-    CHECK(result.err.empty());
-    CHECK(is_model(copied.dir / "hf"));
-}
-
 // Sanitizers take terabytes of addresses.
 #ifndef UNSHARD_SANITIZED
 TEST_CASE("without memory there is one line") {

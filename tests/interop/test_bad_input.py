@@ -2,14 +2,16 @@
 import argparse
 import io
 import os
+import re
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import convert, unshard
+from conftest import GOLDEN, UNSHARD, convert, unshard
 from tensors import read_tensors
 
 
@@ -88,6 +90,64 @@ def test_a_path_that_is_not_there_is_named(tmp_path, refusal):
 def test_a_directory_without_a_checkpoint_is_refused(tmp_path, refusal):
     (tmp_path / "empty").mkdir()
     assert "empty" in refusal(tmp_path / "empty")
+
+
+SEVERAL = {  # a file -> what reads it
+    "dcp/.metadata": ("convert", "dcp", "-o", "out"),
+    "dcp/__3_0.distcp": ("convert", "dcp", "-o", "out"),
+    "split/config.json": ("convert", "split", "-o", "out"),
+    "split/tokenizer.json": ("convert", "split", "-o", "out.gguf"),
+    "split/tokenizer_config.json": ("convert", "split", "-o", "out.gguf"),
+    "split/model.safetensors.index.json": ("convert", "split", "-o", "out"),
+    "split/model-00002-of-00003.safetensors": ("convert", "split", "-o", "out"),
+    "ckpt/fsdp_config.json": ("convert", "ckpt", "-o", "out"),
+    "x.gguf": ("inspect", "x.gguf"),
+    "x.safetensors": ("diff", "x.safetensors", "split"),
+    "p.toml": ("run", "p.toml"),
+    "models/own.toml": ("run", "usual.toml"),
+    "named/own.toml": ("convert", "split", "-o", "out", "--set", "output.options.model_dir=named"),
+    "rules.toml": ("convert", "split", "-o", "out", "--merger", "tensor_parallel", "--rules", "rules.toml"),
+}
+
+
+@pytest.fixture
+def said_of(tmp_path, demo):
+    """What is said, in one line and soon, with one of `SEVERAL` made by `make`."""
+    shutil.copytree(GOLDEN / "dcp-hsdp-tp-2x2x2/ckpt/dcp", tmp_path / "dcp")
+    convert(demo, tmp_path / "split", "--max-shard-size", "30KB")
+    (tmp_path / "usual.toml").write_text("version = 1\ninput.path = 'split'\n[[output]]\npath = 'out'\n")
+
+    def said(name: str, make: Callable[[Path], None]) -> str:
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.unlink(missing_ok=True)
+        make(file)
+        before = set(tmp_path.iterdir())
+        done = subprocess.run([UNSHARD, *SEVERAL[name]], cwd=tmp_path, capture_output=True, text=True, timeout=20)
+        assert done.returncode in (1, 2) and done.stderr.count("\n") == 1 and len(done.stderr) < 500, done
+        assert file.name in done.stderr and set(tmp_path.iterdir()) == before, done
+        return done.stderr
+    return said
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_pipe_in_place_of_any_file_is_named_at_once(name, said_of):
+    assert re.search("not a regular file|neither a file nor a directory", said_of(name, os.mkfifo))
+
+
+DEPTH = 100_000
+DEEP = {
+    ".json": ['{"a":' * DEPTH, "[" * DEPTH + "]" * DEPTH, '{"weight_map": ' + "[" * DEPTH],
+    ".toml": [".".join(["a"] * DEPTH) + " = 1\n", f"[{'.'.join(['a'] * DEPTH)}]\n", "a = " + "[" * DEPTH + "]" * DEPTH,
+              "a = " + "{a = " * DEPTH + "1" + "}" * DEPTH],
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    pytest.param(name, text, id=f"{name}-{number}") for name in SEVERAL
+    for number, text in enumerate(DEEP.get(Path(name).suffix, []))])
+def test_deep_nesting_is_refused(name, text, said_of):
+    assert "nested deeper" in said_of(name, lambda file: file.write_text(text))
 
 
 # --- ranks

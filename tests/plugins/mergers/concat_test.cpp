@@ -41,6 +41,31 @@ TEST_CASE("concat refuses tensors that state another split") {
                       "scramble it: use merger 'placement'");
 }
 
+TEST_CASE("concat refuses a mesh in another order than the ranks'") {
+    IndexBuilder b(2);
+    const auto mesh = b.mesh({2}, {1, 0});
+    b.tensor("w", Dims{4, 2});
+    for (std::uint32_t r = 0; r < 2; ++r) b.placed(r, {2, 2}, mesh, {{PlacementKind::shard, 0, 1}});
+    CHECK_THROWS_WITH(plan_of(b.index()),
+                      "'w': rank 0 states a place other than a share of dimension 0, concatenating would "
+                      "scramble it: use merger 'placement'");
+}
+
+TEST_CASE("concat refuses a rank that holds several pieces") {
+    IndexBuilder b(2);
+    b.tensor("w", {}).plain(0, {2, 3}).plain(1, {2, 3}).plain(1, {2, 3});
+    CHECK_THROWS_WITH(plan_of(b.index()), "'w': a rank holds several pieces of it: use merger 'placement'");
+}
+
+TEST_CASE("concat takes the order of the ranks, whatever that of the reader") {
+    IndexBuilder b(2);
+    b.tensor("w", {}).plain(1, {3, 2}).plain(0, {1, 2});
+    const PlannedTensor w = plan_of(b.index()).tensors.at(0);
+    REQUIRE(w.copies.size() == 2);
+    CHECK((w.copies[0].shard == 1 && w.copies[0].box == Box{{0, 0}, {1, 2}}));
+    CHECK((w.copies[1].shard == 0 && w.copies[1].box == Box{{1, 0}, {3, 2}}));
+}
+
 TEST_CASE("concat refuses shards that differ in more than dimension 0") {
     IndexBuilder b(2);
     b.tensor("w", {}).plain(0, {2, 3}).plain(1, {2, 4});

@@ -1,0 +1,80 @@
+"""What the program takes of the system, and what it does where the system gives little."""
+import json
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import GOLDEN, UNSHARD
+from tensors import assert_same_tensors, read_tensors
+
+DEMO = GOLDEN / "fsdp-qwen3-4ranks"
+
+
+def as_user(*changes: str) -> list[str]:
+    """Root may do everything: the words in front of a command that take that from it."""
+    return ["setpriv", *changes] if os.geteuid() == 0 else []
+
+
+def run(*words, limit=None, of=resource.RLIMIT_NOFILE) -> subprocess.CompletedProcess:
+    """With at most `limit` of something."""
+    lower = None if limit is None else lambda: resource.setrlimit(of, (limit, limit))
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120, preexec_fn=lower)
+
+
+def test_the_peak_of_memory_is_the_programs_own_not_that_of_who_started_it(tmp_path):
+    ballast = bytearray(os.urandom(1 << 20) * 400)
+    held = int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS:")).split()[1]) << 10
+    assert held > len(ballast)
+    done = run(UNSHARD, "convert", DEMO / "ckpt", "-o", tmp_path / "out", "--json")
+    assert 1 << 20 < json.loads(done.stdout)["peak_memory_bytes"] < 150 << 20, done
+
+
+def test_more_rank_files_than_the_process_may_open_give_the_right_bytes(tmp_path):
+    ranks, checkpoint = 150, tmp_path / "ckpt"
+    checkpoint.mkdir()
+    torch.manual_seed(1)
+    whole = {name: torch.randn(ranks, 3).to(torch.bfloat16) for name in ("a", "b", "c")}
+    for rank in range(ranks):
+        torch.save({name: tensor[rank:rank + 1].clone() for name, tensor in whole.items()},
+                   checkpoint / f"model_world_size_{ranks}_rank_{rank}.pt")
+    done = run(UNSHARD, "convert", checkpoint, "-o", tmp_path / "out", "--merger", "concat", "--threads", "4", limit=48)
+    assert done.returncode == 0, done
+    assert_same_tensors(read_tensors(tmp_path / "out"), whole)
+
+
+@pytest.fixture
+def open_to_all():
+    """A directory with the checkpoint: pytest's own are open to their owner alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(DEMO / "ckpt", f"{folder}/ckpt")
+        os.chmod(folder, 0o777)
+        yield Path(folder)
+
+
+def test_where_no_thread_can_be_made_there_is_one(open_to_all):
+    """The limit does not hold for root. The program may lie where only root finds it."""
+    user = as_user("--reuid=65534", "--clear-groups", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override")
+    assert "fork" in run(*user, "sh", "-c", "(true)", limit=1, of=resource.RLIMIT_NPROC).stderr
+    done = run(*user, UNSHARD, "convert", open_to_all / "ckpt", "-o", open_to_all / "out", "--threads", "4", limit=1,
+               of=resource.RLIMIT_NPROC)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert_same_tensors(read_tensors(open_to_all / "out"), read_tensors(DEMO / "truth.safetensors"))
+
+
+@pytest.mark.parametrize("closed", ["", "huggingface", "huggingface/config.json", "huggingface/tokenizer.json",
+                                    "model_world_size_4_rank_1.pt", "fsdp_config.json"])
+@pytest.mark.parametrize("output", ["hf", "m.gguf"])
+def test_what_may_not_be_read_is_not_taken_for_absent(closed, output, tmp_path):
+    checkpoint = shutil.copytree(DEMO / "ckpt", tmp_path / "ckpt")
+    (checkpoint / closed).chmod(0)
+    done = run(*as_user("--bounding-set=-dac_override,-dac_read_search"), UNSHARD, "convert", checkpoint, "-o",
+               tmp_path / output)
+    (checkpoint / closed).chmod(0o755)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done
+    assert str(checkpoint / closed) in done.stderr and "permission denied" in done.stderr.lower()
+    assert [file.name for file in tmp_path.iterdir()] == ["ckpt"]
