@@ -1,8 +1,9 @@
-/* Makes the n-th call of a kind fail, or kills the process at it.
+/* Makes the n-th call of a kind fail, or sends the process a signal at it.
  *
  * FAULT_KIND   open, list, read, write, claim, sync, rename, close, mkdir or stat
  * FAULT_AT     which call of that kind, from 1 on; 0: none
- * FAULT_ERRNO  what it fails with; 0: SIGKILL instead of the call
+ * FAULT_ERRNO  what it fails with; 0: it does not
+ * FAULT_SIGNAL what is sent before the call; 0: nothing
  * FAULT_COUNT  a file for the number of calls of that kind, written at the end
  *
  * Standard output and standard error are left alone. */
@@ -35,10 +36,13 @@ static int is_wanted(const char* kind) {
 /* Whether this call is to fail; errno says how. */
 static int fails(const char* kind) {
     if (!is_wanted(kind) || atomic_fetch_add(&calls, 1) + 1 != number_of("FAULT_AT")) return 0;
-    const int reason = (int)number_of("FAULT_ERRNO");
-    if (reason == 0) raise(SIGKILL);
-    errno = reason;
-    return 1;
+    const int signal = (int)number_of("FAULT_SIGNAL");
+    if (signal != 0) {
+        kill(getpid(), signal);
+        usleep(5000); /* the thread that waits for signals takes it before the call */
+    }
+    errno = (int)number_of("FAULT_ERRNO");
+    return errno != 0;
 }
 
 __attribute__((destructor)) static void write_count(void) {

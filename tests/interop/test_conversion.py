@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import GOLDEN, convert
+from conftest import GOLDEN, convert, unshard
 from make_checkpoints import SCENARIOS
 from tensors import assert_same_tensors, read_tensors
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -101,3 +101,20 @@ def test_a_tensor_larger_than_the_limit_gets_a_file_of_its_own(tmp_path):
     for file in output.glob("*.safetensors"):
         tensors = read_tensors(file)
         assert len(tensors) == 1 or sum(tensor.nbytes for tensor in tensors.values()) <= 4_000
+
+
+def test_prefixes_that_are_taken_off_unasked_are_said(tmp_path):
+    state = {name: torch.randn(3) for name in ("module.a", "module._orig_mod.b", "module.c._orig_mod.d")}
+    checkpoint = tmp_path / "ckpt"
+    checkpoint.mkdir()
+    torch.save(state, checkpoint / "model_world_size_1_rank_0.pt")
+    said = ["'_orig_mod.' was taken off 2 of 3 names", "'module.' was taken off 3 of 3 names"]
+    done = unshard("convert", checkpoint, "-o", tmp_path / "as-text")
+    assert done.code == 0 and all(f"\n  {line}\n" in done.out for line in said), done
+    done = unshard("convert", checkpoint, "-o", tmp_path / "as-json", "--json")
+    assert json.loads(done.out)["name_changes"] == said
+    for output in ("as-text", "as-json"):
+        assert_same_tensors(read_tensors(tmp_path / output), dict(zip(("a", "b", "c.d"), state.values())))
+    kept = unshard("convert", checkpoint, "-o", tmp_path / "kept", "--set", "select.strip=[]", "--json")
+    assert json.loads(kept.out)["name_changes"] == []
+    assert_same_tensors(read_tensors(tmp_path / "kept"), state)

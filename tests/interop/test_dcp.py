@@ -62,6 +62,15 @@ def test_a_checkpoint_of_one_process_needs_no_process_group(tmp_path):
     assert_same_tensors(read_tensors(convert(tmp_path / "ckpt", tmp_path / "out")), state)
 
 
+def test_the_smallest_types_and_one_that_is_dropped(tmp_path, refusal):
+    bits = torch.arange(256, dtype=torch.uint8).reshape(16, 16)
+    state = {"scale": bits.view(torch.float8_e8m0fnu), "blocks": bits.clone().view(torch.float4_e2m1fn_x2)}
+    phases = torch.randn(2, 3, dtype=torch.complex128)
+    torch.distributed.checkpoint.save(state | {"phases": phases}, checkpoint_id=tmp_path / "ckpt", no_dist=True)
+    assert "'phases': is c128, for which safetensors has no name" in refusal(tmp_path / "ckpt")
+    assert_same_tensors(read_tensors(convert(tmp_path / "ckpt", tmp_path / "out", "--drop", "phases")), state)
+
+
 def test_many_chunks_of_many_tensors(tmp_path):
     """More chunks in a file than a thread takes at once."""
     state = {f"layer.{i}": torch.randn(1 + i % 5, 3) for i in range(300)}

@@ -105,7 +105,7 @@ def test_a_process_that_is_killed_leaves_whole_outputs_and_the_next_one_cleans_u
     old = contents(before)
     for at in points(scene, kind):
         reset(folder, before)
-        done = run(folder, KIND=kind, AT=at, ERRNO=0)
+        done = run(folder, KIND=kind, AT=at, SIGNAL=int(signal.SIGKILL))
         assert done.returncode == -signal.SIGKILL, (kind, at, done)
         left = contents(folder)
         for output in ("real/hf", "m.gguf"):
@@ -115,6 +115,28 @@ def test_a_process_that_is_killed_leaves_whole_outputs_and_the_next_one_cleans_u
         again = run(folder)
         assert again.returncode == 0, (kind, at, again.stderr)
         assert contents(folder) == complete, (kind, at)
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_a_process_that_is_asked_to_end_leaves_all_of_the_new_outputs_or_all_of_the_old_ones(scene, kind):
+    folder, before, complete = scene
+    ended = 0
+    for at in points(scene, kind):
+        reset(folder, before)
+        done = run(folder, KIND=kind, AT=at, SIGNAL=int(signal.SIGTERM))
+        assert done.returncode in (0, -signal.SIGTERM), (kind, at, done)
+        left = contents(folder)
+        assert left == complete or done.returncode != 0 and left == contents(before), (kind, at, done)
+        ended += done.returncode != 0
+    assert ended > 0
+
+
+def test_a_close_that_is_interrupted_is_no_failure(scene):
+    folder, _, complete = scene
+    for at in points(scene, "close"):
+        reset(folder, scene[1])
+        done = run(folder, KIND="close", AT=at, ERRNO=errno.EINTR)
+        assert (done.returncode, done.stderr) == (0, "") and contents(folder) == complete, (at, done)
 
 
 @pytest.mark.parametrize("kind", ["open", "list", "stat"])

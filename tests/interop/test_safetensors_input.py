@@ -90,11 +90,12 @@ def test_exponents_and_halves_of_bytes_pass_through(tmp_path):
 def test_a_type_without_a_name_in_safetensors_does_not_end_the_run_when_it_is_dropped(tmp_path, refusal):
     (folder := tmp_path / "ckpt").mkdir()
     state = {"w": torch.randn(3), "phases": torch.randn(2, 3, dtype=torch.complex128),
-             "pairs": torch.arange(4, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)}
+             "pairs": torch.arange(4, dtype=torch.uint8).view(torch.float4_e2m1fn_x2),
+             "scale": torch.arange(256, dtype=torch.uint8).reshape(16, 16).t().view(torch.float8_e8m0fnu)}
     torch.save(state, folder / "model_world_size_1_rank_0.pt")
     assert "'phases': is c128, for which safetensors has no name" in refusal(folder)
     output = read_tensors(convert(folder, tmp_path / "out", "--drop", "phases"))
-    assert_same_tensors(output, {"w": state["w"], "pairs": state["pairs"]})
+    assert_same_tensors(output, {name: state[name] for name in ("w", "pairs", "scale")})
     turned = tmp_path / "turned"
     turned.mkdir()
     torch.save(state | {"phases": state["phases"].t().contiguous().t()}, turned / "model_world_size_1_rank_0.pt")
