@@ -12,6 +12,7 @@ import torch
 from conftest import TESTS, convert, unshard
 from gguf_models import MODELS
 from llama_tools import FILE_TYPES, assert_same_file, needs_converter, read_gguf, reference_convert, reference_quantize
+from transformers import AutoModel
 
 pytestmark = needs_converter
 
@@ -146,6 +147,25 @@ def test_a_tokenizer_of_vocab_json_and_merges_txt_is_what_the_converter_writes(t
     edited(folder, "tokenizer_config.json", lambda settings: settings.update(tokenizer_class="Qwen2Tokenizer"))
     expected = reference_convert(folder / "hf", tmp_path / "reference.gguf", "bf16", pre="qwen2")
     assert_same_file(to_gguf(folder, tmp_path / "out.gguf", "bf16"), expected)
+
+
+@pytest.mark.parametrize("name", ["qwen2", "qwen3", "llama3"])
+def test_a_class_that_fsdp2_has_renamed_makes_the_same_file(name, tiny, reference, tmp_path):
+    folder = Path(shutil.copytree(tiny(name), tmp_path / "model"))
+    edited(folder, "config.json", lambda config: config.update(architectures=["FSDP" + config["architectures"][0]]))
+    assert_same_file(to_gguf(folder, tmp_path / "out.gguf", "bf16"), reference(name, "bf16"))
+
+
+@pytest.mark.parametrize("name", ["qwen2", "qwen3", "llama"])
+def test_a_model_without_a_head_is_what_the_converter_writes(name, tiny, reference, tmp_path):
+    folder = Path(shutil.copytree(tiny(name), tmp_path / "model"))
+    AutoModel.from_pretrained(folder / "hf").save_pretrained(folder / "hf")
+    bare = json.loads((folder / "hf/config.json").read_text())
+    assert bare["architectures"] == [MODELS[name].kind + "Model"]
+    ours = convert(folder / "hf", tmp_path / "out.gguf", "--dtype", "bf16")
+    assert_same_file(ours, reference_convert(folder / "hf", tmp_path / "reference.gguf", "bf16", pre="gpt-2"))
+    tensors, whole = read_gguf(ours)[1], read_gguf(reference(name, "bf16"))[1]
+    assert tensors == {tensor: value for tensor, value in whole.items() if tensor != "output.weight"}
 
 
 def test_names_are_not_read_for_what_they_might_mean(tiny, tmp_path):
