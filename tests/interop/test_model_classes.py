@@ -1,10 +1,11 @@
 """The class that config.json names: heads other than a language model's, wrapped names, vocabularies of other sizes."""
 import json
+import re
 
 import pytest
 import torch
 import transformers
-from conftest import convert, unshard
+from conftest import TESTS, convert, unshard
 from safetensors.torch import load_file, save_file
 from tensors import assert_same_tensors, read_tensors
 
@@ -71,6 +72,21 @@ def test_a_class_that_nothing_is_known_of_is_converted_with_a_warning(tmp_path):
     done = unshard("convert", model, "-o", tmp_path / "out", "--json")
     assert json.loads(done.out)["warnings"] == [
         "not checked for completeness: nothing is known about OPTForCausalLM"]
+
+
+def test_a_model_file_of_ones_own_says_what_is_complete(tmp_path, refusal):
+    model = saved("Qwen3ForCausalLM", tmp_path / "model", head_dim=8)
+    change_config(model, architectures=["TunedForCausalLM"], model_type="tuned")
+    rules = re.sub("architectures = .*", 'architectures = ["TunedForCausalLM"]',
+                   (TESTS.parent / "configs/models/qwen3.toml").read_text())
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/tuned.toml").write_text(rules)
+    for section in ("output", "merge"):
+        own = ("--set", f"{section}.options.model_dir={tmp_path / 'own'}")
+        done = unshard("convert", model, "-o", tmp_path / section, *own)
+        assert done.code == 0 and "complete: all tensors as TunedForCausalLM has them (tuned.toml)" in done.out, done
+    change_tensors(model, lambda state: state.pop("model.layers.1.mlp.up_proj.weight"))
+    assert "1 missing: 'model.layers.1.mlp.up_proj.weight'" in refusal(model, *own)
 
 
 def test_what_drop_leaves_out_is_missing(tmp_path):
