@@ -1,7 +1,10 @@
 """Where the checkpoint is found, what is taken along beside the weights, and what becomes of an existing output."""
+import importlib
 import json
 import shutil
+from pathlib import Path
 
+import transformers
 from conftest import GOLDEN, convert, unshard
 from tensors import assert_same_tensors, read_tensors
 
@@ -48,6 +51,29 @@ def test_what_a_model_needs_is_copied_and_what_training_left_is_not(demo, tmp_pa
     output = convert(demo, tmp_path / "out")
     assert {file.name for file in output.iterdir()} == taken | usual | {"model.safetensors"}
     assert all((output / name).read_bytes() == (assets / name).read_bytes() for name in taken | usual)
+
+
+def vocabulary_files() -> set[str]:
+    """All that transformers' tokenizers load."""
+    for module in sorted(Path(transformers.models.__file__).parent.glob("*/tokenization_*.py")):
+        try:
+            importlib.import_module(f"transformers.models.{module.parent.name}.{module.stem}")
+        except (ImportError, NameError):  # what it needs is not installed
+            continue
+
+    def names(tokenizer: type) -> set[str]:
+        return set((tokenizer.vocab_files_names or {}).values()).union(*map(names, tokenizer.__subclasses__()))
+    return names(transformers.PreTrainedTokenizerBase)
+
+
+def test_every_file_that_a_tokenizer_of_transformers_loads_is_copied(demo, tmp_path):
+    wanted = vocabulary_files()
+    assert {"vocab.txt", "source.spm", "bpe.codes", "prophetnet.tokenizer"} < wanted
+    for name in wanted:
+        (demo / "huggingface" / name).write_text(json.dumps({name: 1}))
+    output = convert(demo, tmp_path / "out")
+    assert {name for name in wanted if not (output / name).exists()} == set()
+    assert all((output / name).read_text() == json.dumps({name: 1}) for name in wanted)
 
 
 def test_assets_can_be_given_by_hand(demo, tmp_path):
