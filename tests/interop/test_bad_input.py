@@ -255,6 +255,25 @@ def test_a_tensor_of_an_unknown_placement_is_refused(demo, refusal):
     assert "Share" in refusal(demo)
 
 
+@pytest.mark.parametrize(("dtype", "said"), [(torch.float16, "it is bf16 (48, 32), its tensor_meta says f16 (48, 32)"),
+                                             (torch.int16, "its tensor_meta says i16"), (None, "its dtype is None"),
+                                             ("bfloat16", "its dtype is a text")])
+def test_a_type_that_the_spec_alone_states_is_refused(dtype, said, demo, refusal):
+    state = torch.load(rank_file(demo, 2), weights_only=False)
+    name = "model.layers.0.mlp.gate_proj.weight"
+    spec = state[name]._spec
+    spec.tensor_meta = spec.tensor_meta._replace(dtype=dtype)
+    torch.save(state, rank_file(demo, 2))
+    found = refusal(demo)
+    assert rank_file(demo, 2).name in found and name in found and said in found
+
+
+def test_a_type_that_pytorch_does_not_have_is_refused_by_name(demo, refusal):
+    rewrite(rank_file(demo, 0), lambda name, data: data.replace(b"ctorch\nbfloat16\n", b"ctorch\nbfloat17\n"))
+    said = refusal(demo)
+    assert rank_file(demo, 0).name in said and "torch.bfloat17" in said
+
+
 def test_a_file_in_the_legacy_format_is_refused(tmp_path, refusal):
     buffer = io.BytesIO()
     torch.save({"weight": torch.ones(3)}, buffer, _use_new_zipfile_serialization=False)
