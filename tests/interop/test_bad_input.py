@@ -1,5 +1,7 @@
 """Damaged, contradictory and hostile checkpoints: one line that names the culprit, exit code 1, no output."""
 import argparse
+import copy
+import dataclasses
 import io
 import os
 import re
@@ -12,7 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import GOLDEN, UNSHARD, convert, unshard
-from tensors import read_tensors
+from tensors import assert_same_tensors, read_tensors
+from torch.distributed.tensor import DTensor
 
 
 def rank_file(checkpoint: Path, rank: int, world: int = 4) -> Path:
@@ -272,6 +275,27 @@ def test_a_type_that_pytorch_does_not_have_is_refused_by_name(demo, refusal):
     rewrite(rank_file(demo, 0), lambda name, data: data.replace(b"ctorch\nbfloat16\n", b"ctorch\nbfloat17\n"))
     said = refusal(demo)
     assert rank_file(demo, 0).name in said and "torch.bfloat17" in said
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("are_equal", [True, False])
+def test_thousands_of_meshes_are_one_when_they_are_equal_and_too_many_when_not(are_equal, tmp_path, refusal, monkeypatch):
+    """A file may hold far fewer different ones than there are here."""
+    monkeypatch.setattr("torch.distributed.device_mesh.logger.disabled", True)
+    golden = torch.load(GOLDEN / "fsdp-llama-1rank/ckpt/model_world_size_1_rank_0.pt", weights_only=False)
+    tensor = golden["model.norm.weight"]
+
+    def on_a_mesh_of_its_own(number: int) -> DTensor:
+        mesh = copy.copy(tensor._spec.mesh)
+        if not are_equal:
+            mesh._mesh_dim_names = (f"fsdp{number}",)
+        return DTensor(tensor._local_tensor, dataclasses.replace(tensor._spec, mesh=mesh), requires_grad=False)
+    checkpoint = only_rank(tmp_path / "ckpt", {f"w{i}": on_a_mesh_of_its_own(i) for i in range(4000)})
+    if are_equal:
+        written = read_tensors(convert(checkpoint, tmp_path / "out"))
+        assert_same_tensors(written, {f"w{i}": tensor._local_tensor for i in range(4000)})
+    else:
+        assert "different meshes" in refusal(checkpoint)
 
 
 def test_a_file_in_the_legacy_format_is_refused(tmp_path, refusal):

@@ -25,7 +25,7 @@ def test_a_flipped_byte_of_a_rank_file_is_named(rank, demo, refusal):
     file = demo / f"model_world_size_4_rank_{rank}.pt"
     flip_in_a_storage(file)
     said = refusal(demo)
-    assert file.name in said and "checksum" in said and "'model." in said or "'lm_head" in said
+    assert file.name in said and "checksum" in said and ("'model." in said or "'lm_head" in said)
 
 
 def test_a_flipped_byte_of_a_distributed_checkpoint_is_named(tmp_path, refusal):
