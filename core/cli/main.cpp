@@ -7,7 +7,9 @@
 #include "text/suggest.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -125,10 +127,19 @@ int guarded(int count, char** values) {
     return failure;
 }
 
+/// The next file that is opened, an output perhaps, would have the number of a standard stream that is closed, and what
+/// is printed would go into it. Through these, reading and writing fail as through closed ones.
+void hold_closed_streams() {
+    for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(number, F_GETFD) < 0) ::open("/", O_PATH);
+    }
+}
+
 }  // namespace
 }  // namespace unshard::cli
 
 int main(int count, char** values) {
+    unshard::cli::hold_closed_streams();
     // A reader of our output that goes away must not end us before the stages are removed.
     std::signal(SIGPIPE, SIG_IGN);
     unshard::remove_stages_on_signal();

@@ -66,6 +66,18 @@ def test_where_no_thread_can_be_made_there_is_one(open_to_all):
     assert_same_tensors(read_tensors(open_to_all / "out"), read_tensors(DEMO / "truth.safetensors"))
 
 
+@pytest.mark.parametrize("closed", ["0<&- 1>&- 2>&-", "1>&- 2>&-", "2>&-", "1>&-", "0<&- 2>&-"])
+@pytest.mark.parametrize("limit", ["10KB", "1GB"])
+def test_what_is_printed_to_a_closed_stream_does_not_go_into_an_output(closed, limit, tmp_path):
+    command = [UNSHARD, "convert", DEMO / "ckpt", "-o", tmp_path / "out", "--max-shard-size", limit]
+    done = run("sh", "-c", f'"$0" "$@" --progress always {closed}', *command)
+    assert done.returncode == 0, done
+    assert_same_tensors(read_tensors(tmp_path / "out"), read_tensors(DEMO / "truth.safetensors"))
+    for file in (DEMO / "ckpt/huggingface").iterdir():
+        assert (tmp_path / "out" / file.name).read_bytes() == file.read_bytes()
+    assert ("summary is not printed" in done.stderr) == (closed == "1>&-")
+
+
 @pytest.mark.parametrize("closed", ["", "huggingface", "huggingface/config.json", "huggingface/tokenizer.json",
                                     "model_world_size_4_rank_1.pt", "fsdp_config.json"])
 @pytest.mark.parametrize("output", ["hf", "m.gguf"])
@@ -78,3 +90,19 @@ def test_what_may_not_be_read_is_not_taken_for_absent(closed, output, tmp_path):
     assert done.returncode == 1 and done.stderr.count("\n") == 1, done
     assert str(checkpoint / closed) in done.stderr and "permission denied" in done.stderr.lower()
     assert [file.name for file in tmp_path.iterdir()] == ["ckpt"]
+
+
+@pytest.mark.parametrize(("closed", "code"), [("actor", 1), ("critic", 0)])
+def test_a_directory_that_may_not_be_looked_into_is_told(closed, code, tmp_path):
+    """There may be another checkpoint in it, or the one that is wanted."""
+    shutil.copytree(DEMO / "ckpt", tmp_path / "step/actor")
+    (tmp_path / "step/critic").mkdir()
+    (tmp_path / "step" / closed).chmod(0)
+    done = run(*as_user("--bounding-set=-dac_override,-dac_read_search"), UNSHARD, "convert", tmp_path / "step", "-o",
+               tmp_path / "out")
+    (tmp_path / "step" / closed).chmod(0o755)
+    assert done.returncode == code, done
+    if code == 1:
+        assert f"'{tmp_path / 'step' / closed}' may not be read" in done.stderr
+    else:
+        assert f"{closed}: a directory that may not be read" in done.stdout

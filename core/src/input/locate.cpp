@@ -8,6 +8,7 @@
 #include "unshard/tools/directory.hpp"
 #include "unshard/tools/json_file.hpp"
 #include "unshard/tools/model_directory.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -94,30 +95,39 @@ BestReader surest_reader(std::vector<Candidate>& candidates, const Pipeline::Inp
                             rival->name, best.candidate->name));
 }
 
+/// What is looked through for checkpoints.
+struct Search {
+    std::size_t entries = 0;
+    std::vector<std::string> closed;  ///< directories that may not be read: there may be a checkpoint in them
+};
+
 /// Whether it is a directory that may be looked into. Throws Error when that cannot be known.
-bool is_open_directory(const fs::directory_entry& entry) {
+bool is_open_directory(const fs::directory_entry& entry, Search& search) {
     std::error_code error;
     const bool is_directory = entry.is_directory(error);
-    if (error && !means_absent(error) && error != std::errc::permission_denied) {
+    const bool is_hidden = error == std::errc::permission_denied;
+    if (error && !means_absent(error) && !is_hidden) {
         throw Error(fmt::format("{}: {}", entry.path().string(), error.message()));
     }
-    if (!is_directory) return false;
-    if (::access(entry.path().c_str(), R_OK | X_OK) == 0) return true;
-    const int reason = errno;
+    if (!is_directory && !is_hidden) return false;
+    if (is_directory && ::access(entry.path().c_str(), R_OK | X_OK) == 0) return true;
+    const int reason = is_hidden ? EACCES : errno;
+    if (reason == EACCES) search.closed.push_back(entry.path().string());
     if (reason == EACCES || reason == ENOENT) return false;
     throw Error(fmt::format("{}: {}", entry.path().string(), std::strerror(reason)));
 }
 
 /// The directories in `directory`, by name. Without hidden ones and those that may not be read.
-std::vector<fs::path> directories_in(const fs::path& directory, std::size_t& entries) {
+std::vector<fs::path> directories_in(const fs::path& directory, Search& search) {
     std::vector<fs::path> found;
     std::error_code error;
     for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-        if (++entries > kMostEntries) {
+        if (++search.entries > kMostEntries) {
             throw Error(fmt::format("{}: more than {} files to look through: name the checkpoint itself",
                                     directory.string(), kMostEntries));
         }
-        if (!it->path().filename().string().starts_with('.') && is_open_directory(*it)) found.push_back(it->path());
+        if (!it->path().filename().string().starts_with('.') && is_open_directory(*it, search))
+            found.push_back(it->path());
     }
     if (error) throw Error(fmt::format("{}: cannot list the directory: {}", directory.string(), error.message()));
     std::sort(found.begin(), found.end());
@@ -131,15 +141,14 @@ struct Found {
 
 /// The checkpoints below `top`, none within another. A directory that is reached twice, by a link, counts once.
 std::vector<Found> checkpoints_below(const fs::path& top, std::vector<Candidate>& candidates,
-                                     const Pipeline::Input& input) {
+                                     const Pipeline::Input& input, Search& search) {
     std::vector<Found> found;
     std::vector<fs::path> level = {top};
     std::set<fs::path> seen = {fs::canonical(top)};
-    std::size_t entries = 0;
     for (int depth = 0; depth < kLevelsBelow; ++depth) {
         std::vector<fs::path> next;
         for (const fs::path& parent : level) {
-            for (const fs::path& child : directories_in(parent, entries)) {
+            for (const fs::path& child : directories_in(parent, search)) {
                 if (!seen.insert(fs::canonical(child)).second) continue;
                 const BestReader best = surest_reader(candidates, input, child.string());
                 if (best.candidate) found.push_back({child, best.candidate});
@@ -176,8 +185,9 @@ void pass_over_states(std::vector<Found>& found, const fs::path& top, std::vecto
     std::erase_if(found, is_state);
 }
 
-[[noreturn]] void fail_nothing_found(const std::string& path, const Plugins& plugins) {
-    const std::string seen = what_it_looks_like(path);
+[[noreturn]] void fail_nothing_found(const std::string& path, const Plugins& plugins, const Search& search) {
+    std::string seen = what_it_looks_like(path);
+    if (seen.empty() && !search.closed.empty()) seen = name_list(search.closed) + " may not be read";
     std::vector<std::string> known;
     for (const FoundPlugin& p : plugins.list(PluginKind::reader)) {
         if (p.shadowed_by.empty()) known.push_back(fmt::format("{} ({})", p.name, p.summary));
@@ -259,16 +269,21 @@ LocatedInput locate_input(const Pipeline::Input& input, const Plugins& plugins, 
     const BestReader here = surest_reader(candidates, input, input.path);
     if (here.score >= kSure) return located(*here.candidate, input, input.path, threads);
     std::vector<Found> found;
-    if (has_directory(input.path)) found = checkpoints_below(input.path, candidates, input);
+    Search search;
+    if (has_directory(input.path)) found = checkpoints_below(input.path, candidates, input, search);
     if (here.candidate) found.insert(found.begin(), {input.path, here.candidate});
     std::vector<Dropped> passed_over;
     pass_over_states(found, input.path, passed_over);
+    for (const std::string& path : search.closed) {
+        passed_over.push_back(
+            {fs::path(path).lexically_relative(input.path).string(), "a directory that may not be read"});
+    }
     if (found.size() > 1) fail_several(input.path, found);
     if (found.size() == 1) {
         return located(*found.front().candidate, input, found.front().path.string(), threads, std::move(passed_over));
     }
     if (input.reader != "auto") return located(candidates.front(), input, input.path, threads);
-    if (has_directory(input.path)) fail_nothing_found(input.path, plugins);
+    if (has_directory(input.path)) fail_nothing_found(input.path, plugins, search);
     const std::string seen = what_it_looks_like(input.path);
     throw Error(fmt::format("{}: is a file that no reader knows: {}", input.path,
                             seen.empty() ? "name the checkpoint's directory" : seen));

@@ -16,7 +16,7 @@ struct LocatedInput {
     std::string reader_name;
     std::unique_ptr<Reader> reader;
     Request request;                   ///< to pass to the reader
-    std::vector<Dropped> passed_over;  ///< checkpoints of optimizers and schedulers beside it
+    std::vector<Dropped> passed_over;  ///< optimizers' checkpoints beside it, closed directories
 };
 
 /// Throws UsageError when an input or output (`what`) is an address with a scheme, like "s3://bucket/model".
