@@ -56,7 +56,7 @@ def test_a_rank_file_that_is_no_zip_is_named(demo, refusal):
 def test_compressed_entries_are_refused(demo, refusal):
     rewrite(rank_file(demo, 1), compression=zipfile.ZIP_DEFLATED)
     said = refusal(demo)
-    assert rank_file(demo, 1).name in said and "compressed" in said
+    assert rank_file(demo, 1).name in said and "is compressed (method 8)" in said
 
 
 def test_rewritten_but_stored_entries_are_read(demo, converted, tmp_path):
@@ -74,7 +74,7 @@ def test_a_storage_shorter_than_its_tensor_is_refused(demo, refusal):
 
 def test_a_big_endian_file_is_refused(demo, refusal):
     rewrite(rank_file(demo, 0), lambda name, data: b"big" if name == "byteorder" else data)
-    assert "big" in refusal(demo)
+    assert "rank_0.pt: saved on a big-endian machine" in refusal(demo)
 
 
 def test_a_missing_data_entry_is_refused(demo, refusal):
@@ -87,12 +87,12 @@ def test_a_missing_data_entry_is_refused(demo, refusal):
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path, refusal):
-    assert "nowhere" in refusal(tmp_path / "nowhere")
+    assert "nowhere: there is no such file or directory" in refusal(tmp_path / "nowhere")
 
 
 def test_a_directory_without_a_checkpoint_is_refused(tmp_path, refusal):
     (tmp_path / "empty").mkdir()
-    assert "empty" in refusal(tmp_path / "empty")
+    assert "empty: no checkpoint here" in refusal(tmp_path / "empty")
 
 
 SEVERAL = {  # a file -> what reads it
@@ -158,18 +158,18 @@ def test_deep_nesting_is_refused(name, text, said_of):
 
 def test_a_missing_rank_is_named(demo, refusal):
     rank_file(demo, 2).unlink()
-    assert "2" in refusal(demo).replace("model_world_size_4", "")
+    assert "no file of rank 2 of a world size of 4" in refusal(demo)
 
 
 def test_an_extra_rank_is_named(demo, refusal):
     shutil.copy(rank_file(demo, 0), rank_file(demo, 4))
-    assert "4" in refusal(demo).replace("model_world_size_4", "")
+    assert "a file of rank 4 of a world size of 4" in refusal(demo)
 
 
 def test_two_world_sizes_in_one_directory_are_listed(demo, refusal):
     shutil.copy(rank_file(demo, 0), rank_file(demo, 0, world=8))
     said = refusal(demo)
-    assert "4" in said and "8" in said
+    assert "'model_world_size_4_rank_*.pt' (4 files), 'model_world_size_8_rank_*.pt' (1 file)" in said
 
 
 def test_swapped_rank_files_are_noticed(demo, refusal):
@@ -199,13 +199,15 @@ def test_a_rank_of_a_run_with_other_shapes_dtypes_keys_or_mesh_is_noticed(other,
     mixed = Path(shutil.copytree(checkpoint_dir("fsdp2_4ranks_llama") / "ckpt", tmp_path / "mixed"))
     shutil.copy(rank_file(checkpoint_dir(other) / "ckpt", rank), rank_file(mixed, rank))
     said = refusal(mixed)
-    assert "model." in said and "rank" in said
+    assert re.search(r"'model\..*: rank files of different runs are mixed", said)
+    assert re.search(f"on rank 0 and .* on rank {rank or 1}:|ranks 0 and {rank or 1} disagree on its mesh:|"
+                     f"missing in the file of ranks [0-3, ]+, present in that of rank {rank}:", said)
 
 
-@pytest.mark.parametrize(("name", "tensor"), [("buffers_differ", "counts"), ("replicas_differ", "drifted")])
-def test_replicas_that_differ_are_named_with_their_ranks(name, tensor, checkpoint_dir, refusal):
-    said = refusal(checkpoint_dir(name) / "ckpt")
-    assert tensor in said and "rank" in said and "2" in said and "same" not in said
+@pytest.mark.parametrize(("name", "expected"), [("buffers_differ", "counts: ranks 0 and 2 hold different values"),
+                                                ("replicas_differ", "drifted: ranks 1 and 3 hold different values")])
+def test_replicas_that_differ_are_named_with_their_ranks(name, expected, checkpoint_dir, refusal):
+    assert expected in refusal(checkpoint_dir(name) / "ckpt")
 
 
 @pytest.mark.makes("partial_maximum")
@@ -217,7 +219,8 @@ def test_a_partial_tensor_that_is_no_sum_is_refused_by_name(checkpoint_dir, refu
 
 
 def test_keys_that_are_no_strings_are_refused(tmp_path, refusal):
-    assert "rank_0" in refusal(only_rank(tmp_path / "ckpt", {0: torch.ones(3)}))
+    said = refusal(only_rank(tmp_path / "ckpt", {0: torch.ones(3)}))
+    assert "rank_0.pt: a key of the state dict is an integer" in said
 
 
 def test_an_object_of_a_foreign_class_is_named_and_can_be_let_through(tmp_path, refusal):

@@ -62,7 +62,7 @@ def test_every_setting_is_what_the_class_makes_of_it(model_type):
     configs = [{"model_type": model_type} | settings_of(facts["defaults"], is_nested, choose) for _ in range(100)]
     configs += [{"model_type": model_type}, {"model_type": model_type} | SIZES]
     expected = [seen_by_transformers(config) for config in configs]
-    wrong = [(config, found) for config, ours, theirs in zip(configs, seen_by_unshard(configs), expected)
+    wrong = [(config, found) for config, ours, theirs in zip(configs, seen_by_unshard(configs), expected, strict=True)
              if (found := differences(config, ours, theirs))]
     assert not wrong, f"{len(wrong)} differ, such as {wrong[0]}"
     assert sum(theirs is not None for theirs in expected) > 25
@@ -80,7 +80,8 @@ def test_a_file_as_transformers_4_wrote_it_means_the_same(model_type):
     files = [transformers.CONFIG_MAPPING[model_type](**SIZES | changes).to_dict() for changes in SAVED if
              not changes or model_type != "phi3"]
     new, old = seen_by_unshard(files), seen_by_unshard([as_transformers_4(file) for file in files])
-    for ours, older, file in zip(new, old, files):
+    for ours, older, file in zip(new, old, files, strict=True):
+        assert "error" not in ours, file
         assert {name for name in ours if name not in APART and ours[name] != older[name]} == set(), file
 
 

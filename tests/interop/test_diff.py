@@ -46,6 +46,7 @@ def test_a_cast_is_compared_by_value(tmp_path):
     code, report = diff(TRUTH, convert(TRUTH, tmp_path / "f16", "--dtype", "f16"))
     assert (code, report["equal"]) == (1, 0)
     half = {name: tensor.half() for name, tensor in read_tensors(TRUTH).items()}
+    assert {entry["name"] for entry in report["different"]} == half.keys()
     for entry in report["different"]:
         wide, narrow = read_tensors(TRUTH)[entry["name"]].double(), half[entry["name"]].double()
         assert (entry["a"]["type"], entry["b"]["type"]) == ("bf16", "f16")

@@ -28,14 +28,14 @@ def edit(file: Path, change) -> None:
 
 
 def refused(checkpoint: Path, *options) -> str:
-    """The one line that is said."""
+    """The one line that is said, without the directory whose name repeats what the test is about."""
     output = checkpoint.parent / "out.gguf"
     before = set(checkpoint.parent.iterdir())
     done = unshard("convert", checkpoint, "-o", output, "--assets", checkpoint / "hf", *options)
     said = [line for line in done.err.splitlines() if not line.startswith("unshard: warning: ")]
     assert done.code in (1, 2) and len(said) == 1, done.err
     assert set(checkpoint.parent.iterdir()) == before
-    return said[0]
+    return said[0].replace(str(checkpoint.parent), "DIR")
 
 
 def rank_file(checkpoint: Path) -> Path:
@@ -55,7 +55,7 @@ def test_an_unknown_architecture_is_refused_with_the_known_ones_and_the_cure(mod
 def test_a_missing_size_is_the_classs_own_which_the_tensors_do_not_have(field, model):
     edit(model / "hf/config.json", lambda config: config.pop(field) and None)
     said = refused(model)
-    assert "config.json" in said and ("missing" in said if field == "num_hidden_layers" else "another shape" in said)
+    assert re.search(r"config\.json: \d+ " + ("missing" if field == "num_hidden_layers" else "of another shape"), said)
 
 
 @pytest.mark.parametrize("value", [-1, 1 << 40, 1.5, "x", [1]])
@@ -135,7 +135,7 @@ def test_a_name_that_is_too_long_is_refused(model, tmp_path):
     rules = QWEN3.read_text().replace('"blk.{layer}.attn_q"', f'"blk.{{layer}}.attn_{"q" * 60}"')
     (tmp_path / "models/long.toml").write_text(rules)
     said = refused(model, "--set", f"output.options.model_dir={tmp_path / 'models'}")
-    assert "attn_qqq" in said and "63" in said
+    assert f"'blk.0.attn_{'q' * 60}.weight': the name has 78 bytes, GGUF allows 63" in said
 
 
 def test_rows_that_are_no_whole_blocks_get_another_type_and_a_warning(model, tmp_path):

@@ -57,7 +57,9 @@ def model(request, tmp_path):
 
 
 def companions(model):
-    return [name for name in read_tensors(model) if "up_proj" in name and name != WEIGHT and "layers.0" in name]
+    found = [name for name in read_tensors(model) if "up_proj" in name and name != WEIGHT and "layers.0" in name]
+    assert found
+    return found
 
 
 def test_they_are_copied_as_they_are(model, tmp_path):
