@@ -33,7 +33,8 @@ void NameCheck::operator()(const std::string& name, std::size_t number) {
                                          grouped(name.size()), grouped(kLongestName)));
     }
     if (!is_printable(name)) {
-        return problems_.add(fmt::format("tensor {}: its name has control characters or is not UTF-8", number));
+        return problems_.add(
+            fmt::format("tensor {}: its name '{}' has control characters or is not UTF-8", number, printable(name)));
     }
     if (!seen_.insert(name).second) problems_.add(fmt::format("{}: two tensors have this name", name));
 }

@@ -66,7 +66,9 @@ std::uint64_t stored_bytes(const Destination& d) {
 
 /// Relative, without "." and "..", in normal form.
 void check_path(const std::string& name) {
-    if (!is_printable(name)) throw Error("an output file's name has control characters or is not UTF-8");
+    if (!is_printable(name))
+        throw Error(fmt::format("the name of the file '{}' has control characters or is not UTF-8: rename it",
+                                printable(name)));
     std::size_t begin = 0;
     while (begin <= name.size()) {
         const std::size_t end = std::min(name.find('/', begin), name.size());

@@ -105,7 +105,8 @@ TEST_CASE("output names are plain relative paths, none twice, none a directory o
     for (const char* bad : {"", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/"}) {
         REQUIRE(named(bad) == "output: '" + std::string(bad) + "' is no plain relative path inside the output");
     }
-    REQUIRE(named(std::string("a\0b", 3)) == "output: an output file's name has control characters or is not UTF-8");
+    REQUIRE(named(std::string("a\0b", 3)) ==
+            "output: the name of the file 'a\\x00b' has control characters or is not UTF-8: rename it");
     REQUIRE(named("model.bin") == "output: 'model.bin' is written twice");
     REQUIRE(named("model.bin/x") == "output: 'model.bin' is a file and a directory");
     REQUIRE(named("dir/config.json").empty());
