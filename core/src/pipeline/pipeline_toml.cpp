@@ -1,10 +1,9 @@
 // A pipeline as a file that a person can go on from: every key with its value, and what else it could be.
 
 #include "pipeline/pipeline.hpp"
+#include "text/printable.hpp"
 
 #include <fmt/format.h>
-
-#include <algorithm>
 
 namespace unshard {
 namespace {
@@ -111,21 +110,14 @@ std::string to_toml(const Pipeline::Engine& engine) {
 }  // namespace
 
 std::string toml_string(const std::string& text) {
-    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-    const bool has_control = std::any_of(text.begin(), text.end(), is_control);
-    if (text.find_first_of("\\\"") != std::string::npos && text.find('\'') == std::string::npos && !has_control) {
-        return "'" + text + "'";
-    }
+    const bool needs_escape = text.find_first_of("\\\"") != std::string::npos;
+    if (needs_escape && text.find('\'') == std::string::npos && is_printable(text)) return "'" + text + "'";
     std::string quoted;
     for (const char c : text) {
-        if (is_control(c)) {
-            quoted += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-            if (c == '\\' || c == '"') quoted += '\\';
-            quoted += c;
-        }
+        if (c == '\\' || c == '"') quoted += '\\';
+        quoted += c;
     }
-    return '"' + quoted + '"';
+    return '"' + with_code_points(quoted) + '"';
 }
 
 std::string to_toml(const Pipeline& pipeline) {

@@ -67,6 +67,23 @@ std::string escaped(std::string_view bytes) {
     return result;
 }
 
+/// `text` with `escape` of each control character and of each byte that is not UTF-8.
+template <class Escape>
+std::string replaced(std::string_view text, Escape escape) {
+    std::string result;
+    while (!text.empty()) {
+        const std::size_t length = sequence_length(text);
+        const std::string_view next = text.substr(0, std::max<std::size_t>(length, 1));
+        if (length == 0 || is_control(next)) {
+            result += escape(next);
+        } else {
+            result += next;
+        }
+        text.remove_prefix(next.size());
+    }
+    return result;
+}
+
 }  // namespace
 
 bool is_printable(std::string_view name) {
@@ -79,18 +96,13 @@ bool is_printable(std::string_view name) {
 }
 
 std::string printable(std::string_view text) {
-    std::string result;
-    while (!text.empty()) {
-        const std::size_t length = sequence_length(text);
-        const std::string_view next = text.substr(0, std::max<std::size_t>(length, 1));
-        if (length == 0 || is_control(next)) {
-            result += escaped(next);
-        } else {
-            result += next;
-        }
-        text.remove_prefix(next.size());
-    }
-    return result;
+    return replaced(text, [](std::string_view bytes) { return escaped(bytes); });
+}
+
+std::string with_code_points(std::string_view text) {
+    return replaced(text, [](std::string_view bytes) {
+        return sequence_length(bytes) == 0 ? std::string(bytes) : fmt::format("\\u{:04x}", code_point(bytes));
+    });
 }
 
 std::string printable_lines(std::string_view text) {

@@ -14,7 +14,10 @@ bool is_printable(std::string_view name);
 /// it is.
 std::string printable(std::string_view text);
 
-/// The same for several lines.
+/// Control characters and those of direction as \u0085, as TOML and JSON have them; bytes that are not UTF-8 stay.
+std::string with_code_points(std::string_view text);
+
+/// `printable` for several lines.
 std::string printable_lines(std::string_view text);
 
 /// `printable`, but the middle of a long text is left out: its beginning says what it is about, its end what to do.
