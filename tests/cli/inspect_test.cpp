@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 using namespace unshard::test;
 
 TEST_CASE("inspect shows a checkpoint with its layers in one line") {
@@ -25,13 +27,14 @@ TEST_CASE("inspect as JSON has every shard of every tensor") {
     CHECK(json["ranks"] == 4);
     CHECK(json["files"].size() == 4);
     CHECK(json["meshes"] == nlohmann::json::parse(R"([{"shape": [4], "dim_names": ["fsdp"], "ranks": [0, 1, 2, 3]}])"));
-    for (const auto& tensor : json["tensors"]) {
-        if (tensor["name"] != "model.norm.weight") continue;
-        CHECK(tensor["shape"] == nlohmann::json{32});
-        CHECK(tensor["shards"].size() == 4);
-        CHECK(tensor["shards"][3]["rank"] == 3);
-        CHECK(tensor["shards"][3]["placements"] == nlohmann::json{"Shard(0)"});
-    }
+    CHECK(json["tensors"].size() == 25);
+    const auto is_norm = [](const auto& tensor) { return tensor["name"] == "model.norm.weight"; };
+    const auto tensor = std::ranges::find_if(json["tensors"], is_norm);
+    REQUIRE(tensor != json["tensors"].end());
+    CHECK((*tensor)["shape"] == nlohmann::json{32});
+    CHECK((*tensor)["shards"].size() == 4);
+    CHECK((*tensor)["shards"][3]["rank"] == 3);
+    CHECK((*tensor)["shards"][3]["placements"] == nlohmann::json{"Shard(0)"});
 }
 
 TEST_CASE("inspect reads safetensors") {

@@ -234,7 +234,9 @@ TEST_CASE("only a mesh that shards share states that they are replicas") {
     for (std::uint32_t r = 0; r < 4; ++r) b.placed(r, {2}, r % 2 == 0 ? even : odd, {split(0)});
     b.tensor("v", Dims{4});
     for (std::uint32_t r = 0; r < 4; ++r) b.at(r, {2}, {r / 2 * 2});
-    for (const PlannedTensor& planned : plan_of(b.index()).tensors) {
+    const Plan plan = plan_of(b.index());
+    REQUIRE(plan.tensors.size() == 2);
+    for (const PlannedTensor& planned : plan.tensors) {
         CAPTURE(planned.name);
         CHECK((planned.copies.size() == 2 && planned.replicas.size() == 2));
         CHECK_FALSE(planned.replicas_stated);

@@ -12,7 +12,9 @@ namespace {
 torch::StateDict golden(const std::string& fixture, std::uint64_t world, std::uint64_t rank) {
     const InputFile file(std::string(UNSHARD_SOURCE_DIR) + "/tests/golden/" + fixture + "/ckpt/model_world_size_" +
                          std::to_string(world) + "_rank_" + std::to_string(rank) + ".pt");
-    return torch::read_state_dict(file, {rank, "", {}});
+    torch::StateDict dict = torch::read_state_dict(file, {rank, "", {}});
+    REQUIRE_FALSE(dict.tensors.empty());
+    return dict;
 }
 
 const SourceTensor& find(const torch::StateDict& dict, const std::string& name) {

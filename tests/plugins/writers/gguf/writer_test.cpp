@@ -67,11 +67,14 @@ TEST_CASE("split files are numbered, and each says which it is") {
     REQUIRE(layout.files.size() == 3);
     CHECK(layout.files[0].name == "tuned-00001-of-00003.gguf");
     CHECK(layout.files[2].name == "tuned-00003-of-00003.gguf");
+    std::size_t headers = 0;
     for (const Literal& literal : layout.literals) {
         if (!literal.bytes.starts_with("GGUF")) continue;
+        ++headers;
         CHECK(literal.bytes.find("split.tensors.count") != std::string::npos);
         CHECK((literal.bytes.find("general.architecture") != std::string::npos) == (literal.file == 0));
     }
+    CHECK(headers == 3);
 }
 
 TEST_CASE("notes on the configuration become warnings") {
