@@ -1,5 +1,5 @@
-"""Every system call of a conversion fails once, and the process is killed once at each: the outputs are complete, or what
-was there before; one line says why; nothing is left, or the next run removes it.
+"""Every system call of a conversion fails once, and the process is killed, and asked to end, once at each: the outputs are
+complete, or what was there before; one line says why; nothing is left, or the next run removes it.
 
 A few hundred of them here; all with UNSHARD_FAULTS=all, as ./dev faults does.
 """
