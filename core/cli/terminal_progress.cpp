@@ -52,12 +52,21 @@ void TerminalProgress::warning(std::string_view text) {
     if (!quiet_) print_warning(text);
 }
 
+void TerminalProgress::indexed(std::uint64_t done, std::uint64_t total) {
+    if (is_due(false)) show(fmt::format("index: {} of {}", done, total));
+}
+
 void TerminalProgress::progress(std::uint64_t done, std::uint64_t total) {
+    if (!is_due(done >= total)) return;
+    show(progress_text(done, total, std::chrono::duration<double>(Clock::now() - start_).count()));
+}
+
+/// Whether a line is to be shown now. The last one is not left out where lines stay.
+bool TerminalProgress::is_due(bool is_last) {
     const Clock::time_point now = Clock::now();
-    const bool is_last = done >= total && !is_terminal_;
-    if (!is_shown_ || (now < next_ && !is_last)) return;
+    if (!is_shown_ || (now < next_ && !(is_last && !is_terminal_))) return false;
     next_ = now + (is_terminal_ ? Clock::duration(kTerminalPeriod) : Clock::duration(kPlainPeriod));
-    show(progress_text(done, total, std::chrono::duration<double>(now - start_).count()));
+    return true;
 }
 
 void TerminalProgress::show(const std::string& line) {

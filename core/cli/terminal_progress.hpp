@@ -24,10 +24,12 @@ public:
 
     void pass(std::string_view name) override;
     void warning(std::string_view text) override;
+    void indexed(std::uint64_t done, std::uint64_t total) override;
     void progress(std::uint64_t done, std::uint64_t total) override;
 
 private:
     using Clock = std::chrono::steady_clock;
+    bool is_due(bool is_last);
     void show(const std::string& line);
     void clear();
 

@@ -149,7 +149,7 @@ CopyReport copy_all(const CheckpointIndex& index, const std::vector<Output>& out
         }
     }
     for (const std::string& path : commit(stages, options.sync)) {
-        warnings.push_back(fmt::format("{}: holds the output that was replaced, and cannot be removed", path));
+        warnings.push_back(fmt::format("{}: is not needed any more, and cannot be removed: remove it", path));
     }
     return report;
 }
@@ -241,6 +241,7 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     const LocatedInput input = locate_input(pipeline.input, plugins, threads);
     model.path = input.path;
     model.reader = input.reader_name;
+    input.reader->progress = [&](std::uint64_t done, std::uint64_t total) { observer.indexed(done, total); };
     model.index = input.reader->index(input.request);
     model.index.dropped.insert(model.index.dropped.end(), input.passed_over.begin(), input.passed_over.end());
     for (const std::string& text : model.index.warnings) observer.warning(text);

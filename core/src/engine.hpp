@@ -17,6 +17,7 @@ struct Observer {
     virtual ~Observer() = default;
     virtual void pass(std::string_view name) { (void)name; }
     virtual void warning(std::string_view text) { (void)text; }
+    virtual void indexed(std::uint64_t done, std::uint64_t total) { (void)done, (void)total; }
     virtual void progress(std::uint64_t done, std::uint64_t total) { (void)done, (void)total; }
 };
 

@@ -144,6 +144,7 @@ struct EchoReader : Reader {
     int probe(const Request& request) override { return request == test::sample_request() ? 7 : 0; }
     CheckpointIndex index(const Request& request) override {
         if (request != test::sample_request()) throw Error("another request came");
+        for (std::uint64_t file = 1; file <= 3; ++file) progress(file, 3);
         return test::sample_index();
     }
 };
@@ -202,6 +203,17 @@ TEST_CASE("a reader gets the request and gives its index, whole") {
     CHECK(reader->index(test::sample_request()) == test::sample_index());
 }
 
+TEST_CASE("a reader says how far it is, and ends when the host wants to stop") {
+    const auto reader = bridged_reader(library_of<EchoReader>());
+    std::vector<std::uint64_t> seen;
+    reader->progress = [&](std::uint64_t done, std::uint64_t total) {
+        seen.insert(seen.end(), {done, total});
+        if (done == 2) throw Error("interrupted");
+    };
+    CHECK_THROWS_WITH(reader->index(test::sample_request()), "interrupted");
+    CHECK(seen == std::vector<std::uint64_t>{1, 3, 2, 3});
+}
+
 TEST_CASE("a merger gets index and request and gives its plan, whole") {
     CHECK(bridged_merger(library_of<EchoMerger>())->plan(test::sample_index(), test::sample_request()) ==
           test::sample_plan());
@@ -250,7 +262,7 @@ TEST_CASE("a plugin understands the larger records of a later host") {
     } request{abi::record(own, sample)};
     int failures = 0;
     const unshard_sink sink{sizeof(unshard_sink), &failures, nullptr,
-                            [](void* host, unshard_string, std::uint32_t) { ++*static_cast<int*>(host); }};
+                            [](void* host, unshard_string, std::uint32_t) { ++*static_cast<int*>(host); }, nullptr};
     CHECK(abi::Table<EchoReader>::table.probe({&request, 1, sizeof request}, &sink) == 7);
     CHECK(failures == 0);
 }

@@ -26,7 +26,7 @@ _Static_assert(sizeof(unshard_placed) == 320, "size");
 _Static_assert(sizeof(unshard_asset) == 32, "size");
 _Static_assert(sizeof(unshard_layout) == 200, "size");
 _Static_assert(sizeof(unshard_request) == 120, "size");
-_Static_assert(sizeof(unshard_sink) == 32, "size");
+_Static_assert(sizeof(unshard_sink) == 40, "size");
 _Static_assert(sizeof(unshard_reader) == 24, "size");
 _Static_assert(sizeof(unshard_merger) == 16, "size");
 _Static_assert(sizeof(unshard_writer) == 32, "size");

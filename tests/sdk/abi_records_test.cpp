@@ -2,10 +2,10 @@
 
 #include "sample_values.hpp"
 #include "support/catch.hpp"
-#include "unshard/abi/index_records.hpp"
-#include "unshard/abi/layout_records.hpp"
-#include "unshard/abi/plan_records.hpp"
-#include "unshard/abi/request_records.hpp"
+#include "unshard/index_records.hpp"
+#include "unshard/layout_records.hpp"
+#include "unshard/plan_records.hpp"
+#include "unshard/request_records.hpp"
 
 #include <cstring>
 

@@ -1,7 +1,9 @@
 // The plugins of docs/writing-a-plugin.md, compiled from the document, do what it says.
 
 #include "plugins/plugin_loader.hpp"
+#include "support/bundled_plugins.hpp"
 #include "support/catch.hpp"
+#include "support/temp_dir.hpp"
 
 #include <fstream>
 
@@ -54,6 +56,31 @@ TEST_CASE("the documented reader refuses what it should") {
     check("{}", "unknown option 'extensoin': known are extension");
 }
 
+TEST_CASE("the documented reader of several ranks gives what a merger puts together") {
+    const test::TempDir directory;
+    test::write_file(directory / "ranks.json", R"({"world_size": 2, "b": [1], "w": [5, 3]})");
+    test::write_file(directory / "rank0.f32", std::string(4 + 36, 'x'));
+    test::write_file(directory / "rank1.f32", std::string(24, 'y'));
+    Request request;
+    request.input = directory.path();
+    const std::unique_ptr<Reader> reader = kPlugins.reader("ranks");
+    CHECK(reader->probe(request) == 80);
+    std::vector<std::uint64_t> seen;
+    reader->progress = [&](std::uint64_t done, std::uint64_t) { seen.push_back(done); };
+    const CheckpointIndex index = reader->index(request);
+    CHECK(seen == std::vector<std::uint64_t>{1, 2});
+    CHECK(index.ranks == 2);
+    const Plan plan = test::bundled_plugins().merger("placement")->plan(index, Request{});
+    REQUIRE(plan.tensors.size() == 2);
+    const std::vector<Copy> b = {{0, 0, 0, {1}, {{0}, {1}}, CopyMode::set, 1}};
+    CHECK(plan.tensors[0].copies == b);
+    const std::vector<Copy> w = {{1, 0, 0, {3, 1}, {{0, 0}, {3, 3}}, CopyMode::set, 1},
+                                 {1, 1, 0, {3, 1}, {{3, 0}, {2, 3}}, CopyMode::set, 1}};
+    CHECK(plan.tensors[1].copies == w);
+    CHECK(index.tensors[1].shards[1].offset == 0);
+    CHECK(index.tensors[1].shards[0].offset == 4);
+}
+
 TEST_CASE("the documented merger averages") {
     CheckpointIndex index;
     const Shard shard = contiguous_shard(0, 0, DType::f32, {.shape = {2, 3}});
@@ -79,6 +106,11 @@ TEST_CASE("the documented writer lays out and encodes") {
     expected.literals = {{1, 0, listing}};
     expected.placed = {{0, {2, 3}, Box::whole({2, 3}), {}, 0, 0, 0, 0}};
     CHECK(writer->layout(plan, request) == expected);
+
+    request.model["tables"]["raw"]["skip"] = {"weight"};
+    const Layout skipped = kPlugins.writer("raw")->layout(plan, request);
+    CHECK(skipped.dropped == std::vector<Dropped>{{"weight", "[raw] of the model's file skips it"}});
+    CHECK(skipped.files.size() == 1);
 
     std::vector<std::byte> out(4);
     writer->encode(0, std::vector<float>{1.0F, -2.0F}, 2, out);

@@ -140,7 +140,9 @@ def rope_settings(kind: str) -> list[Setting]:
                 edit["rope_scaling"] = old
             elif "partial_rotary_factor" in rope:
                 edit["partial_rotary_factor"] = rope["partial_rotary_factor"]
-            settings.append(Setting(kind, f"old_rope-{name}", config, edit, fields))
+            # Without a rope_scaling gpt-oss has the yarn of its class, which does not truncate.
+            of_class = ("truncate",) if kind == "GptOss" and "rope_scaling" not in edit else ()
+            settings.append(Setting(kind, f"old_rope-{name}", config, edit, fields + of_class))
     return settings
 
 

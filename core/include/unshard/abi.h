@@ -233,6 +233,9 @@ typedef struct unshard_sink {
     void* host;
     int32_t (*accept)(void* host, unshard_array one_record);
     void (*fail)(void* host, unshard_string message, uint32_t failure); /* UNSHARD_FAILURE_* */
+    /* How far a long index is: `done` of `total`, files or what else the plugin counts. May be called often, by any
+     * thread of the plugin's. Another value than 0: the host wants to stop; return a failure at once. */
+    int32_t (*progress)(void* host, uint64_t done, uint64_t total);
 } unshard_sink;
 
 #define UNSHARD_FAILURE_ERROR 0      /* the message is for the user, as it is */

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,6 +34,17 @@ struct Mesh {
     std::vector<std::uint64_t> ranks;    ///< shape.numel() global ranks
     friend bool operator==(const Mesh&, const Mesh&) = default;
 };
+
+/// Where a rank is in a mesh, one number for each mesh dimension; nothing when it is not in it.
+inline std::optional<Dims> coordinate_of(const Mesh& mesh, std::uint64_t rank) {
+    const auto found = std::ranges::find(mesh.ranks, rank);
+    if (found == mesh.ranks.end()) return std::nullopt;
+    auto position = static_cast<std::uint64_t>(found - mesh.ranks.begin());
+    Dims coordinate = Dims::filled(mesh.shape.rank(), 0);
+    for (std::size_t i = mesh.shape.rank(); i-- > 0; position /= mesh.shape[i])
+        coordinate[i] = position % mesh.shape[i];
+    return coordinate;
+}
 
 /// The form of a shard, and where it belongs in the whole tensor. Most shards of a checkpoint have one of few.
 struct ShardSpec {

@@ -8,10 +8,12 @@
 // laid out is written.
 #pragma once
 
-#include "unshard/abi/index_records.hpp"
-#include "unshard/abi/layout_records.hpp"
-#include "unshard/abi/plan_records.hpp"
-#include "unshard/abi/request_records.hpp"
+#include "unshard/index_records.hpp"
+#include "unshard/layout_records.hpp"
+#include "unshard/plan_records.hpp"
+#include "unshard/request_records.hpp"
+#include "unshard/tools/checked.hpp"
+#include "unshard/tools/json_file.hpp"
 
 #include <exception>
 #include <memory>
@@ -28,6 +30,8 @@ public:
     /// How sure this reader is that it can read `request.input`: 0 (not mine) to 100. Cheap, and quiet when not mine.
     virtual int probe(const Request& request) = 0;
     virtual CheckpointIndex index(const Request& request) = 0;
+
+    Progress progress = [](std::uint64_t, std::uint64_t) {};  ///< for `index` to call
 };
 
 /// Decides how shards become whole tensors. A pure function of the index and the options.
@@ -53,11 +57,16 @@ public:
 
 namespace abi {
 
+/// Leaves a plugin's code when the host wants to stop.
+struct Stopped {};
+
 /// Runs a plugin's code; an exception becomes a call of the sink's `fail` and `failed` as the result.
 template <class Body>
 std::int32_t guarded(const unshard_sink* sink, std::int32_t failed, Body body) noexcept {
     try {
         return body();
+    } catch (const Stopped&) {
+        return failed;
     } catch (const UsageError& e) {
         sink->fail(sink->host, text(std::string_view(e.what())), UNSHARD_FAILURE_USAGE);
     } catch (const Error& e) {
@@ -104,7 +113,13 @@ struct Table<Plugin> {
             return guarded(sink, -1, [&] { return Plugin().probe(request_of(request)); });
         },
         [](unshard_array request, const unshard_sink* sink) -> std::int32_t {
-            return guarded(sink, 1, [&] { return deliver(sink, Plugin().index(request_of(request))); });
+            return guarded(sink, 1, [&] {
+                Plugin plugin;
+                plugin.progress = [sink](std::uint64_t done, std::uint64_t total) {
+                    if (sink->progress(sink->host, done, total) != 0) throw Stopped();
+                };
+                return deliver(sink, plugin.index(request_of(request)));
+            });
         },
     };
 };

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <type_traits>
@@ -13,6 +14,9 @@
 #include <vector>
 
 namespace unshard {
+
+/// How far a long index is, in files or what else the plugin counts. May be called often, on any thread.
+using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
 struct Request {
     std::string input;   ///< reader: the path to read

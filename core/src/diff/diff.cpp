@@ -14,6 +14,7 @@ public:
     SideObserver(std::string side, Observer& observer) : side_(std::move(side)), observer_(observer) {}
     void pass(std::string_view name) override { observer_.pass(std::string(name) + " " + side_); }
     void warning(std::string_view text) override { observer_.warning(side_ + ": " + std::string(text)); }
+    void indexed(std::uint64_t done, std::uint64_t total) override { observer_.indexed(done, total); }
 
 private:
     std::string side_;

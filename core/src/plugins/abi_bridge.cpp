@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <mutex>
 #include <utility>
 
 namespace unshard {
@@ -29,6 +30,9 @@ struct CallResult {
     std::string message;
     bool is_broken = false;      ///< the result broke off
     std::exception_ptr refused;  ///< why the host did not take the result
+    const Progress* progress = nullptr;
+    std::mutex progress_mutex;
+    std::exception_ptr stopped;  ///< what `progress` threw
 };
 
 void on_fail(void* host, unshard_string message, std::uint32_t failure) noexcept {
@@ -40,6 +44,18 @@ void on_fail(void* host, unshard_string message, std::uint32_t failure) noexcept
     } catch (...) {
         result.refused = std::current_exception();
     }
+}
+
+std::int32_t on_progress(void* host, std::uint64_t done, std::uint64_t total) noexcept {
+    CallResult& result = *static_cast<CallResult*>(host);
+    if (result.progress == nullptr) return 0;
+    const std::lock_guard lock(result.progress_mutex);
+    try {
+        if (!result.stopped) (*result.progress)(done, total);
+    } catch (...) {
+        result.stopped = std::current_exception();
+    }
+    return result.stopped ? 1 : 0;
 }
 
 template <class Record, class Value>
@@ -88,8 +104,9 @@ public:
 
     /// A call that gives a record. `call` gets the sink and returns what the plugin's function returned.
     template <class Record, class Value, class Call>
-    Value result_of(const char* function, Call call) const {
+    Value result_of(const char* function, Call call, const Progress* progress = nullptr) const {
         RecordResult<Record, Value> received;
+        received.progress = progress;
         const std::int32_t code = guarded(function, received, &on_accept<Record, Value>, call);
         check(function, received, code != 0);
         if (received.results == 0) fail_in_plugin(function, "returned success without a result");
@@ -114,7 +131,7 @@ private:
     template <class Call>
     std::int32_t guarded(const char* function, CallResult& result, decltype(unshard_sink::accept) accept,
                          Call call) const {
-        const unshard_sink sink{sizeof(unshard_sink), &result, accept, &on_fail};
+        const unshard_sink sink{sizeof(unshard_sink), &result, accept, &on_fail, &on_progress};
         try {
             return call(&sink);
         } catch (...) {
@@ -123,6 +140,7 @@ private:
     }
 
     void check(const char* function, const CallResult& result, bool failed) const {
+        if (result.stopped) std::rethrow_exception(result.stopped);
         if (result.results > 1)
             fail_in_plugin(function, fmt::format("gave {} results where one is due", result.results));
         if (result.refused) rethrow(function, result.refused);
@@ -165,7 +183,7 @@ public:
         abi::Records own;
         const unshard_request r = abi::record(own, request);
         auto index = caller_.result_of<unshard_index, CheckpointIndex>(
-            "index", [&](const unshard_sink* s) { return table_.index(abi::one(r), s); });
+            "index", [&](const unshard_sink* s) { return table_.index(abi::one(r), s); }, &progress);
         if (index.ranks == 0) index.ranks = ranks_named_in(index);
         return index;
     }

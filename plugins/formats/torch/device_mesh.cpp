@@ -170,16 +170,6 @@ std::vector<std::string> read_dim_names(const Values& values, Ref mesh) {
     return names;
 }
 
-std::optional<Dims> coordinate_of(const Mesh& mesh, std::uint64_t rank) {
-    const auto found = std::ranges::find(mesh.ranks, rank);
-    if (found == mesh.ranks.end()) return std::nullopt;
-    auto position = static_cast<std::uint64_t>(found - mesh.ranks.begin());
-    Dims coordinate = Dims::filled(mesh.shape.rank(), 0);
-    for (std::size_t i = mesh.shape.rank(); i-- > 0; position /= mesh.shape[i])
-        coordinate[i] = position % mesh.shape[i];
-    return coordinate;
-}
-
 void check_saved_by(const Values& values, Ref ref, const Mesh& mesh, std::uint64_t rank) {
     const std::optional<Ref> saver = values.attribute(ref, "_rank");
     if (saver && *saver != kNone) check_rank(values.count(*saver, "the rank of its mesh"), rank);

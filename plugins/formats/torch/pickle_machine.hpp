@@ -354,10 +354,10 @@ private:
     std::size_t most_values_;
     std::vector<Value> values_;
     std::vector<bool> closed_;  ///< of each value
-    std::vector<Ref> stack_;          ///< values above `depth_` were popped
+    std::vector<Ref> stack_;    ///< values above `depth_` were popped
     std::size_t depth_ = 0;
     std::vector<std::size_t> marks_;  ///< depths
-    std::vector<Ref> pending_;  ///< what `close` has yet to look at
+    std::vector<Ref> pending_;        ///< what `close` has yet to look at
     std::vector<Ref> memo_;
     std::size_t memoized_ = 0;  ///< entries of the memo that are set
     std::array<Ref, 1024> small_integers_{};

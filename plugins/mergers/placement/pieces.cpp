@@ -95,9 +95,8 @@ std::vector<Piece> combine(const std::array<Rows, kMaxDims>& rows, const Shard& 
     return pieces;
 }
 
-std::vector<Piece> by_placements(const SourceTensor& tensor, const Shard& shard, const Mesh& mesh) {
+std::vector<Piece> by_placements(const SourceTensor& tensor, const Shard& shard, const Mesh& mesh, const Dims& at) {
     if (!tensor.shape) throw Error("has placements but no global shape");
-    const Dims at = coordinate_of(mesh, shard.rank, tensor.name);
     std::array<Rows, kMaxDims> rows;
     Dims expected;
     for (std::uint32_t dim = 0; dim < tensor.shape->rank(); ++dim) {
@@ -117,29 +116,20 @@ std::vector<Piece> by_placements(const SourceTensor& tensor, const Shard& shard,
 
 }  // namespace
 
-Dims coordinate_of(const Mesh& mesh, std::uint32_t rank, const std::string& tensor) {
-    const auto found = std::find(mesh.ranks.begin(), mesh.ranks.end(), rank);
-    if (found == mesh.ranks.end()) {
-        throw Error(fmt::format(
-            "'{}': rank {} saved a piece on a mesh {} that it is not part of: rank files of different runs are mixed",
-            tensor, rank, to_string(mesh.shape)));
-    }
-    auto position = static_cast<std::uint64_t>(found - mesh.ranks.begin());
-    Dims coordinate = Dims::filled(mesh.shape.rank(), 0);
-    for (std::size_t i = mesh.shape.rank(); i-- > 0;) {
-        coordinate[i] = position % mesh.shape[i];
-        position /= mesh.shape[i];
-    }
-    return coordinate;
+Dims coordinate_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes) {
+    const Mesh& mesh = meshes.at(*shard.spec->mesh);
+    if (std::optional<Dims> coordinate = coordinate_of(mesh, shard.rank)) return *std::move(coordinate);
+    throw Error(fmt::format(
+        "'{}': rank {} saved a piece on a mesh {} that it is not part of: rank files of different runs are mixed",
+        tensor.name, shard.rank, to_string(mesh.shape)));
 }
 
 std::vector<Piece> pieces_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes) {
     if (shard.spec->origin) return {{{*shard.spec->origin, shard.spec->shape}, 0}};
     if (!shard.spec->mesh) return {{Box::whole(shard.spec->shape), 0}};
-    const Mesh& mesh = meshes.at(*shard.spec->mesh);
-    coordinate_of(mesh, shard.rank, tensor.name);
+    const Dims at = coordinate_of(tensor, shard, meshes);
     try {
-        return by_placements(tensor, shard, mesh);
+        return by_placements(tensor, shard, meshes[*shard.spec->mesh], at);
     } catch (const Error& e) {
         throw Error(fmt::format("'{}': {}", tensor.name, e.what()));
     }

@@ -15,8 +15,8 @@ struct Piece {
     std::uint64_t skipped = 0;  ///< elements of the shard before it
 };
 
-/// The coordinate of a rank in a mesh, one number for each mesh dimension. Throws Error when it is not in the mesh.
-Dims coordinate_of(const Mesh& mesh, std::uint32_t rank, const std::string& tensor);
+/// Where the shard's rank is in the shard's mesh. Throws Error when it is not in it.
+Dims coordinate_of(const SourceTensor& tensor, const Shard& shard, const std::vector<Mesh>& meshes);
 
 /// The boxes of `tensor` that the shard holds: by its origin or its placements; a plain shard holds the whole tensor.
 /// Throws Error when the shard's shape is not the one that its placements give.

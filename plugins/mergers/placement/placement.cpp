@@ -103,7 +103,7 @@ BoxGroup term_of(const SourceTensor& tensor, const Shard& shard, const std::vect
     BoxGroup group;
     if (!shard.spec->mesh) return group;
     const Mesh& mesh = meshes.at(*shard.spec->mesh);
-    const Dims at = coordinate_of(mesh, shard.rank, tensor.name);
+    const Dims at = coordinate_of(tensor, shard, meshes);
     for (std::size_t m = 0; m < shard.spec->placements.size(); ++m) {
         const PlacementKind kind = shard.spec->placements[m].kind;
         if (kind != PlacementKind::partial_sum && kind != PlacementKind::partial_avg) continue;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <tuple>
 
@@ -98,7 +99,7 @@ void add_packed(const std::vector<Tensor>& tensors, const std::vector<std::vecto
 
 std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, std::vector<SourceFile>& files,
                                         const std::vector<std::string>& names, std::span<const std::string> opaque,
-                                        unsigned threads) {
+                                        unsigned threads, const Progress& progress) {
     std::vector<SourceTensor> located;
     std::vector<std::vector<std::uint64_t>> unpacked_bytes;
     for (const Tensor& tensor : tensors) {
@@ -108,6 +109,7 @@ std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, std:
     const std::vector<Work> work = list_work(tensors);
     SharedPool<ShardSpec> specs;
     std::mutex specs_mutex;
+    std::atomic<std::uint64_t> done = 0;
     const std::vector<std::span<const Work>> batches = batches_of(work);
     parallel_for(batches.size(), threads, [&](std::size_t i) {
         const std::uint32_t number = batches[i].front().file;
@@ -125,6 +127,7 @@ std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, std:
             const std::lock_guard lock(specs_mutex);
             shard.spec = specs(shard.spec);
         }
+        progress(done += batches[i].size(), work.size());
     });
     add_packed(tensors, unpacked_bytes, located, files);
     const auto place = [](const Shard& s) { return std::tuple(s.rank, s.file, s.offset); };

@@ -3,6 +3,7 @@
 
 #include "metadata.hpp"
 #include "unshard/index.hpp"
+#include "unshard/request.hpp"
 
 #include <span>
 #include <string>
@@ -14,6 +15,6 @@ namespace unshard::dcp {
 /// `files` the unpacked contents of packed chunks. Throws Error that names file and tensor.
 std::vector<SourceTensor> locate_chunks(const std::vector<Tensor>& tensors, std::vector<SourceFile>& files,
                                         const std::vector<std::string>& names, std::span<const std::string> opaque,
-                                        unsigned threads);
+                                        unsigned threads, const Progress& progress);
 
 }  // namespace unshard::dcp

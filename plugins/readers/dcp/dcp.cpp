@@ -79,7 +79,7 @@ public:
         }
         index.files = in_context(request.input, [&] { return files.find_in(request.input); });
         index.tensors = in_context(request.input, [&] {
-            return dcp::locate_chunks(tensors, index.files, files.names(), opaque, request.threads);
+            return dcp::locate_chunks(tensors, index.files, files.names(), opaque, request.threads, progress);
         });
         index.ranks = count_ranks(files, paths.size());
         index.is_training_state = true;

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <unordered_map>
 #include <utility>
 
@@ -94,8 +95,10 @@ public:
         const std::vector<ShardFile> names =
             in_context(request.input, [&] { return dcp_hf::find_shard_files(request.input, allow_gaps); });
         std::vector<Pieces> files(names.size());
+        std::atomic<std::uint64_t> done = 0;
         parallel_for(files.size(), request.threads, [&](std::size_t i) {
             files[i] = in_context(names[i].path, [&] { return read_pieces(names[i].path); });
+            progress(++done, files.size());
         });
 
         CheckpointIndex index;

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <optional>
 
@@ -89,10 +90,12 @@ public:
         const std::optional<torch::SplitOrder> configured = read_config(request.input, found);
         std::vector<SourceFile> files(paths.size());
         std::vector<torch::StateDict> ranks(paths.size());
+        std::atomic<std::uint64_t> done = 0;
         parallel_for(paths.size(), request.threads, [&](std::size_t rank) {
             const InputFile file(paths[rank]);
             files[rank] = source_file(file);
             ranks[rank] = torch::read_state_dict(file, {rank, wanted.root, wanted.opaque});
+            progress(++done, paths.size());
         });
         const bool is_before_strided_shards = std::ranges::any_of(ranks, &torch::StateDict::is_before_strided_shards);
         if (split_order && !is_before_strided_shards) torch::refuse_split_order();

@@ -1,7 +1,7 @@
 // The request as records, both ways.
 #pragma once
 
-#include "unshard/abi/records.hpp"
+#include "unshard/records.hpp"
 #include "unshard/request.hpp"
 
 namespace unshard::abi {

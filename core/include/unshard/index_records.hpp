@@ -1,8 +1,8 @@
 // The index as records, both ways.
 #pragma once
 
-#include "unshard/abi/records.hpp"
 #include "unshard/index.hpp"
+#include "unshard/records.hpp"
 
 #include <unordered_map>
 

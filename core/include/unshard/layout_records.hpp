@@ -1,8 +1,8 @@
 // The layout as records, both ways.
 #pragma once
 
-#include "unshard/abi/records.hpp"
 #include "unshard/layout.hpp"
+#include "unshard/records.hpp"
 
 namespace unshard::abi {
 

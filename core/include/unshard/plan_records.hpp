@@ -1,8 +1,8 @@
 // The plan as records, both ways.
 #pragma once
 
-#include "unshard/abi/records.hpp"
 #include "unshard/plan.hpp"
+#include "unshard/records.hpp"
 
 namespace unshard::abi {
 
