@@ -1,7 +1,7 @@
 // q2_k, q4_k, q5_k: super-blocks of 256 values in groups of 16 or 32, each group fitted by scale * level - min. The
 // groups' scales and minimums are stored as small integers, times one half for all scales and one for all minimums.
 //
-// The work is in `fit` and `levels`, which exist as scalar and as vector code; affine.cpp has what lies between.
+// The work is in `fit` and `levels`, the kernels; affine.cpp has the rest.
 #pragma once
 
 #include "pack.hpp"

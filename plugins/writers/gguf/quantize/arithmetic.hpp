@@ -64,11 +64,4 @@ inline float float_from_half(std::uint16_t half) {
     return std::bit_cast<float>(sign | biased << 23 | mantissa << 13);
 }
 
-/// To nearest, ties to even; a NaN keeps its upper bits and is made quiet.
-inline std::uint16_t bfloat_from_float(float v) {
-    const auto bits = std::bit_cast<std::uint32_t>(v);
-    if ((bits & 0x7fffffff) > 0x7f800000) return static_cast<std::uint16_t>(bits >> 16 | 64);
-    return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 }  // namespace unshard::gguf

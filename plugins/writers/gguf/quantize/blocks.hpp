@@ -62,8 +62,5 @@ struct Q6K {
     std::int8_t scales[16];
     std::uint16_t d;
 };
-static_assert(sizeof(Q8_0) == 34 && sizeof(Q4_0) == 18 && sizeof(Q4_1) == 20 && sizeof(Q5_0) == 22);
-static_assert(sizeof(Q5_1) == 24 && sizeof(Q2K) == 84 && sizeof(Q3K) == 110 && sizeof(Q4K) == 144);
-static_assert(sizeof(Q5K) == 176 && sizeof(Q6K) == 210);
 
 }  // namespace unshard::gguf

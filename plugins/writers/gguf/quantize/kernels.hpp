@@ -1,30 +1,11 @@
-// Each type's BlockFunction, twice: `reference` says in scalar code what the bytes are, `vectorized` makes the same
-// bytes with Highway's widest vectors for the processor at hand.
+// Each type's BlockFunction, in Highway's widest vectors for the processor at hand.
 #pragma once
 
 #include <cstddef>
 #include <span>
 
-namespace unshard::gguf {
+namespace unshard::gguf::vectorized {
 
-namespace reference {
-void f16(std::span<const float> values, std::byte* out);
-void bf16(std::span<const float> values, std::byte* out);
-void q8_0(std::span<const float> values, std::byte* out);
-void q4_0(std::span<const float> values, std::byte* out);
-void q4_1(std::span<const float> values, std::byte* out);
-void q5_0(std::span<const float> values, std::byte* out);
-void q5_1(std::span<const float> values, std::byte* out);
-void q2_k(std::span<const float> values, std::byte* out);
-void q3_k(std::span<const float> values, std::byte* out);
-void q4_k(std::span<const float> values, std::byte* out);
-void q5_k(std::span<const float> values, std::byte* out);
-void q6_k(std::span<const float> values, std::byte* out);
-}  // namespace reference
-
-namespace vectorized {
-void f16(std::span<const float> values, std::byte* out);
-void bf16(std::span<const float> values, std::byte* out);
 void q8_0(std::span<const float> values, std::byte* out);
 void q4_0(std::span<const float> values, std::byte* out);
 void q4_1(std::span<const float> values, std::byte* out);
@@ -37,6 +18,5 @@ void q5_k(std::span<const float> values, std::byte* out);
 void q6_k(std::span<const float> values, std::byte* out);
 
 bool all_finite(std::span<const float> values);
-}  // namespace vectorized
 
-}  // namespace unshard::gguf
+}  // namespace unshard::gguf::vectorized

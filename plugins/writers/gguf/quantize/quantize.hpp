@@ -5,6 +5,8 @@
 // (llama-cpp-python 0.3.36) on x86-64, whatever this machine is.
 #pragma once
 
+#include "formats/gguf/types.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,24 +17,21 @@ namespace unshard::gguf {
 /// `values`, finite, are a multiple of the type's block_elems; `out` takes the blocks, one behind the other.
 using BlockFunction = void (*)(std::span<const float> values, std::byte* out);
 
+/// A type's name and block size are in formats/gguf/types.hpp.
 struct BlockType {
-    std::string_view name;  // ggml's, in lower case: "q4_k"
-    std::uint32_t ggml_code;
-    std::uint32_t block_elems;
-    std::uint32_t block_bytes;
+    Type type;
+    BlockFunction quantize;       // for the processor at hand
     std::uint32_t halves;         // how many fp16 numbers lie side by side ...
     std::uint32_t halves_offset;  // ... this far into a block
-    BlockFunction quantize;       // vector code for the processor at hand
-    BlockFunction reference;      // the same bytes from plain scalar code: what the tests trust
 };
 
-/// f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k.
+/// q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k, q4_k, q5_k, q6_k.
 std::span<const BlockType> block_types();
 
 /// Null when there is no such type.
 const BlockType* find_block_type(std::string_view name);
 
-/// The values of block types must be finite: of others the levels mean nothing. f16 and bf16 take any.
+/// The values must be finite: of others the levels mean nothing.
 /// Throws std::invalid_argument when rows are not whole blocks, values not whole rows, or `out` is not exactly as large
 /// as the blocks.
 void quantize(const BlockType& type, std::span<const float> values, std::uint64_t row_elems, std::span<std::byte> out);
@@ -40,8 +39,7 @@ void quantize(const BlockType& type, std::span<const float> values, std::uint64_
 /// False when there is a NaN or an infinity.
 bool all_finite(std::span<const float> values);
 
-/// False when a scale or minimum of these blocks, or an f16 value, is beyond fp16, as finite values from 65,520 on can
-/// make it: llama-quantize refuses such a tensor ("quantized data validation failed").
+/// False when a scale or minimum of these blocks is beyond fp16, as finite values from 65,520 on can make it: llama-quantize refuses such a tensor ("quantized data validation failed").
 bool halves_are_finite(const BlockType& type, std::span<const std::byte> blocks);
 
 }  // namespace unshard::gguf

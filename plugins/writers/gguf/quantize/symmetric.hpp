@@ -1,7 +1,7 @@
 // q3_k and q6_k: super-blocks of 256 values in 16 groups of 16, each group fitted by scale * (level - zero), with
 // levels from 0 to 2 * zero - 1. The groups' scales are stored as small integers times one half.
 //
-// The work is in `fit` and `levels`, which exist as scalar and as vector code; symmetric.cpp has what lies between.
+// The work is in `fit` and `levels`, the kernels; symmetric.cpp has the rest.
 #pragma once
 
 #include "pack.hpp"

@@ -1,5 +1,5 @@
-// The vector search of q2_k, q4_k and q5_k: reference_affine.cpp with one group in each lane, so that every sum is
-// still taken in the order of the elements and every byte comes out the same.
+// The search of q2_k, q4_k and q5_k (ggml-quants.c: make_qkx2_quants, and the weights of its callers), with one group
+// in each lane: every sum is taken in ggml's order of the elements, so every byte comes out the same.
 
 #include "affine.hpp"
 #include "kernels.hpp"

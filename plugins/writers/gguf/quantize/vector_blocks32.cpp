@@ -1,5 +1,5 @@
-// The vector code of q8_0, q4_0, q4_1, q5_0 and q5_1: reference_blocks32.cpp with a block's values side by side. Only
-// extremes go across lanes, and those do not depend on the order.
+// q8_0, q4_0, q4_1, q5_0 and q5_1 (ggml-quants.c: quantize_row_*_ref), with a block's values side by side. Only extremes
+// are taken across lanes, and those do not depend on the order.
 
 #include "blocks.hpp"
 #include "kernels.hpp"

@@ -1,5 +1,5 @@
-// The vector searches of q3_k and q6_k: reference_symmetric.cpp with one group in each lane, so that every sum is still
-// taken in the order of the elements and every byte comes out the same.
+// The searches of q3_k and q6_k (ggml-quants.c: make_q3_quants with do_rmse, make_qx_quants with rmse_type 1), with one
+// group in each lane: every sum is taken in ggml's order of the elements, so every byte comes out the same.
 
 #include "kernels.hpp"
 #include "symmetric.hpp"

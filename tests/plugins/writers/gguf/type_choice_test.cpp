@@ -1,6 +1,5 @@
 #include "type_choice.hpp"
 
-#include "quantize/quantize.hpp"
 #include "support/catch.hpp"
 
 #include <re2/re2.h>
@@ -57,17 +56,6 @@ Chosen choose(const char* file_type, std::vector<TensorInfo> tensors, TypeChoice
 const TypeChoiceModel kLlama16{"llama", 16, 8, 4, 0};
 
 }  // namespace
-
-TEST_CASE("types have the codes and blocks that the quantisers have") {
-    for (const TypeInfo& type : kTypes) {
-        const BlockType* known = find_block_type(type.name);
-        if (type.type == Type::f32) continue;
-        REQUIRE(known != nullptr);
-        CHECK(known->ggml_code == static_cast<std::uint32_t>(type.type));
-        CHECK(known->block_elems == type.block_elems);
-        CHECK(known->block_bytes == type.block_bytes);
-    }
-}
 
 TEST_CASE("norms, biases and routers are f32 whatever is asked for") {
     const std::vector<TensorInfo> tensors = {

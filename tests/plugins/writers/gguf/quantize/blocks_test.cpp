@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+#include "container.hpp"
+#include "quantize/arithmetic.hpp"
 #include "quantize/quantize.hpp"
 
 #include <array>
@@ -15,17 +17,11 @@ using Bytes = std::vector<int>;
 
 Bytes quantized(std::string_view name, const std::vector<float>& values) {
     const BlockType& type = *find_block_type(name);
-    std::vector<std::byte> blocks(values.size() / type.block_elems * type.block_bytes);
+    std::vector<std::byte> blocks(stored_bytes(type.type, values.size()));
     quantize(type, values, values.size(), blocks);
     Bytes result;
     for (const std::byte b : blocks) result.push_back(std::to_integer<int>(b));
     return result;
-}
-
-Bytes quantized_bits(std::string_view name, const std::vector<std::uint32_t>& bits) {
-    std::vector<float> values;
-    for (const std::uint32_t b : bits) values.push_back(std::bit_cast<float>(b));
-    return quantized(name, values);
 }
 
 std::vector<float> block(std::size_t elems, float first, float rest) {
@@ -82,17 +78,12 @@ TEST_CASE("q6_k stores a super-block of zeros as zero bytes") {
     CHECK(quantized("q6_k", block(256, 0.0f, 1e-16f)) == joined({}, 210, 0));
 }
 
-TEST_CASE("f16 rounds to even, keeps subnormals, overflows to infinity and drops what a NaN carries") {
-    const std::vector<std::uint32_t> bits{0x3f801000, 0x3f803000, 0x33000000, 0x33000001, 0x477fefff,
-                                          0x477ff000, 0x7f800000, 0x7f800001, 0xffc12345, 0x80000000};
-    CHECK(quantized_bits("f16", bits) == Bytes{0x00, 0x3c, 0x02, 0x3c, 0x00, 0x00, 0x01, 0x00, 0xff, 0x7b,
-                                               0x00, 0x7c, 0x00, 0x7c, 0x00, 0x7e, 0x00, 0xfe, 0x00, 0x80});
-}
-
-TEST_CASE("bf16 rounds to even and makes NaNs quiet") {
-    const std::vector<std::uint32_t> bits{0x3f808000, 0x3f818000, 0x00000001, 0x7f7fffff, 0x7f800001, 0xff812345};
-    CHECK(quantized_bits("bf16", bits) ==
-          Bytes{0x80, 0x3f, 0x82, 0x3f, 0x00, 0x00, 0x80, 0x7f, 0xc0, 0x7f, 0xc1, 0xff});
+TEST_CASE("halves round to even, keep subnormals, overflow to infinity and drop what a NaN carries") {
+    const std::array<std::uint32_t, 10> bits{0x3f801000, 0x3f803000, 0x33000000, 0x33000001, 0x477fefff,
+                                             0x477ff000, 0x7f800000, 0x7f800001, 0xffc12345, 0x80000000};
+    std::vector<int> halves;
+    for (const std::uint32_t b : bits) halves.push_back(half_from_float(std::bit_cast<float>(b)));
+    CHECK(halves == std::vector{0x3c00, 0x3c02, 0x0000, 0x0001, 0x7bff, 0x7c00, 0x7c00, 0x7e00, 0xfe00, 0x8000});
 }
 
 }  // namespace unshard::gguf

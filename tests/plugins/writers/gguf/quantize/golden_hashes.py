@@ -11,7 +11,7 @@ import os
 import llama_cpp
 import numpy as np
 
-TYPES = {"f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7,
+TYPES = {"q8_0": 8, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7,
          "q2_k": 10, "q3_k": 11, "q4_k": 12, "q5_k": 13, "q6_k": 14}
 ROWS, ROW_ELEMS = 48, 256
 U64 = np.uint64

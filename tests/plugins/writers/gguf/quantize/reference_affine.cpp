@@ -1,8 +1,9 @@
 // The scalar search of q2_k, q4_k and q5_k. (ggml-quants.c: make_qkx2_quants, and the weights of its callers.)
 
-#include "affine.hpp"
-#include "arithmetic.hpp"
-#include "kernels.hpp"
+#include "reference.hpp"
+
+#include "quantize/affine.hpp"
+#include "quantize/arithmetic.hpp"
 
 #include <algorithm>
 #include <cmath>

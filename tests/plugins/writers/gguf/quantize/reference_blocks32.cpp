@@ -1,10 +1,11 @@
-// q8_0, q4_0, q4_1, q5_0, q5_1: 32 values, one step and, in the _1 types, one minimum. And f16 and bf16, which are
-// blocks of one. (ggml-quants.c: quantize_row_*_ref.)
+// q8_0, q4_0, q4_1, q5_0, q5_1: 32 values, one step and, in the _1 types, one minimum.
+// (ggml-quants.c: quantize_row_*_ref.)
 
-#include "blocks.hpp"
-#include "kernels.hpp"
-#include "pack.hpp"
-#include "step.hpp"
+#include "reference.hpp"
+
+#include "quantize/blocks.hpp"
+#include "quantize/pack.hpp"
+#include "quantize/step.hpp"
 
 #include <array>
 #include <cfloat>
@@ -49,20 +50,6 @@ BlockLevels levels_of(Values values, const Step& step, float min, float offset, 
 }
 
 }  // namespace
-
-void f16(std::span<const float> values, std::byte* out) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const std::uint16_t half = half_from_float(values[i]);
-        std::memcpy(out + i * sizeof half, &half, sizeof half);
-    }
-}
-
-void bf16(std::span<const float> values, std::byte* out) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const std::uint16_t bfloat = bfloat_from_float(values[i]);
-        std::memcpy(out + i * sizeof bfloat, &bfloat, sizeof bfloat);
-    }
-}
 
 void q8_0(std::span<const float> values, std::byte* out) {
     each_block<Q8_0>(values, out, [](Values v) {

@@ -1,8 +1,9 @@
 // The scalar searches of q3_k and q6_k. (ggml-quants.c: make_q3_quants with do_rmse, make_qx_quants with rmse_type 1.)
 
-#include "arithmetic.hpp"
-#include "kernels.hpp"
-#include "symmetric.hpp"
+#include "reference.hpp"
+
+#include "quantize/arithmetic.hpp"
+#include "quantize/symmetric.hpp"
 
 #include <cmath>
 
