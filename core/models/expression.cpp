@@ -1,18 +1,23 @@
-// Parsed once by operator precedence into postfix steps ("shunting yard"), evaluated on a stack: no recursion, and the
-// cap on the text's length bounds both.
+// Parsed once by operator precedence into a tree. The caps on the text's length and on the tree's nodes bound every
+// recursion.
 
 #include "models/expression.hpp"
 
+#include "unshard/tools/ascii.hpp"
+#include "unshard/tools/contains.hpp"
 #include "unshard/tools/error.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 namespace unshard {
 namespace {
 
 constexpr std::size_t kMostCharacters = 256;
-constexpr std::size_t kMostSteps = 1024;
+constexpr std::size_t kMostNodes = 1024;
 constexpr std::int64_t kLargestLiteral = 1'000'000'000'000;
 
 struct OperatorInfo {
@@ -33,18 +38,12 @@ constexpr std::array kBinary = {
 };
 constexpr int kNotPrecedence = 3;
 
-int precedence(Operator operation) {
-    if (operation == Operator::open) return 0;
-    if (operation == Operator::logical_not) return kNotPrecedence;
-    return std::find_if(kBinary.begin(), kBinary.end(), [&](const auto& b) { return b.operation == operation; })
-        ->precedence;
+bool begins_name(char c) {
+    return is_ascii_letter(c) || c == '_';
 }
 
-bool is_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
+bool is_of_name(char c) {
+    return begins_name(c) || is_ascii_digit(c);
 }
 
 bool is_keyword(std::string_view word) {
@@ -65,10 +64,10 @@ std::int64_t arithmetic(Operator operation, std::int64_t a, std::int64_t b) {
             overflows = __builtin_mul_overflow(a, b, &result);
             break;
         default:
-            if (b <= 0 || a < 0) throw Error("cannot divide " + std::to_string(a) + " by " + std::to_string(b));
+            if (b <= 0 || a < 0) throw Error(fmt::format("cannot divide {} by {}", a, b));
             return operation == Operator::divide ? a / b : a % b;
     }
-    if (overflows) throw Error("a result with " + std::to_string(a) + " and " + std::to_string(b) + " is too large");
+    if (overflows) throw Error(fmt::format("a result with {} and {} is too large", a, b));
     return result;
 }
 
@@ -86,10 +85,6 @@ std::int64_t binary(Operator operation, std::int64_t a, std::int64_t b) {
             return a > b;
         case Operator::at_least:
             return a >= b;
-        case Operator::logical_and:
-            return a != 0 && b != 0;
-        case Operator::logical_or:
-            return a != 0 || b != 0;
         default:
             return arithmetic(operation, a, b);
     }
@@ -100,45 +95,36 @@ std::int64_t number_named(const std::string& name, const Values& values, const P
         if (placeholder == name) return static_cast<std::int64_t>(number);
     }
     const auto found = values.numbers.find(name);
-    if (found == values.numbers.end()) throw Error("'" + name + "' has no value");
+    if (found == values.numbers.end()) throw Error(fmt::format("'{}' has no value", name));
     return found->second;
 }
 
 bool is_in(std::int64_t number, const std::string& list, const Values& values) {
     const auto found = values.lists.find(list);
-    if (found == values.lists.end()) throw Error("list '" + list + "' has no value");
-    return std::find(found->second.begin(), found->second.end(), number) != found->second.end();
+    if (found == values.lists.end()) throw Error(fmt::format("list '{}' has no value", list));
+    return contains(found->second, number);
 }
 
 }  // namespace
 
 class Expression::Parser {
 public:
-    Parser(std::string_view text, std::vector<Step>& steps) : text_(text), rest_(text), steps_(steps) {}
+    explicit Parser(std::string_view text) : text_(text), rest_(text) {}
 
-    void parse() {
-        if (text_.size() > kMostCharacters) fail("it has more than " + std::to_string(kMostCharacters) + " characters");
-        bool operand_is_due = true;
-        while (operand_is_due || !at_end()) {
-            if (operand_is_due) {
-                take_operand();
-                operand_is_due = false;
-            } else if (take(")")) {
-                close();
-            } else {
-                operand_is_due = take_operator();
-            }
-        }
-        while (!waiting_.empty()) {
-            if (waiting_.back() == Operator::open) fail("a '(' has no ')'");
-            emit_waiting();
-        }
+    Node parse() {
+        if (text_.size() > kMostCharacters) fail(fmt::format("it has more than {} characters", kMostCharacters));
+        Node whole = expression(0);
+        if (take(")")) fail("a ')' has no '('");
+        if (!at_end()) fail_without_operator();
+        return whole;
     }
 
 private:
     [[noreturn]] void fail(const std::string& what) const {
-        throw UsageError("expression '" + std::string(text_) + "': " + what);
+        throw UsageError(fmt::format("expression '{}': {}", text_, what));
     }
+
+    [[noreturn]] void fail_without_operator() const { fail(fmt::format("an operator is missing before '{}'", rest_)); }
 
     bool at_end() {
         rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
@@ -148,9 +134,8 @@ private:
     /// Removes this word or sign from the front, if it is there.
     bool take(std::string_view token) {
         if (at_end() || !rest_.starts_with(token)) return false;
-        const bool is_word = is_letter(token.front());
-        if (is_word && rest_.size() > token.size() && (is_letter(rest_[token.size()]) || is_digit(rest_[token.size()])))
-            return false;
+        const bool is_word = begins_name(token.front());
+        if (is_word && rest_.size() > token.size() && is_of_name(rest_[token.size()])) return false;
         rest_.remove_prefix(token.size());
         return true;
     }
@@ -165,130 +150,119 @@ private:
     }
 
     std::string take_name() {
-        if (at_end() || !is_letter(rest_.front())) return {};
-        return take_while([](char c) { return is_letter(c) || is_digit(c); });
+        if (at_end() || !begins_name(rest_.front())) return {};
+        return take_while(is_of_name);
     }
 
-    void take_operand() {
-        while (true) {
-            if (take("(")) {
-                waiting_.push_back(Operator::open);
-            } else if (take("not")) {
-                waiting_.push_back(Operator::logical_not);
+    /// As far as operators bind at least this strongly.
+    Node expression(int precedence) {
+        Node left = operand();
+        while (const OperatorInfo* found = take_operator(precedence)) {
+            Node node{found->operation, 0, {}, {std::move(left)}};
+            if (found->operation == Operator::in) {
+                node.name = take_name();
+                if (node.name.empty() || is_keyword(node.name)) fail("the name of a list is missing behind 'in'");
             } else {
-                break;
+                node.operands.push_back(expression(found->precedence + 1));
             }
+            left = std::move(node);
         }
-        if (!at_end() && is_digit(rest_.front())) {
-            take_literal();
-            return;
+        return left;
+    }
+
+    /// Null, and nothing is taken, when none that binds so strongly comes next.
+    const OperatorInfo* take_operator(int precedence) {
+        const std::string_view before = rest_;
+        const auto* found = std::ranges::find_if(kBinary, [&](const OperatorInfo& b) { return take(b.text); });
+        if (found != kBinary.end() && found->precedence >= precedence) return found;
+        rest_ = before;
+        return nullptr;
+    }
+
+    Node operand() {
+        if (take("(")) {
+            Node inner = expression(0);
+            if (at_end()) fail("a '(' has no ')'");
+            if (!take(")")) fail_without_operator();
+            return inner;
         }
+        if (take("not")) return {Operator::logical_not, 0, {}, {expression(kNotPrecedence)}};
+        if (!at_end() && is_ascii_digit(rest_.front())) return {Operator::number, literal(), {}, {}};
         const std::string name = take_name();
         if (name.empty() || is_keyword(name)) {
-            fail("a number or a name is missing before '" + name + std::string(rest_) + "'");
+            fail(fmt::format("a number or a name is missing before '{}{}'", name, rest_));
         }
-        steps_.push_back({Step::Kind::name, 0, name, {}});
+        return {Operator::name, 0, name, {}};
     }
 
-    void take_literal() {
+    std::int64_t literal() {
         std::int64_t number = 0;
-        for (const char c : take_while(is_digit)) {
+        for (const char c : take_while(is_ascii_digit)) {
             number = number * 10 + (c - '0');
             if (number > kLargestLiteral) fail("a number in it is too large");
         }
-        steps_.push_back({Step::Kind::number, number, {}, {}});
-    }
-
-    /// Whether an operand must follow: not behind `in` and its list.
-    bool take_operator() {
-        const OperatorInfo* const found =
-            std::find_if(kBinary.begin(), kBinary.end(), [&](const auto& b) { return take(b.text); });
-        if (found == kBinary.end()) fail("an operator is missing before '" + std::string(rest_) + "'");
-        while (!waiting_.empty() && precedence(waiting_.back()) >= found->precedence) emit_waiting();
-        if (found->operation != Operator::in) {
-            waiting_.push_back(found->operation);
-            return true;
-        }
-        const std::string list = take_name();
-        if (list.empty() || is_keyword(list)) fail("the name of a list is missing behind 'in'");
-        steps_.push_back({Step::Kind::operation, 0, list, Operator::in});
-        return false;
-    }
-
-    void close() {
-        while (!waiting_.empty() && waiting_.back() != Operator::open) emit_waiting();
-        if (waiting_.empty()) fail("a ')' has no '('");
-        waiting_.pop_back();
-    }
-
-    void emit_waiting() {
-        steps_.push_back({Step::Kind::operation, 0, {}, waiting_.back()});
-        waiting_.pop_back();
+        return number;
     }
 
     std::string_view text_, rest_;
-    std::vector<Step>& steps_;
-    std::vector<Operator> waiting_;
 };
 
-Expression::Expression(std::string_view text) : text_(text) {
-    Parser(text_, steps_).parse();
+Expression::Expression(std::string_view text) : text_(text), root_(Parser(text).parse()) {}
+
+std::int64_t Expression::Node::value(const Values& values, const Placeholders& at) const {
+    const auto operand = [&](std::size_t i) { return operands[i].value(values, at); };
+    if (operation == Operator::number) return number;
+    if (operation == Operator::name) return number_named(name, values, at);
+    if (operation == Operator::in) return is_in(operand(0), name, values);
+    if (operation == Operator::logical_not) return operand(0) == 0;
+    if (operation == Operator::logical_and) return operand(0) != 0 && operand(1) != 0;
+    if (operation == Operator::logical_or) return operand(0) != 0 || operand(1) != 0;
+    const std::int64_t left = operand(0);
+    return binary(operation, left, operand(1));
 }
 
 std::int64_t Expression::value(const Values& values, const Placeholders& at) const {
-    std::vector<std::int64_t> stack;
-    const auto pop = [&] {
-        const std::int64_t top = stack.back();
-        stack.pop_back();
-        return top;
-    };
     try {
-        for (const Step& step : steps_) {
-            if (step.kind == Step::Kind::number) {
-                stack.push_back(step.number);
-            } else if (step.kind == Step::Kind::name) {
-                stack.push_back(number_named(step.name, values, at));
-            } else if (step.operation == Operator::in) {
-                stack.back() = is_in(stack.back(), step.name, values);
-            } else if (step.operation == Operator::logical_not) {
-                stack.back() = stack.back() == 0;
-            } else {
-                const std::int64_t right = pop();
-                stack.back() = binary(step.operation, stack.back(), right);
-            }
-        }
+        return root_.value(values, at);
     } catch (const Error& e) {
-        throw Error("'" + text_ + "': " + e.what());
+        throw Error(fmt::format("'{}': {}", text_, e.what()));
     }
-    return stack.back();
+}
+
+void Expression::Node::inline_name(const std::string& inlined, const Node& meaning) {
+    if (operation == Operator::name && name == inlined) {
+        *this = meaning;
+    } else {
+        for (Node& operand : operands) operand.inline_name(inlined, meaning);
+    }
+}
+
+std::size_t Expression::Node::count() const {
+    return std::accumulate(operands.begin(), operands.end(), std::size_t{1},
+                           [](std::size_t sum, const Node& operand) { return sum + operand.count(); });
 }
 
 void Expression::inline_name(const std::string& name, const Expression& meaning) {
-    std::vector<Step> steps;
-    for (const Step& step : steps_) {
-        if (step.kind == Step::Kind::name && step.name == name) {
-            steps.insert(steps.end(), meaning.steps_.begin(), meaning.steps_.end());
-        } else {
-            steps.push_back(step);
-        }
-        if (steps.size() > kMostSteps) throw UsageError("expression '" + text_ + "': too long with '" + name + "'");
-    }
-    steps_ = std::move(steps);
+    const auto times = static_cast<std::size_t>(std::ranges::count(numbers(), name));
+    if (root_.count() + times * (meaning.root_.count() - 1) > kMostNodes)
+        throw UsageError(fmt::format("expression '{}': too long with '{}'", text_, name));
+    root_.inline_name(name, meaning.root_);
+}
+
+void Expression::Node::collect_names(Operator used_by, std::vector<std::string>& names) const {
+    for (const Node& operand : operands) operand.collect_names(used_by, names);
+    if (operation == used_by) names.push_back(name);
 }
 
 std::vector<std::string> Expression::numbers() const {
     std::vector<std::string> names;
-    for (const Step& step : steps_) {
-        if (step.kind == Step::Kind::name) names.push_back(step.name);
-    }
+    root_.collect_names(Operator::name, names);
     return names;
 }
 
 std::vector<std::string> Expression::lists() const {
     std::vector<std::string> names;
-    for (const Step& step : steps_) {
-        if (step.kind == Step::Kind::operation && step.operation == Operator::in) names.push_back(step.name);
-    }
+    root_.collect_names(Operator::in, names);
     return names;
 }
 

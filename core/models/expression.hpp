@@ -1,7 +1,7 @@
 // The small language of configs/models: "heads * head_dim", "not layer in dense_layers and (layer + 1) % step == 0".
 //
 // Whole numbers and names; lowest to highest: or; and; not; == != < <= > >= and `in` (a list's name); + -; * / %; ( ).
-// Truth is 0 or 1. Division rounds down, as Python's // does for what is not negative.
+// Truth is 0 or 1. `and` and `or` leave out their right side when the left decides. Division rounds down, as Python's // does for what is not negative.
 #pragma once
 
 #include "models/name_pattern.hpp"
@@ -21,7 +21,10 @@ struct Values {
     friend bool operator==(const Values&, const Values&) = default;
 };
 
+/// The kinds of a node, most of them operators.
 enum class Operator {
+    number,
+    name,
     add,
     subtract,
     multiply,
@@ -36,8 +39,7 @@ enum class Operator {
     logical_and,
     logical_or,
     logical_not,
-    in,
-    open
+    in
 };
 
 class Expression {
@@ -57,17 +59,21 @@ public:
     std::vector<std::string> lists() const;
 
 private:
-    /// A step of the postfix form, which needs neither recursion nor precedence.
-    struct Step {
-        enum class Kind { number, name, operation } kind = Kind::number;
+    struct Node {
+        Operator operation = Operator::number;
         std::int64_t number = 0;
-        std::string name;  ///< Operator::in: the list
-        Operator operation = Operator::add;
+        std::string name;  ///< Operator::in: of the list
+        std::vector<Node> operands;
+
+        std::int64_t value(const Values& values, const Placeholders& at) const;
+        void inline_name(const std::string& inlined, const Node& meaning);
+        std::size_t count() const;
+        void collect_names(Operator used_by, std::vector<std::string>& names) const;
     };
     class Parser;
 
     std::string text_;
-    std::vector<Step> steps_;
+    Node root_;
 };
 
 }  // namespace unshard

@@ -29,6 +29,19 @@ TEST_CASE("expressions follow the usual precedence, from left to right") {
     CHECK(value("1 <= 1 and (2 > 3 or tied) == 0") == 1);
 }
 
+TEST_CASE("'and' and 'or' leave out their right side when the left decides") {
+    CHECK(value("tied and heads / tied == 2") == 0);
+    CHECK(value("tied == 0 or unknown") == 1);
+    CHECK(value("tied and (layer in unknown) or heads == 8") == 1);
+    CHECK(failure("heads and unknown") == "'heads and unknown': 'unknown' has no value");
+    CHECK(failure("tied or unknown") == "'tied or unknown': 'unknown' has no value");
+}
+
+TEST_CASE("'not' behind an operator reaches as far as in front") {
+    CHECK(value("2 * not tied + 1") == 0);
+    CHECK(value("3 * not heads == 9") == 3);
+}
+
 TEST_CASE("placeholders are numbers and lists can be searched") {
     CHECK(value("layer in dense") == 1);
     CHECK(value("layer - 1 in dense") == 0);
@@ -57,6 +70,7 @@ TEST_CASE("what is not an expression says what is wrong with it") {
           "expression 'heads * in dense': a number or a name is missing before 'in dense'");
     CHECK(failure("heads hidden") == "expression 'heads hidden': an operator is missing before 'hidden'");
     CHECK(failure("(heads") == "expression '(heads': a '(' has no ')'");
+    CHECK(failure("(heads hidden") == "expression '(heads hidden': an operator is missing before 'hidden'");
     CHECK(failure("heads)") == "expression 'heads)': a ')' has no '('");
     CHECK(failure("layer in 3") == "expression 'layer in 3': the name of a list is missing behind 'in'");
     CHECK(failure("layer in dense 3") == "expression 'layer in dense 3': an operator is missing before '3'");
