@@ -4,10 +4,14 @@
 #include "tokenizer/pre_tokenizer.hpp"
 
 #include "tokenizer/files.hpp"
+#include "unshard/tools/contains.hpp"
+#include "unshard/tools/edit_distance.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
-#include <numeric>
 
 namespace unshard::gguf {
 namespace {
@@ -34,7 +38,7 @@ std::string split_step(const nlohmann::json& step) {
     const std::string behavior =
         member(step, "behavior").is_string() ? member(step, "behavior").get<std::string>() : "";
     std::string name = is_regex ? "split " : "split at text ";
-    if (behavior != "Isolated") name = "split (" + behavior + ") ";
+    if (behavior != "Isolated") name = fmt::format("split ({}) ", behavior);
     if (member(step, "invert") == true) name = "inverted " + name;
     return name + (text.is_string() ? with_escapes(text.get<std::string>()) : "");
 }
@@ -52,9 +56,7 @@ std::string step_of(const nlohmann::json& step) {
 }
 
 std::string joined(const std::vector<std::string>& steps) {
-    std::string text;
-    for (const std::string& step : steps) text += (text.empty() ? "" : "; ") + step;
-    return text;
+    return fmt::format("{}", fmt::join(steps, "; "));
 }
 
 bool has_token(const nlohmann::json& tokenizer, const std::string& text) {
@@ -69,21 +71,9 @@ bool fits(const PreTokenizer& known, const std::vector<std::string>& steps, cons
            known.ignore_merges.value_or(ignores_merges) == ignores_merges;
 }
 
-/// How many characters must be changed to make one text the other; of the first 1000.
+/// Of the texts' beginnings, which is enough to choose by.
 std::size_t distance(std::string_view a, std::string_view b) {
-    a = a.substr(0, 1000);
-    b = b.substr(0, 1000);
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (const char wanted : a) {
-        std::size_t diagonal = row[0]++;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t changed = diagonal + (wanted == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
-        }
-    }
-    return row.back();
+    return edit_distance(a.substr(0, 1000), b.substr(0, 1000));
 }
 
 }  // namespace
@@ -104,10 +94,9 @@ std::vector<PreTokenizer> pre_tokenizers_of(const Document& file) {
 
 void check_pre_tokenizer_name(const std::string& name, const Document& file) {
     const std::vector<std::string> names = Node(file).texts("names");
-    if (std::find(names.begin(), names.end(), name) != names.end()) return;
-    std::string known;
-    for (const std::string& n : names) known += (known.empty() ? "" : " ") + n;
-    throw UsageError("option 'pre': '" + name + "' is not known to llama.cpp: known are " + known);
+    if (contains(names, name)) return;
+    throw UsageError(
+        fmt::format("option 'pre': '{}' is not known to llama.cpp: known are {}", name, fmt::join(names, " ")));
 }
 
 std::vector<std::string> steps_of(const nlohmann::json& pre_tokenizer) {
@@ -123,11 +112,12 @@ std::string pre_tokenizer_name(const nlohmann::json& tokenizer, const std::vecto
         std::find_if(known.begin(), known.end(), [&](const auto& k) { return fits(k, steps, tokenizer); });
     if (found != known.end()) return found->name;
     const std::string text = joined(steps);
-    std::string message = where + ": its pre-tokenizer is not known to llama.cpp: " + text;
+    std::string message = fmt::format("{}: its pre-tokenizer is not known to llama.cpp: {}", where, text);
     const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
         return distance(text, joined(a.steps)) < distance(text, joined(b.steps));
     });
-    if (nearest != known.end()) message += ": the nearest is '" + nearest->name + "': " + joined(nearest->steps);
+    if (nearest != known.end())
+        message += fmt::format(": the nearest is '{}': {}", nearest->name, joined(nearest->steps));
     throw Error(message + ": name the one that splits alike, --set output.options.pre=NAME");
 }
 
