@@ -19,6 +19,7 @@
 #include "tensor_map.hpp"
 #include "type_choice.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/add_once.hpp"
 
 #include <fmt/format.h>
 
@@ -102,7 +103,8 @@ void check_dtypes(const Plan& plan, const std::vector<MappedTensor>& tensors) {
         for (const TensorPart& part : t.parts) {
             const PlannedTensor& source = plan.tensors[part.tensor];
             if (info(source.dtype).is_float && size_of(source.dtype) > 1) continue;
-            throw Error(source.name + ": is " + to_string(source.dtype) + ": GGUF takes f64, f32, f16 and bf16");
+            throw Error(
+                fmt::format("{}: is {}: GGUF takes f64, f32, f16 and bf16", source.name, to_string(source.dtype)));
         }
     }
 }
@@ -226,8 +228,8 @@ private:
         for (const TensorInfo& t : contents_.infos) {
             if (t.name != "token_embd.weight") continue;
             if (t.shape[0] <= kMostTokens) return t.shape[0];
-            throw Error(t.name + ": the embedding has " + std::to_string(t.shape[0]) +
-                        " rows, a token for each: at most " + std::to_string(kMostTokens) + " are sensible");
+            throw Error(fmt::format("{}: the embedding has {} rows, a token for each: at most {} are sensible", t.name,
+                                    t.shape[0], kMostTokens));
         }
         throw Error("the model has no embedding, 'token_embd.weight' in GGUF");
     }
@@ -242,15 +244,9 @@ private:
     Contents contents_;
 };
 
-std::uint32_t encoding_number(Layout& layout, Type type) {
-    const TypeInfo& wanted = info(type);
-    const auto same = [&](const Encoding& e) { return e.name == wanted.name; };
-    const auto found = std::find_if(layout.encodings.begin(), layout.encodings.end(), same);
-    const auto number = static_cast<std::uint32_t>(found - layout.encodings.begin());
-    if (found == layout.encodings.end()) {
-        layout.encodings.push_back({std::string(wanted.name), wanted.block_elems, wanted.block_bytes});
-    }
-    return number;
+Encoding encoding_of(Type type) {
+    const TypeInfo& stored = info(type);
+    return {std::string(stored.name), stored.block_elems, stored.block_bytes};
 }
 
 /// Places one tensor and the padding behind it.
@@ -259,8 +255,8 @@ void place(Layout& layout, const Contents& contents, std::size_t tensor, std::ui
     if (!contents.literals[tensor].empty()) layout.literals.push_back({file, offset, contents.literals[tensor]});
     for (const TensorPart& part : contents.parts[tensor]) {
         const std::uint64_t begin = checked_add(offset, stored_bytes(stored.type, part.first));
-        layout.placed.push_back(
-            {part.tensor, part.view, part.box, part.axes, part.add, file, begin, encoding_number(layout, stored.type)});
+        const std::uint32_t encoding = add_once(layout.encodings, encoding_of(stored.type));
+        layout.placed.push_back({part.tensor, part.view, part.box, part.axes, part.add, file, begin, encoding});
     }
     const std::uint64_t end = checked_add(offset, stored_bytes(stored));
     const std::uint64_t padding = round_up(end, kAlignment) - end;
@@ -304,8 +300,7 @@ public:
         layout.tensors = contents.infos.size();
         const auto files = split_by_size(contents.infos, composer.max_shard_size());
         if (files.size() > UINT16_MAX) {
-            throw UsageError("max_shard_size: it makes " + std::to_string(files.size()) +
-                             " files, GGUF counts to 65535");
+            throw UsageError(fmt::format("max_shard_size: it makes {} files, GGUF counts to 65535", files.size()));
         }
         for (std::size_t i = 0; i < files.size(); ++i) {
             std::vector<TensorInfo> infos;

@@ -6,10 +6,12 @@
 #include "options.hpp"
 #include "stored_dtype.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/add_once.hpp"
 #include "unshard/tools/model_directory.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
 namespace unshard {
@@ -44,24 +46,13 @@ std::vector<std::vector<Entry>> parts_of(const std::vector<Entry>& entries, std:
 
 std::string part_name(std::size_t part, std::size_t parts) {
     if (parts == 1) return "model.safetensors";
-    char name[64];
-    std::snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", part + 1, parts);
-    return name;
+    return fmt::format("model-{:05}-of-{:05}.safetensors", part + 1, parts);
 }
 
 void add_text_file(Layout& layout, const std::string& name, std::string text) {
     const auto file = static_cast<std::uint32_t>(layout.files.size());
     layout.files.push_back({name, text.size()});
     layout.literals.push_back({file, 0, std::move(text)});
-}
-
-std::uint32_t encoding_number(Layout& layout, DType dtype) {
-    const std::string name = to_string(dtype);
-    const auto same = [&](const Encoding& e) { return e.name == name; };
-    const auto found = std::find_if(layout.encodings.begin(), layout.encodings.end(), same);
-    const auto number = static_cast<std::uint32_t>(found - layout.encodings.begin());
-    if (found == layout.encodings.end()) layout.encodings.push_back(encoding_of(dtype));
-    return number;
 }
 
 void add_part(Layout& layout, const std::string& name, std::vector<Entry> entries) {
@@ -76,7 +67,7 @@ void add_part(Layout& layout, const std::string& name, std::vector<Entry> entrie
         placed.box = Box::whole(e.shape);
         placed.file = file;
         placed.offset = offset;
-        placed.encoding = encoding_number(layout, e.dtype);
+        placed.encoding = add_once(layout.encodings, encoding_of(e.dtype));
         layout.placed.push_back(placed);
         offset = checked_add(offset, e.bytes);
     }
