@@ -18,6 +18,8 @@
 #include "models/expression.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 namespace unshard {
 namespace {
 
@@ -100,8 +102,8 @@ void replace_words(json& settings, const json& facts) {
 json pattern(const json& rule, const json& settings) {
     const json& layers = settings.value("num_hidden_layers", json());
     if (!layers.is_number_integer() || layers.get<std::int64_t>() < 0 || layers.get<std::int64_t>() > kMostLayers) {
-        throw Error("config.json: 'num_hidden_layers' is " + layers.dump() + ": it must be a whole number up to " +
-                    std::to_string(kMostLayers));
+        throw Error(fmt::format("config.json: 'num_hidden_layers' is {}: it must be a whole number up to {}",
+                                layers.dump(), kMostLayers));
     }
     json list = json::array();
     const Expression condition(rule["when"].get<std::string>());

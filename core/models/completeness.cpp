@@ -3,6 +3,8 @@
 #include "models/whole_tensor.hpp"
 #include "unshard/tools/checked.hpp"
 
+#include <fmt/format.h>
+
 #include <set>
 
 namespace unshard {
@@ -39,8 +41,8 @@ public:
         for (const TensorRule& rule : rules_.tensors)
             expected = checked_add(expected, combinations(rule.name, values_));
         if (expected > kMostTensors) {
-            throw Error("config.json: it makes a model of " + std::to_string(expected) + " tensors: at most " +
-                        std::to_string(kMostTensors) + " are sensible");
+            throw Error(fmt::format("config.json: it makes a model of {} tensors: at most {} are sensible", expected,
+                                    kMostTensors));
         }
         for (const NamedShape& tensor : model) note(tensor);
         for (const TensorRule& rule : rules_.tensors) look_for(rule);

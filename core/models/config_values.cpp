@@ -1,20 +1,14 @@
+#include "models/model_config.hpp"
 #include "models/rules.hpp"
 #include "unshard/tools/error.hpp"
+
+#include <fmt/format.h>
 
 namespace unshard {
 namespace {
 
-/// The first of the fields that is there and not null.
-const nlohmann::json* find_field(const nlohmann::json& config, const std::vector<std::string>& fields) {
-    for (const std::string& field : fields) {
-        const auto found = config.find(field);
-        if (found != config.end() && !found->is_null()) return &*found;
-    }
-    return nullptr;
-}
-
 [[noreturn]] void fail_type(const ConfigName& name, const nlohmann::json& value, const std::string& wanted) {
-    throw Error("config.json: '" + name.fields.front() + "' is " + value.dump() + ": it must be " + wanted);
+    throw Error(fmt::format("config.json: '{}' is {}: it must be {}", name.fields.front(), value.dump(), wanted));
 }
 
 std::int64_t number(const ConfigName& name, const nlohmann::json& value) {
@@ -47,17 +41,17 @@ Values config_values(const ModelRules& rules, const nlohmann::json& config) {
     if (text_config != config.end() && text_config->is_object()) fields.update(*text_config);
     Values values;
     for (const ConfigName& name : rules.config) {
-        const nlohmann::json* value = find_field(fields, name.fields);
+        const nlohmann::json& value = find_field(fields, name.fields);
         if (name.is_list) {
-            values.lists[name.name] = value ? numbers(name, *value) : std::vector<std::int64_t>();
+            values.lists[name.name] = value.is_null() ? std::vector<std::int64_t>() : numbers(name, value);
         } else if (const std::uint64_t count = counted(name, fields); count != 0) {
             values.numbers[name.name] = static_cast<std::int64_t>(count);
-        } else if (value) {
-            values.numbers[name.name] = number(name, *value);
+        } else if (!value.is_null()) {
+            values.numbers[name.name] = number(name, value);
         } else if (name.fallback) {
             values.numbers[name.name] = name.fallback->value(values);
         } else {
-            throw Error("config.json: it has no '" + name.fields.front() + "': " + rules.file + " needs it");
+            throw Error(fmt::format("config.json: it has no '{}': {} needs it", name.fields.front(), rules.file));
         }
     }
     return values;

@@ -1,6 +1,9 @@
 #include "models/document.hpp"
 
 #include "models/toml_text.hpp"
+#include "unshard/tools/contains.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 std::string place_of(const std::string& file, const toml::source_position& at) {
-    return at ? file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) : file;
+    return at ? fmt::format("{}:{}:{}", file, at.line, at.column) : file;
 }
 
 /// Depth is bounded: parse_toml refuses what is nested deeper.
@@ -62,7 +65,7 @@ Document parse_document(std::string_view text, const std::string& file) {
     try {
         document.root = Conversion(document).convert(parse_toml(text, file), JsonPointer());
     } catch (const toml::parse_error& e) {
-        throw UsageError(place_of(file, e.source().begin) + ": " + std::string(e.description()));
+        throw UsageError(fmt::format("{}: {}", place_of(file, e.source().begin), e.description()));
     }
     return document;
 }
@@ -88,7 +91,8 @@ Node::Node(const Document& document, JsonPointer pointer)
 void Node::fail(const std::string& what) const {
     const json at = document_->places.value(pointer_.to_string(), json());
     const std::string file = at.size() == 3 ? at[2].get<std::string>() : document_->file;
-    throw UsageError((at.is_null() ? file : file + ":" + at[0].dump() + ":" + at[1].dump()) + ": " + what);
+    throw UsageError(
+        fmt::format("{}: {}", at.is_null() ? file : fmt::format("{}:{}:{}", file, at[0].dump(), at[1].dump()), what));
 }
 
 const json* Node::find(std::string_view key) const {
@@ -103,23 +107,23 @@ bool Node::has(std::string_view key) const {
 
 void Node::check_keys(std::span<const std::string_view> known, OtherTables others) const {
     for (const auto& [key, node] : entries()) {
-        if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+        if (contains(known, key)) continue;
         if (others == OtherTables::allowed && node.value_->is_object()) continue;
         std::string names;
         for (const std::string_view name : known) names += (names.empty() ? "" : ", ") + std::string(name);
-        node.fail("unknown key '" + key + "': known are " + names);
+        node.fail(fmt::format("unknown key '{}': known are {}", key, names));
     }
 }
 
 Node Node::at(std::string_view key) const {
-    if (!has(key)) fail("'" + std::string(key) + "' is missing");
+    if (!has(key)) fail(fmt::format("'{}' is missing", key));
     return {*document_, pointer_ / std::string(key)};
 }
 
 Node Node::table(std::string_view key) const {
-    if (!has(key)) fail("'" + std::string(key) + "' must be a table");
+    if (!has(key)) fail(fmt::format("'{}' must be a table", key));
     const Node node = at(key);
-    if (!node.value_->is_object()) node.fail("'" + std::string(key) + "' must be a table");
+    if (!node.value_->is_object()) node.fail(fmt::format("'{}' must be a table", key));
     return node;
 }
 
@@ -144,7 +148,7 @@ std::vector<std::string> Node::texts(std::string_view key) const {
 std::vector<Node> Node::tables(std::string_view key) const {
     if (!has(key)) return {};
     const Node node = at(key);
-    const std::string what = "'" + std::string(key) + "' must be an array of tables";
+    const std::string what = fmt::format("'{}' must be an array of tables", key);
     if (!node.value_->is_array()) node.fail(what);
     std::vector<Node> result = node.items();
     for (const Node& item : result) {
@@ -156,14 +160,14 @@ std::vector<Node> Node::tables(std::string_view key) const {
 bool Node::flag(std::string_view key) const {
     if (!has(key)) return false;
     const Node node = at(key);
-    if (!node.value_->is_boolean()) node.fail("'" + std::string(key) + "' must be true or false");
+    if (!node.value_->is_boolean()) node.fail(fmt::format("'{}' must be true or false", key));
     return node.value_->get<bool>();
 }
 
 double Node::number(std::string_view key, double fallback) const {
     if (!has(key)) return fallback;
     const Node node = at(key);
-    if (!node.value_->is_number()) node.fail("'" + std::string(key) + "' must be a number");
+    if (!node.value_->is_number()) node.fail(fmt::format("'{}' must be a number", key));
     return node.value_->get<double>();
 }
 

@@ -4,8 +4,11 @@
 #include "models/model_config.hpp"
 
 #include "models/class_settings.hpp"
+#include "unshard/tools/contains.hpp"
 #include "unshard/tools/directory.hpp"
 #include "unshard/tools/json_file.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -44,9 +47,7 @@ std::string class_named(const json& classes, const std::string& model_type,
     if (classes.contains(model_type)) return model_type;
     for (const auto& [name, facts] : classes.items()) {
         const json& own = facts["architectures"];
-        const auto has = [&](const std::string& architecture) {
-            return std::find(own.begin(), own.end(), architecture) != own.end();
-        };
+        const auto has = [&](const std::string& architecture) { return contains(own, architecture); };
         if (std::any_of(architectures.begin(), architectures.end(), has)) return name;
     }
     return {};
@@ -100,8 +101,10 @@ private:
             const json& facts = find_field(facts_, {std::string(kind) + "." + type});
             if (type.empty() || facts.is_null() || facts["architectures"].size() != 1) continue;
             const auto name = facts["architectures"][0].get<std::string>();
-            warnings.push_back("config.json: it has no 'architectures': taken for " + name + ", which model_type '" +
-                               type + "' stands for: others need the line \"architectures\": [\"" + name + "\"]");
+            warnings.push_back(
+                fmt::format("config.json: it has no 'architectures': taken for {}, which model_type '{}' stands for: "
+                            "others need the line \"architectures\": [\"{}\"]",
+                            name, type, name));
             return {name};
         }
         return {};

@@ -1,17 +1,16 @@
 #include "models/model_files.hpp"
 
 #include "models/model_config.hpp"
+#include "unshard/tools/contains.hpp"
 #include "unshard/tools/directory.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
 
 namespace unshard {
 namespace {
-
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 std::vector<std::string> architectures_of(const Document& model) {
     return Node(model).texts("architectures");
@@ -27,7 +26,7 @@ void check_apart(const Document& model, const Document& other) {
     const auto twice =
         std::find_if(names.begin(), names.end(), [&](const auto& name) { return contains(others, name); });
     if (twice == names.end()) return;
-    throw UsageError(model.file + ": architecture '" + *twice + "' is in " + other.file + " too");
+    throw UsageError(fmt::format("{}: architecture '{}' is in {} too", model.file, *twice, other.file));
 }
 
 std::vector<Document> models_in(const std::string& directory) {

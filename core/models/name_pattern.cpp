@@ -1,6 +1,10 @@
 #include "models/name_pattern.hpp"
 
+#include "unshard/tools/ascii.hpp"
+#include "unshard/tools/contains.hpp"
 #include "unshard/tools/error.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -9,15 +13,11 @@ namespace {
 
 constexpr std::size_t kMostDigits = 9;
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 /// Removes a number from the front of `rest` and returns it.
 std::optional<std::uint64_t> take_number(std::string_view& rest) {
     std::size_t digits = 0;
     std::uint64_t number = 0;
-    while (digits < rest.size() && is_digit(rest[digits]) && digits <= kMostDigits) {
+    while (digits < rest.size() && is_ascii_digit(rest[digits]) && digits <= kMostDigits) {
         number = number * 10 + static_cast<std::uint64_t>(rest[digits] - '0');
         ++digits;
     }
@@ -30,13 +30,13 @@ std::optional<std::uint64_t> take_number(std::string_view& rest) {
 }  // namespace
 
 NamePattern::NamePattern(std::string_view text) : text_(text) {
-    const auto fail = [&](const std::string& what) { throw UsageError("name '" + text_ + "': " + what); };
+    const auto fail = [&](const std::string& what) { throw UsageError(fmt::format("name '{}': {}", text_, what)); };
     if (text.empty()) fail("it is empty");
     while (true) {
         const std::size_t open = text.find_first_of("{}");
         const std::string literal(text.substr(0, open));
         // Without a separator it would not be clear where one number ends and what follows begins.
-        const bool is_ambiguous = literal.empty() ? open != std::string_view::npos : is_digit(literal.front());
+        const bool is_ambiguous = literal.empty() ? open != std::string_view::npos : is_ascii_digit(literal.front());
         if (!literals_.empty() && is_ambiguous) fail("a placeholder must be followed by something that is not a digit");
         literals_.push_back(literal);
         if (open == std::string_view::npos) return;
@@ -44,7 +44,7 @@ NamePattern::NamePattern(std::string_view text) : text_(text) {
         if (text[open] == '}' || close == std::string_view::npos) fail("a brace has no partner");
         const std::string placeholder(text.substr(open + 1, close - open - 1));
         if (placeholder.empty() || placeholder.find('{') != std::string::npos) fail("a placeholder has no proper name");
-        if (std::find(placeholders_.begin(), placeholders_.end(), placeholder) != placeholders_.end()) {
+        if (contains(placeholders_, placeholder)) {
             fail("'{" + placeholder + "}' stands in it twice");
         }
         placeholders_.push_back(placeholder);
@@ -71,7 +71,7 @@ std::string NamePattern::fill(const Placeholders& at) const {
     for (std::size_t i = 0; i < placeholders_.size(); ++i) {
         const auto number =
             std::find_if(at.begin(), at.end(), [&](const auto& p) { return p.first == placeholders_[i]; });
-        if (number == at.end()) throw Error("name '" + text_ + "': no number for '{" + placeholders_[i] + "}'");
+        if (number == at.end()) throw Error(fmt::format("name '{}': no number for '{{{}}}'", text_, placeholders_[i]));
         name += std::to_string(number->second) + literals_[i + 1];
     }
     return name;

@@ -15,6 +15,8 @@
 #include "models/class_settings.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <string_view>
 
@@ -39,7 +41,7 @@ bool says_something(const json& value) {
 
 json checked_object(const char* field, json value) {
     if (!value.is_object()) {
-        throw Error(std::string("config.json: '") + field + "' is " + value.dump() + ": it must be an object");
+        throw Error(fmt::format("config.json: '{}' is {}: it must be an object", field, value.dump()));
     }
     return value;
 }

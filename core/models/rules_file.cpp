@@ -3,7 +3,10 @@
 
 #include "models/document.hpp"
 #include "models/rules.hpp"
+#include "unshard/tools/contains.hpp"
 #include "unshard/tools/error.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -19,10 +22,6 @@ constexpr std::array kSplits = {
 constexpr std::array<std::string_view, 11> kKeys = {"architectures", "mesh",         "config",  "define",
                                                     "prefixes",      "outside",      "buffers", "extra_layers",
                                                     "tensors",       "alternatives", "fused"};
-
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 class RulesReader {
 public:
@@ -78,7 +77,7 @@ private:
     }
 
     [[noreturn]] void unknown_name(const Node& node, const std::string& name) const {
-        node.fail("'" + name + "' is not defined above: write config." + name + " = the field of config.json");
+        node.fail(fmt::format("'{0}' is not defined above: write config.{0} = the field of config.json", name));
     }
 
     bool is_config_name(const std::string& name, bool is_list) const {
@@ -89,7 +88,7 @@ private:
     ConfigName config_name(const std::string& name, const Node& node) const {
         if (node.value().is_string()) return {name, {node.text()}, std::nullopt, false, {}};
         if (!node.value().is_object())
-            node.fail("'" + name + "' must be a field's name or { field = ..., default = ... }");
+            node.fail(fmt::format("'{}' must be a field's name or {{ field = ..., default = ... }}", name));
         node.check_keys({"field", "default", "count"});
         ConfigName result{name, node.texts("field"), std::nullopt, false, {}};
         if (node.has("count")) result.counted = node.text("count");
@@ -107,7 +106,7 @@ private:
 
     void check_count(const Node& table, const std::string& placeholder) const {
         if (is_config_name(placeholder + "s", false)) return;
-        table.fail("'{" + placeholder + "}' needs '" + placeholder + "s' in 'config' to count to");
+        table.fail(fmt::format("'{{{0}}}' needs '{0}s' in 'config' to count to", placeholder));
     }
 
     NamePattern extra_layers(const Node& node) const {
@@ -126,7 +125,7 @@ private:
         const auto is_same = [&](const auto& rule) { return rule.name.text() == name.text(); };
         if (std::any_of(rules_.tensors.begin(), rules_.tensors.end(), is_same) ||
             std::any_of(rules_.fused.begin(), rules_.fused.end(), is_same)) {
-            table.fail("'" + name.text() + "' is described twice");
+            table.fail(fmt::format("'{}' is described twice", name.text()));
         }
         return name;
     }
@@ -151,8 +150,8 @@ private:
         for (const auto& [known, value] : kSplits) {
             if (name == known) return value;
         }
-        table.at("split").fail("split '" + name +
-                               "' is unknown: known are replicated, column, row, vocabulary, grouped");
+        table.at("split").fail(
+            fmt::format("split '{}' is unknown: known are replicated, column, row, vocabulary, grouped", name));
     }
 
     std::vector<std::vector<Expression>> shape(const Node& table, const std::vector<std::string>& placeholders) const {
@@ -178,7 +177,7 @@ private:
         std::size_t needed = rule.split == Split::replicated ? 0 : 1;
         if (rule.split == Split::row) needed = 2;
         if (rule.shape.size() < needed) {
-            table.fail("split '" + to_string(rule.split) + "' needs " + std::to_string(needed) + " dimensions");
+            table.fail(fmt::format("split '{}' needs {} dimensions", to_string(rule.split), needed));
         }
         if (rule.split == Split::grouped && !rule.unit) table.fail("split 'grouped' needs 'unit'");
         if (rule.split == Split::vocabulary && rule.shape.front().size() > 1) {
@@ -204,7 +203,7 @@ private:
     std::size_t tensor_named(const Node& table, const std::string& name) const {
         const auto found = std::find_if(rules_.tensors.begin(), rules_.tensors.end(),
                                         [&](const TensorRule& t) { return t.name.text() == name; });
-        if (found == rules_.tensors.end()) table.fail("no tensor above is called '" + name + "'");
+        if (found == rules_.tensors.end()) table.fail(fmt::format("no tensor above is called '{}'", name));
         return static_cast<std::size_t>(found - rules_.tensors.begin());
     }
 
@@ -215,16 +214,17 @@ private:
         std::sort(due.begin(), due.end());
         std::sort(found.begin(), found.end());
         if (found != due)
-            table.fail("'" + part.name.text() + "' and '" + rule.name.text() + "' count different things");
+            table.fail(fmt::format("'{}' and '{}' count different things", part.name.text(), rule.name.text()));
         const bool can_stand_behind = part.split == Split::column || part.split == Split::replicated;
         const bool has_sections = !part.shape.empty() && part.shape.front().size() > 1;
         if (part.split != rules_.tensors[rule.parts.front()].split || part.shape.empty() ||
             (rule.parts.size() > 1 && (!can_stand_behind || has_sections))) {
-            table.fail("'" + part.name.text() +
-                       "' cannot be fused: parts are all column or all replicated, in one section");
+            table.fail(fmt::format("'{}' cannot be fused: parts are all column or all replicated, in one section",
+                                   part.name.text()));
         }
         if (rule.is_grouped && (!part.unit || part.split != Split::column)) {
-            table.fail("layout 'grouped': '" + part.name.text() + "' must be split by column and have a 'unit'");
+            table.fail(
+                fmt::format("layout 'grouped': '{}' must be split by column and have a 'unit'", part.name.text()));
         }
     }
 

@@ -5,6 +5,8 @@
 
 #include "unshard/tools/input_file.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -47,7 +49,7 @@ private:
     void check() const {
         std::size_t depth = dots_.size() - 1;
         for (const std::size_t dots : dots_) depth += dots;
-        if (depth > kMaxDepth) throw UsageError("nested deeper than " + std::to_string(kMaxDepth) + " levels");
+        if (depth > kMaxDepth) throw UsageError(fmt::format("nested deeper than {} levels", kMaxDepth));
     }
 
     std::vector<std::size_t> dots_{0};  ///< of the statement, then of each bracket that is open
@@ -72,8 +74,8 @@ std::string read_toml_text(const std::string& path) {
     try {
         const InputFile file(path);
         if (file.bytes() <= kMaxBytes) return file.read(0, file.bytes());
-        throw Error(path + ": " + std::to_string(file.bytes()) + " bytes are too many for a TOML file (at most " +
-                    std::to_string(kMaxBytes) + ")");
+        throw Error(
+            fmt::format("{}: {} bytes are too many for a TOML file (at most {})", path, file.bytes(), kMaxBytes));
     } catch (const Error& e) {
         throw UsageError(e.what());
     }
@@ -83,7 +85,7 @@ toml::table parse_toml(std::string_view text, const std::string& name) {
     try {
         check_depth(text);
     } catch (const UsageError& e) {
-        throw UsageError(name + ": " + e.what());
+        throw UsageError(fmt::format("{}: {}", name, e.what()));
     }
     return toml::parse(text, name);
 }

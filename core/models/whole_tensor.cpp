@@ -2,6 +2,8 @@
 
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace unshard {
@@ -12,7 +14,7 @@ constexpr std::int64_t kLargestCount = 1 << 16;
 
 std::uint64_t size_of_dim(const Expression& expression, const Values& values, const Placeholders& at) {
     const std::int64_t size = expression.value(values, at);
-    if (size < 0) throw Error("'" + expression.text() + "' is " + std::to_string(size) + ": it must not be negative");
+    if (size < 0) throw Error(fmt::format("'{}' is {}: it must not be negative", expression.text(), size));
     return static_cast<std::uint64_t>(size);
 }
 
@@ -24,10 +26,10 @@ bool holds(const TensorRule& rule, const Values& values, const Placeholders& at)
 
 std::uint64_t count_of(const std::string& placeholder, const Values& values) {
     const auto found = values.numbers.find(placeholder + "s");
-    if (found == values.numbers.end()) throw Error("'" + placeholder + "s' has no value");
+    if (found == values.numbers.end()) throw Error(fmt::format("'{}s' has no value", placeholder));
     if (found->second < 0 || found->second > kLargestCount) {
-        throw Error("config.json: " + std::to_string(found->second) + " " + placeholder + "s: at most " +
-                    std::to_string(kLargestCount) + " are sensible");
+        throw Error(
+            fmt::format("config.json: {} {}s: at most {} are sensible", found->second, placeholder, kLargestCount));
     }
     return static_cast<std::uint64_t>(found->second);
 }
@@ -72,8 +74,8 @@ WholeTensor whole_tensor(const ModelRules& rules, const FusedRule& rule, const V
         Dims same_but_first = part.shape;
         same_but_first[0] = whole.shape[0];
         if (!(same_but_first == whole.shape)) {
-            throw Error("'" + rule.name.fill(at) + "': its parts are " + to_string(whole.shape) + " and " +
-                        to_string(part.shape) + ": they do not fit behind each other");
+            throw Error(fmt::format("'{}': its parts are {} and {}: they do not fit behind each other",
+                                    rule.name.fill(at), to_string(whole.shape), to_string(part.shape)));
         }
         whole.shape[0] = checked_add(whole.shape[0], part.shape[0]);
         whole.sections.insert(whole.sections.end(), part.sections.begin(), part.sections.end());

@@ -4,6 +4,7 @@
 #include "model/experts.hpp"
 #include "models/whole_tensor.hpp"
 #include "unshard/tools/checked.hpp"
+#include "unshard/tools/contains.hpp"
 #include "unshard/tools/error.hpp"
 
 #include <fmt/format.h>
@@ -29,7 +30,7 @@ struct Stack {
 
 const FusedRule* alternative_with(const ModelRules& rules, std::size_t part) {
     const auto found = std::find_if(rules.fused.begin(), rules.fused.end(), [&](const FusedRule& rule) {
-        return rule.is_alternative && std::find(rule.parts.begin(), rule.parts.end(), part) != rule.parts.end();
+        return rule.is_alternative && contains(rule.parts, part);
     });
     return found == rules.fused.end() ? nullptr : &*found;
 }

@@ -5,6 +5,7 @@
 #include "pipeline/toml_section.hpp"
 #include "text/pattern.hpp"
 #include "text/suggest.hpp"
+#include "unshard/tools/contains.hpp"
 #include "unshard/tools/directory.hpp"
 
 #include <fmt/format.h>
@@ -75,7 +76,7 @@ RenameRule rename_rule(TomlSection rule) {
 /// Throws UsageError that shows the nearest of what is known.
 template <class Known>
 void check_one_of(const char* key, const std::string& value, const Known& known) {
-    if (std::find(known.begin(), known.end(), value) != known.end()) return;
+    if (contains(known, value)) return;
     const std::vector<std::string> names(known.begin(), known.end());
     throw UsageError(fmt::format("{} '{}' is unknown: {}", key, value, suggestion(value, names)));
 }

@@ -4,6 +4,7 @@
 #include "pipeline/pipeline_settings.hpp"
 
 #include "models/toml_text.hpp"
+#include "unshard/tools/ascii.hpp"
 #include "unshard/tools/error.hpp"
 
 #include <fmt/format.h>
@@ -16,9 +17,7 @@ namespace unshard {
 namespace {
 
 bool is_key(std::string_view key) {
-    const auto is_bare = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-    };
+    const auto is_bare = [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '_' || c == '-'; };
     const bool dots_apart =
         !key.empty() && key.front() != '.' && key.back() != '.' && key.find("..") == std::string_view::npos;
     return dots_apart && std::all_of(key.begin(), key.end(), [&](char c) { return c == '.' || is_bare(c); });

@@ -1,6 +1,7 @@
 #include "pipeline/toml_section.hpp"
 
 #include "text/suggest.hpp"
+#include "unshard/tools/contains.hpp"
 #include "unshard/tools/error.hpp"
 
 #include <fmt/format.h>
@@ -181,7 +182,7 @@ nlohmann::json TomlSection::json_array(const std::string& key) {
 
 void TomlSection::finish(const std::string& required) const {
     for (const auto& [key, node] : table_) {
-        if (std::find(known_.begin(), known_.end(), key.str()) != known_.end()) continue;
+        if (contains(known_, key.str())) continue;
         const toml::source_region& source = key.source().begin ? key.source() : node.source();
         throw UsageError(
             fmt::format("{}: unknown key '{}' {}: {}", where(source), key.str(), name_, suggestion(key.str(), known_)));

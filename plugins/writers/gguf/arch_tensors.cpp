@@ -7,6 +7,8 @@
 #include "own_data.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 namespace unshard::gguf {
 namespace {
 
@@ -19,14 +21,15 @@ std::string general_name(const std::string& name) {
 }
 
 [[noreturn]] void fail_unknown(const WrittenTensor& tensor, const std::string& arch, std::size_t others) {
-    const std::string more = others == 0 ? "" : " and " + std::to_string(others) + " more";
+    const std::string more = others == 0 ? "" : fmt::format(" and {} more", others);
     if (tensor.name == "output.weight") {
-        throw Error(tensor.source + ": llama.cpp has no output of its own for architecture '" + arch +
-                    "', it takes the embedding: if both are the same, say so with \"tie_word_embeddings\": true in "
-                    "config.json, and they are compared");
+        throw Error(
+            fmt::format("{}: llama.cpp has no output of its own for architecture '{}', it takes the embedding: if both "
+                        "are the same, say so with \"tie_word_embeddings\": true in config.json, and they are compared",
+                        tensor.source, arch));
     }
-    throw Error(tensor.source + more + ": llama.cpp has no tensor '" + tensor.name + "' in architecture '" + arch +
-                "' and would not load the file");
+    throw Error(fmt::format("{}{}: llama.cpp has no tensor '{}' in architecture '{}' and would not load the file",
+                            tensor.source, more, tensor.name, arch));
 }
 
 std::set<std::string> names_of_all_layers(const std::set<std::string>& names, std::uint64_t layers) {
@@ -65,8 +68,10 @@ void check_arch_tensors(const ArchTensors& known, const std::string& arch, std::
     if (!unknown.empty()) fail_unknown(*unknown.front(), arch, unknown.size() - 1);
     for (const std::string& name : names_of_all_layers(known.needs, layers)) {
         if (names.contains(name)) continue;
-        throw Error("llama.cpp needs a tensor '" + name + "' in architecture '" + arch +
-                    "', for which this model has nothing: it would not load the file");
+        throw Error(
+            fmt::format("llama.cpp needs a tensor '{}' in architecture '{}', for which this model has nothing: it "
+                        "would not load the file",
+                        name, arch));
     }
 }
 

@@ -1,6 +1,7 @@
 #include "condition.hpp"
 
 #include "models/model_config.hpp"
+#include "unshard/tools/contains.hpp"
 
 #include <algorithm>
 
@@ -12,11 +13,11 @@ using nlohmann::json;
 /// Whether a value is this one, or one of these.
 bool is_one_of(const json& value, const json& wanted) {
     if (!wanted.is_array() || value.is_array()) return value == wanted;
-    return std::find(wanted.begin(), wanted.end(), value) != wanted.end();
+    return contains(wanted, value);
 }
 
-bool contains(const json& list, const json& value) {
-    return list.is_array() && std::find(list.begin(), list.end(), value) != list.end();
+bool has_item(const json& list, const json& value) {
+    return list.is_array() && contains(list, value);
 }
 
 bool repeats(const json& list, const json& period) {
@@ -36,8 +37,8 @@ bool holds(const Condition& condition, const json& config, const Values& values)
     if (value.is_null()) return false;
     if (!condition.is.is_null() && !is_one_of(value, condition.is)) return false;
     if (!condition.unless.is_null() && is_one_of(value, condition.unless)) return false;
-    if (!condition.has.is_null() && !contains(value, condition.has)) return false;
-    if (!condition.lacks.is_null() && contains(value, condition.lacks)) return false;
+    if (!condition.has.is_null() && !has_item(value, condition.has)) return false;
+    if (!condition.lacks.is_null() && has_item(value, condition.lacks)) return false;
     if (!condition.repeats.is_null() && !repeats(value, condition.repeats)) return false;
     if (!condition.breaks.is_null() && repeats(value, condition.breaks)) return false;
     if (condition.differs && value == condition.differs->value(values)) return false;

@@ -2,6 +2,8 @@
 
 #include "unshard/tools/checked.hpp"
 
+#include <fmt/format.h>
+
 #include <bit>
 #include <concepts>
 #include <set>
@@ -83,14 +85,14 @@ void check_tensors(std::span<const TensorInfo> tensors) {
     for (const TensorInfo& t : tensors) {
         if (t.name.empty()) throw Error("a tensor has no name in GGUF");
         if (t.name.size() > kMaxNameBytes) {
-            throw Error("'" + t.name + "': the name has " + std::to_string(t.name.size()) + " bytes, GGUF allows " +
-                        std::to_string(kMaxNameBytes));
+            throw Error(
+                fmt::format("'{}': the name has {} bytes, GGUF allows {}", t.name, t.name.size(), kMaxNameBytes));
         }
         if (t.shape.rank() > kMaxRank) {
-            throw Error("'" + t.name + "': the shape " + to_string(t.shape) + " has more than " +
-                        std::to_string(kMaxRank) + " dimensions, GGUF has no more");
+            throw Error(fmt::format("'{}': the shape {} has more than {} dimensions, GGUF has no more", t.name,
+                                    to_string(t.shape), kMaxRank));
         }
-        if (!names.insert(t.name).second) throw Error("'" + t.name + "': two tensors have this name in GGUF");
+        if (!names.insert(t.name).second) throw Error(fmt::format("'{}': two tensors have this name in GGUF", t.name));
     }
 }
 

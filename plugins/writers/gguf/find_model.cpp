@@ -3,6 +3,8 @@
 #include "models/plugin_facts.hpp"
 #include "unshard/tools/name_list.hpp"
 
+#include <fmt/format.h>
+
 namespace unshard::gguf {
 
 FoundModel find_model(const Request& request) {
@@ -16,18 +18,19 @@ FoundModel find_model(const Request& request) {
         if (std::optional<GgufModel> gguf = gguf_model_of(*file, rules)) {
             std::optional<ArchTensors> known = gguf->known ? gguf->known : arch_tensors(gguf->arch);
             if (!known) {
-                throw UsageError(file->file + ": arch '" + gguf->arch +
-                                 "' is none of llama.cpp's that writer 'gguf' knows: if yours has it, say in "
-                                 "[gguf.llama_cpp] which tensors it needs and takes");
+                throw UsageError(
+                    fmt::format("{}: arch '{}' is none of llama.cpp's that writer 'gguf' knows: if yours has it, say "
+                                "in [gguf.llama_cpp] which tensors it needs and takes",
+                                file->file, gguf->arch));
             }
             return {rules, *std::move(gguf), *std::move(known)};
         }
     }
     const std::vector<std::string> known = known_architectures(request, "gguf");
-    throw Error("config.json: architecture '" + architecture + "' is not known to writer 'gguf': known are " +
-                some_of(known, known.size()) +
-                ": a file that describes it can be put into a directory and that be named, " +
-                "--set output.options.model_dir=DIR");
+    throw Error(
+        fmt::format("config.json: architecture '{}' is not known to writer 'gguf': known are {}: a file that describes "
+                    "it can be put into a directory and that be named, --set output.options.model_dir=DIR",
+                    architecture, some_of(known, known.size())));
 }
 
 }  // namespace unshard::gguf

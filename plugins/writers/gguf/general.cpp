@@ -4,13 +4,16 @@
 #include "general.hpp"
 
 #include "tokenizer/added_tokens.hpp"
+#include "unshard/tools/ascii.hpp"
+#include "unshard/tools/contains.hpp"
 #include "unshard/tools/json_file.hpp"
 #include "unshard/tools/model_directory.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <sstream>
 #include <type_traits>
@@ -34,17 +37,13 @@ std::string rounded_count(double count) {
     const double scaled = count * unit.factor;
     const double whole = std::nearbyint(scaled);
     const int digits = whole == 0 ? 0 : static_cast<int>(std::floor(std::log10(whole))) + 1;
-    char text[64];
-    std::snprintf(text, sizeof text, "%.*f%c", std::max(2 - digits, 0), scaled, unit.letter);
-    return text;
+    return fmt::format("{:.{}f}{}", scaled, std::max(2 - digits, 0), unit.letter);
 }
 
 /// A version or what begins with a digit stays as it is.
 bool is_version(const std::string& word) {
-    const std::size_t from = word.front() == 'v' ? 1 : 0;
-    if (word.size() > from && std::isdigit(static_cast<unsigned char>(word[0]))) return true;
-    return from == 1 && word.size() > 1 && std::isdigit(static_cast<unsigned char>(word[1])) &&
-           word.find_first_not_of("0123456789.", 1) == std::string::npos;
+    if (is_ascii_digit(word[0])) return true;
+    return word[0] == 'v' && is_ascii_digit(word[1]) && word.find_first_not_of("0123456789.", 1) == std::string::npos;
 }
 
 /// Python's str.title() of a word in lower case; others stay.
@@ -53,9 +52,8 @@ std::string titled(std::string word) {
     if (std::any_of(word.begin(), word.end(), is_upper) || is_version(word)) return word;
     bool is_start = true;
     for (char& c : word) {
-        const bool is_letter = std::isalpha(static_cast<unsigned char>(c)) != 0;
-        if (is_letter && is_start) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-        is_start = !is_letter;
+        if (is_start) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+        is_start = !is_ascii_letter(c);
     }
     return word;
 }
@@ -66,8 +64,7 @@ std::string spaced(const std::string& model_type) {
     std::string result;
     for (const char c : model_type) {
         const std::size_t size = result.size();
-        const bool is_number = c >= '0' && c <= '9';
-        if (is_number && size > 1 && is_letter(result[size - 1]) && is_letter(result[size - 2])) result += ' ';
+        if (is_ascii_digit(c) && size > 1 && is_letter(result[size - 1]) && is_letter(result[size - 2])) result += ' ';
         result += c == '_' ? ' ' : c;
     }
     return result;
@@ -80,7 +77,8 @@ void add_number(KeyValues& metadata, const char* key, const json& value, const s
                                                      : std::in_range<std::int32_t>(value.get<std::int64_t>());
     const bool fits = std::is_floating_point_v<Number> || (value.is_number_integer() && is_small);
     if (!fits) {
-        throw Error(path + ": '" + key + "' is " + value.dump() + ": it must be a whole number of at most 32 bits");
+        throw Error(
+            fmt::format("{}: '{}' is {}: it must be a whole number of at most 32 bits", path, key, value.dump()));
     }
     metadata.set(std::string("general.sampling.") + key, value.get<Number>());
 }
@@ -103,7 +101,7 @@ std::string size_label(std::span<const TensorInfo> tensors) {
         ++expert_tensors;
     }
     if (expert_tensors == 0) return rounded_count(total);
-    return std::to_string(experts / expert_tensors) + "x" + rounded_count(shared + one_expert);
+    return fmt::format("{}x{}", experts / expert_tensors, rounded_count(shared + one_expert));
 }
 
 std::string title_of(const std::string& name) {
@@ -138,11 +136,11 @@ void check_name(const KeyValues& metadata) {
     if (phi3.empty()) return;
     const auto& texts = std::get<std::vector<std::string>>(*tokens);
     for (const char* token : {"</s>", "<unk>", "<s>", "<|endoftext|>"}) {
-        if (std::find(texts.begin(), texts.end(), token) != texts.end()) continue;
-        throw Error("the model's name, '" + name + "', has '" + std::string(phi3) +
-                    "' in it: llama.cpp then looks for the token '" + token +
-                    "', which it has not, and would not load the file: give it another name, "
-                    "--set output.options.name=NAME");
+        if (contains(texts, token)) continue;
+        throw Error(
+            fmt::format("the model's name, '{}', has '{}' in it: llama.cpp then looks for the token '{}', which it has "
+                        "not, and would not load the file: give it another name, --set output.options.name=NAME",
+                        name, phi3, token));
     }
 }
 

@@ -4,6 +4,8 @@
 
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 namespace unshard::gguf {
 namespace {
 
@@ -19,7 +21,7 @@ public:
         expect(experts <= kMostExperts, "expert_count", "at most " + std::to_string(kMostExperts));
         if (experts == 0) return;
         const std::uint32_t used = count("expert_used_count");
-        expect(used >= 1 && used <= experts, "expert_used_count", "1 to " + std::to_string(experts) + ", all experts");
+        expect(used >= 1 && used <= experts, "expert_used_count", fmt::format("1 to {}, all experts", experts));
         check_groups(experts);
     }
 
@@ -28,17 +30,18 @@ private:
         const std::uint32_t groups = count("expert_group_count"), chosen = count("expert_group_used_count");
         if (groups <= 1) return;
         expect(groups < experts && experts % groups == 0, "expert_group_count",
-               "less than " + std::to_string(experts) + ", the experts, and divide them");
+               fmt::format("less than {}, the experts, and divide them", experts));
         expect(chosen >= 1 && chosen < groups, "expert_group_used_count",
-               "1 or more, and less than " + std::to_string(groups) + ", all groups");
+               fmt::format("1 or more, and less than {}, all groups", groups));
     }
 
     std::uint32_t count(const char* key) const { return metadata_.count(arch_ + "." + key); }
 
     void expect(bool holds, const char* key, const std::string& wanted) const {
         if (holds) return;
-        throw Error("config.json: it makes the key '" + arch_ + "." + key + "' " + std::to_string(count(key)) +
-                    ": llama.cpp would not load the file, it must be " + wanted);
+        throw Error(
+            fmt::format("config.json: it makes the key '{}.{}' {}: llama.cpp would not load the file, it must be {}",
+                        arch_, key, count(key), wanted));
     }
 
     const KeyValues& metadata_;

@@ -4,6 +4,8 @@
 #include "models/model_config.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -13,11 +15,11 @@ namespace {
 using nlohmann::json;
 
 std::string where(const KeyRule& rule) {
-    return "config.json: '" + (rule.fields.empty() ? rule.key : rule.fields.front()) + "'";
+    return fmt::format("config.json: '{}'", rule.fields.empty() ? rule.key : rule.fields.front());
 }
 
 [[noreturn]] void fail(const KeyRule& rule, const json& value, const std::string& wanted) {
-    throw Error(where(rule) + " is " + value.dump() + ": it must be " + wanted + " for the key '" + rule.key + "'");
+    throw Error(fmt::format("{} is {}: it must be {} for the key '{}'", where(rule), value.dump(), wanted, rule.key));
 }
 
 /// What a word of config.json stands for; for an array, each of its words.
@@ -115,7 +117,7 @@ void add_model_keys(KeyValues& metadata, std::span<const KeyRule> rules, const M
         if (!value.is_null()) {
             metadata.set(full_key(sizes.arch, rule.key), typed(rule, value));
         } else if (rule.is_required) {
-            throw Error(where(rule) + " is missing: the key '" + rule.key + "' needs it");
+            throw Error(fmt::format("{} is missing: the key '{}' needs it", where(rule), rule.key));
         }
     }
 }

@@ -4,6 +4,9 @@
 #include "model_file.hpp"
 
 #include "own_data.hpp"
+#include "unshard/tools/contains.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -64,7 +67,7 @@ private:
             if (text == name) return value;
             known += (known.empty() ? "" : ", ") + std::string(text);
         }
-        node.fail("'" + name + "' is unknown: known are " + known);
+        node.fail(fmt::format("'{}' is unknown: known are {}", name, known));
     }
 
     bool is_tensor(const std::string& name) const {
@@ -76,7 +79,7 @@ private:
     }
 
     void check_tensor(const Node& node, const std::string& name) const {
-        if (!is_tensor(name)) node.fail("no tensor is called '" + name + "'");
+        if (!is_tensor(name)) node.fail(fmt::format("no tensor is called '{}'", name));
     }
 
     /// An expression over names under `config` and placeholders.
@@ -86,7 +89,8 @@ private:
             node.placed([&] { return Expression(is_number ? node.value().dump() : node.text()); });
         for (const std::vector<std::string>& names : {result.numbers(), result.lists()}) {
             for (const std::string& name : names) {
-                if (!is_known_name(name)) node.fail("'" + name + "' is neither under 'config' nor a placeholder");
+                if (!is_known_name(name))
+                    node.fail(fmt::format("'{}' is neither under 'config' nor a placeholder", name));
             }
         }
         return result;
@@ -94,9 +98,7 @@ private:
 
     bool is_known_name(const std::string& name) const {
         if (!rules_) return true;
-        const auto is_placeholder = [&](const TensorRule& rule) {
-            return std::ranges::find(rule.name.placeholders(), name) != rule.name.placeholders().end();
-        };
+        const auto is_placeholder = [&](const TensorRule& rule) { return contains(rule.name.placeholders(), name); };
         return std::ranges::find(rules_->config, name, &ConfigName::name) != rules_->config.end() ||
                std::ranges::any_of(rules_->tensors, is_placeholder);
     }
@@ -151,11 +153,11 @@ private:
                                                                      "repeats", "breaks", "differs", "below"};
         bool asks_field = false;
         for (const auto& [key, node] : in.entries()) {
-            const bool is_of_field = std::find(kOfField.begin(), kOfField.end(), key) != kOfField.end();
+            const bool is_of_field = contains(kOfField, key);
             asks_field = asks_field || is_of_field;
             if (is_of_field || key == "field" || key == "when") continue;
-            if (std::find(others.begin(), others.end(), key) == others.end()) {
-                node.fail("unknown key '" + key + "' in a condition");
+            if (!contains(others, key)) {
+                node.fail(fmt::format("unknown key '{}' in a condition", key));
             }
         }
         const auto json_at = [&](std::string_view key) { return in.has(key) ? in.at(key).value() : json(); };

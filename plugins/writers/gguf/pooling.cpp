@@ -8,6 +8,8 @@
 #include "unshard/tools/json_file.hpp"
 #include "unshard/tools/model_directory.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -36,7 +38,7 @@ std::optional<std::string> pooling_directory(const std::string& directory) {
         if (!text_member(module, "type", path).ends_with("Pooling")) continue;
         const std::string name = text_member(module, "path", path);
         const bool is_below = !name.empty() && name.find('/') == std::string::npos && name != "..";
-        if (!is_below) throw Error(path + ": '" + name + "' is not the name of a directory beside it");
+        if (!is_below) throw Error(fmt::format("{}: '{}' is not the name of a directory beside it", path, name));
         return directory + "/" + name;
     }
     return std::nullopt;
@@ -56,9 +58,10 @@ void add_pooling(KeyValues& metadata, const std::string& arch, const std::string
         std::ranges::find_if(kModes, [&](const Mode& mode) { return member(settings, "pooling_mode") == mode.name; });
     const auto mode = by_field != kModes.end() ? by_field : by_name;
     if (mode != kModes.end()) return metadata.set(arch + ".pooling_type", mode->number);
-    warnings.push_back(path +
-                       ": llama.cpp pools by mean, cls or lasttoken, and none of these is set: the GGUF file does " +
-                       "not say how embeddings are pooled");
+    warnings.push_back(
+        fmt::format("{}: llama.cpp pools by mean, cls or lasttoken, and none of these is set: the GGUF file does not "
+                    "say how embeddings are pooled",
+                    path));
 }
 
 }  // namespace unshard::gguf

@@ -4,6 +4,8 @@
 #include "models/model_config.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace unshard::gguf {
@@ -14,8 +16,8 @@ using nlohmann::json;
 std::string told(const Remark& remark, const ModelSizes& sizes) {
     const Condition& first = remark.conditions.front();
     const json& value = find_field(sizes.config, {first.field});
-    const std::string what = first.field.empty() ? "" : "'" + first.field + "' is " + value.dump() + ": ";
-    return "config.json: " + what + remark.text;
+    const std::string what = first.field.empty() ? "" : fmt::format("'{}' is {}: ", first.field, value.dump());
+    return fmt::format("config.json: {}{}", what, remark.text);
 }
 
 bool applies(const Remark& remark, const ModelSizes& sizes) {

@@ -6,6 +6,8 @@
 
 #include "models/model_config.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -119,13 +121,12 @@ private:
     void warn_unless(const char* field, double value) {
         const json& found = find_field(rope_, {field});
         if (found.is_number() && found != value) {
-            warn(field, "llama.cpp takes " + json(value).dump() + ": its results will differ");
+            warn(field, fmt::format("llama.cpp takes {}: its results will differ", json(value).dump()));
         }
     }
 
     void warn(const char* field, const std::string& text) {
-        warnings_.push_back("config.json: '" + std::string(field) + "' is " + find_field(rope_, {field}).dump() + ": " +
-                            text);
+        warnings_.push_back(fmt::format("config.json: '{}' is {}: {}", field, find_field(rope_, {field}).dump(), text));
     }
 
     KeyValues& metadata_;

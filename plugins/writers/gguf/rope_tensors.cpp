@@ -7,6 +7,8 @@
 #include "models/model_config.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstdint>
 #include <numbers>
@@ -23,7 +25,7 @@ double number_of(const json& rope, const char* field, double fallback) {
     const json& value = find_field(rope, {field});
     if (value.is_null()) return fallback;
     if (!value.is_number())
-        throw Error("config.json: rope's '" + std::string(field) + "' is " + value.dump() + ", not a number");
+        throw Error(fmt::format("config.json: rope's '{}' is {}, not a number", field, value.dump()));
     return value.get<double>();
 }
 
@@ -65,8 +67,7 @@ std::vector<float> factors_of(const json& rope, const char* field) {
     const json& list = find_field(rope, {field});
     std::vector<float> factors;
     for (const json& item : list.is_array() ? list : json::array()) {
-        if (!item.is_number())
-            throw Error("config.json: rope's '" + std::string(field) + "' has " + item.dump() + " in it");
+        if (!item.is_number()) throw Error(fmt::format("config.json: rope's '{}' has {} in it", field, item.dump()));
         factors.push_back(static_cast<float>(item.get<double>()));
     }
     return factors;
@@ -79,8 +80,8 @@ double attention_factor(const json& rope, double context, double original) {
     const double scale = number_of(rope, "factor", context / original);
     if (type == "longrope" || type == "su") return scale > 1 ? std::sqrt(1 + std::log(scale) / std::log(original)) : 1;
     if (type == "yarn") return scale > 1 ? 0.1 * std::log(scale) + 1 : 1;
-    throw Error("config.json: rope has a 'long_factor', its type is " + type.dump() +
-                ": it must be longrope, su or yarn");
+    throw Error(fmt::format("config.json: rope has a 'long_factor', its type is {}: it must be longrope, su or yarn",
+                            type.dump()));
 }
 
 std::vector<GeneratedTensor> rope_factors(const ModelSizes& sizes, const KeyValues& keys, KeyValues& metadata) {
@@ -90,9 +91,10 @@ std::vector<GeneratedTensor> rope_factors(const ModelSizes& sizes, const KeyValu
     if (longer.values.empty()) return {};
     const std::uint32_t rope_dims = keys.count(sizes.arch + ".rope.dimension_count");
     if (longer.values.size() != shorter.values.size() || longer.values.size() * 2 != rope_dims) {
-        throw Error("config.json: rope has " + std::to_string(longer.values.size()) + " long and " +
-                    std::to_string(shorter.values.size()) + " short factors, it rotates " + std::to_string(rope_dims) +
-                    " dimensions: half as many are needed of each");
+        throw Error(
+            fmt::format("config.json: rope has {} long and {} short factors, it rotates {} dimensions: half as many "
+                        "are needed of each",
+                        longer.values.size(), shorter.values.size(), rope_dims));
     }
     const double context = keys.count(sizes.arch + ".context_length");
     const double original = keys.count(sizes.arch + ".rope.scaling.original_context_length");

@@ -7,6 +7,9 @@
 #include "models/completeness.hpp"
 #include "models/whole_tensor.hpp"
 #include "unshard/tools/checked.hpp"
+#include "unshard/tools/contains.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -31,7 +34,7 @@ bool ends_with_any(const std::string& name, const Suffixes& suffixes) {
 
 std::uint64_t size_of_expression(const Expression& expression, const Values& values, const Placeholders& at) {
     const std::int64_t size = expression.value(values, at);
-    if (size < 0) throw Error("'" + expression.text() + "' is " + std::to_string(size) + ", a size");
+    if (size < 0) throw Error(fmt::format("'{}' is {}, a size", expression.text(), size));
     return static_cast<std::uint64_t>(size);
 }
 
@@ -56,8 +59,7 @@ struct Shaped {
 /// Rows of each head from [first half, second half] to pairs: llama.cpp rotates neighbours.
 Shaped permuted(const Dims& shape, std::uint64_t heads) {
     if (shape.empty() || heads == 0 || shape[0] % (2 * heads) != 0) {
-        throw Error("the shape " + to_string(shape) + " is not one of " + std::to_string(heads) +
-                    " heads of two halves");
+        throw Error(fmt::format("the shape {} is not one of {} heads of two halves", to_string(shape), heads));
     }
     Dims view{heads, 2, shape[0] / heads / 2};
     for (std::size_t i = 1; i < shape.rank(); ++i) view.push_back(shape[i]);
@@ -67,7 +69,7 @@ Shaped permuted(const Dims& shape, std::uint64_t heads) {
 }
 
 Shaped transposed(const Dims& shape) {
-    if (shape.rank() < 2) throw Error("the shape " + to_string(shape) + " cannot be transposed");
+    if (shape.rank() < 2) throw Error(fmt::format("the shape {} cannot be transposed", to_string(shape)));
     std::vector<std::uint32_t> axes = in_order(shape.rank());
     std::swap(axes[shape.rank() - 1], axes[shape.rank() - 2]);
     Dims result;
@@ -88,8 +90,8 @@ Shaped viewed(const Target& target, const Values& values, const Placeholders& at
     }
     const Dims shape = target.shape.empty() ? written : dims_of(target.shape, values, at);
     if (shape.numel() != written.numel()) {
-        throw Error("'" + target.name.text() + "': its shape " + to_string(shape) + " differs from what is taken, " +
-                    to_string(written));
+        throw Error(fmt::format("'{}': its shape {} differs from what is taken, {}", target.name.text(),
+                                to_string(shape), to_string(written)));
     }
     return {{0, view, box, target.axes, 0, 0}, shape};
 }
@@ -156,13 +158,13 @@ private:
         for (const std::string& name : found.unexpected) problems.push_back(name + ": not a tensor of this model");
         for (const std::string& name : found.missing) problems.push_back(name + ": missing");
         for (const WrongShape& wrong : found.wrong_shape) {
-            problems.push_back(wrong.name + ": its shape is " + to_string(wrong.found) + ", config.json makes it " +
-                               to_string(wrong.expected));
+            problems.push_back(fmt::format("{}: its shape is {}, config.json makes it {}", wrong.name,
+                                           to_string(wrong.found), to_string(wrong.expected)));
         }
         if (problems.empty()) return;
         std::string message = rules_.file + ": the tensors are not those of this model: ";
         for (std::size_t i = 0; i < std::min(problems.size(), kListed); ++i) message += (i ? "; " : "") + problems[i];
-        if (problems.size() > kListed) message += "; and " + std::to_string(problems.size() - kListed) + " more";
+        if (problems.size() > kListed) message += fmt::format("; and {} more", problems.size() - kListed);
         throw Error(message);
     }
 
@@ -174,7 +176,7 @@ private:
             const auto base = model_.tensors.find(name.substr(0, name.size() - suffix.size()));
             if (base != model_.tensors.end()) return {&base->second, suffix};
         }
-        throw Error(rules_.file + ": 'gguf.tensors' does not say what becomes of '" + name + "'");
+        throw Error(fmt::format("{}: 'gguf.tensors' does not say what becomes of '{}'", rules_.file, name));
     }
 
     void add(std::uint32_t index, const NameMatch& match) {
@@ -210,8 +212,8 @@ private:
             taken.shape = taken.part.box.extent;
             const Target& target = targets.list->front();
             if (targets.list->size() != 1 || target.permute || target.transpose || !target.view.empty()) {
-                throw Error(rules_.file + ": '" + rule.name.text() +
-                            "' changes its form in GGUF and cannot be stacked");
+                throw Error(fmt::format("{}: '{}' changes its form in GGUF and cannot be stacked", rules_.file,
+                                        rule.name.text()));
             }
             taken.part.add = target.add;
             const std::string stored = target.name.fill(at) + targets.suffix;
@@ -248,9 +250,8 @@ private:
     /// A placeholder that the target's name does not have counts the parts of a stacked tensor; null for no such.
     static const Placeholders::value_type* stacked_by(const Target& target, const Placeholders& at) {
         const auto& kept = target.name.placeholders();
-        const auto found = std::find_if(at.begin(), at.end(), [&](const auto& placeholder) {
-            return std::find(kept.begin(), kept.end(), placeholder.first) == kept.end();
-        });
+        const auto found = std::find_if(at.begin(), at.end(),
+                                        [&](const auto& placeholder) { return !contains(kept, placeholder.first); });
         return found == at.end() ? nullptr : &*found;
     }
 

@@ -4,7 +4,9 @@
 // leaves alone among the tensors that are written here, the converter has already made f32.
 
 #include "type_choice.hpp"
+#include "unshard/tools/contains.hpp"
 
+#include <fmt/format.h>
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -16,7 +18,7 @@
 namespace unshard::gguf {
 namespace {
 
-bool contains(std::string_view name, std::string_view part) {
+bool has_part(std::string_view name, std::string_view part) {
     return name.find(part) != std::string_view::npos;
 }
 
@@ -57,21 +59,19 @@ public:
         if (name == "output.weight" || (name == "token_embd.weight" && !has_output_)) return output_type(tensor);
         if (name == "token_embd.weight") return file_type_.type;
         if (is_attn_v(name)) return attn_v_type();
-        if (contains(name, "attn_k.weight")) return model_.experts == 8 ? Type::q8_0 : file_type_.type;
-        if (contains(name, "attn_output.weight")) return attn_output_type();
-        if (contains(name, "ffn_down")) return ffn_down_type(name);
+        if (has_part(name, "attn_k.weight")) return model_.experts == 8 ? Type::q8_0 : file_type_.type;
+        if (has_part(name, "attn_output.weight")) return attn_output_type();
+        if (has_part(name, "ffn_down")) return ffn_down_type(name);
         return file_type_.type;
     }
 
 private:
     static bool is_attn_v(std::string_view name) {
-        return contains(name, "attn_v.weight") || contains(name, "attn_qkv.weight") ||
-               contains(name, "attn_kv_b.weight");
+        return has_part(name, "attn_v.weight") || has_part(name, "attn_qkv.weight") ||
+               has_part(name, "attn_kv_b.weight");
     }
 
-    bool is_any_of(std::initializer_list<std::string_view> names) const {
-        return std::find(names.begin(), names.end(), file_type_.name) != names.end();
-    }
+    bool is_any_of(std::initializer_list<std::string_view> names) const { return contains(names, file_type_.name); }
 
     static bool deserves_more_bits(std::uint64_t i, std::uint64_t count) {
         return i < count / 8 || i >= 7 * count / 8 || (i - count / 8) % 3 == 2;
@@ -170,10 +170,9 @@ public:
 
     void tell(std::vector<std::string>& warnings) const {
         for (const Cause& c : causes_) {
-            const std::string others = c.others == 0 ? "" : " and " + std::to_string(c.others) + " more";
-            warnings.push_back(c.first + others + ": rows of " + std::to_string(c.row_elems) +
-                               " elements are not whole blocks of '" + std::string(info(c.wanted).name) +
-                               "': stored as '" + std::string(info(c.stored).name) + "'");
+            const std::string others = c.others == 0 ? "" : fmt::format(" and {} more", c.others);
+            warnings.push_back(fmt::format("{}{}: rows of {} elements are not whole blocks of '{}': stored as '{}'",
+                                           c.first, others, c.row_elems, info(c.wanted).name, info(c.stored).name));
         }
     }
 
@@ -211,8 +210,8 @@ void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, cons
     for (const TypeOverride& o : overrides) {
         const auto is_matched = [&](const TensorInfo& t) { return re2::RE2::PartialMatch(t.name, *o.match); };
         if (std::ranges::any_of(tensors, is_matched)) continue;
-        warnings.push_back("option 'types': no tensor of the GGUF file has a name with '" + o.match->pattern() +
-                           "' in it");
+        warnings.push_back(
+            fmt::format("option 'types': no tensor of the GGUF file has a name with '{}' in it", o.match->pattern()));
     }
 }
 

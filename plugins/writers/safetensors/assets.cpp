@@ -9,6 +9,8 @@
 #include "unshard/tools/json_file.hpp"
 #include "unshard/tools/model_directory.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -80,7 +82,7 @@ std::set<std::string> module_directories(const fs::path& base) {
                                      ? module["path"].get<std::string>()
                                      : "";
         if (path.find('/') != std::string::npos || path == "." || path == "..") {
-            throw Error(file + ": names '" + path + "', which is no directory beside it");
+            throw Error(fmt::format("{}: names '{}', which is no directory beside it", file, path));
         }
         if (!path.empty() && has_directory(base / path)) directories.insert(path);
     }
@@ -132,9 +134,10 @@ std::string config_for(const std::string& path, std::optional<DType> dtype, cons
     std::string text = file.read(0, file.bytes());
     if (!changes.empty()) {
         if (plain_json(text) != text) {
-            throw Error(path + ": " + changes.dump() +
-                        " is to be changed in it, but it holds NaN or Infinity, which JSON " +
-                        "does not have: change it by hand");
+            throw Error(
+                fmt::format("{}: {} is to be changed in it, but it holds NaN or Infinity, which JSON does not have: "
+                            "change it by hand",
+                            path, changes.dump()));
         }
         config.merge_patch(changes);
         text = config.dump(2) + "\n";

@@ -6,6 +6,7 @@
 
 #include "unshard/tools/checked.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -27,7 +28,8 @@ static_assert(kStorageOrder.size() == kDTypes.size() - 1, "all but complex128, o
 std::vector<std::uint64_t> stored_shape(const Entry& e) {
     std::vector<std::uint64_t> shape(e.shape.begin(), e.shape.end());
     if (e.dtype != DType::f4x2) return shape;
-    if (shape.empty()) throw Error("'" + e.name + "': two values of 4 bits are no scalar in safetensors: drop it");
+    if (shape.empty())
+        throw Error(fmt::format("'{}': two values of 4 bits are no scalar in safetensors: drop it", e.name));
     shape.back() = checked_mul(shape.back(), 2);
     return shape;
 }
@@ -49,15 +51,15 @@ std::string header_of(std::span<const Entry> entries) {
     std::uint64_t offset = 0;
     for (const Entry& e : entries) {
         if (info(e.dtype).safetensors.empty()) {
-            throw Error("'" + e.name + "': is " + to_string(e.dtype) +
-                        ", for which safetensors has no name: leave it out with --drop");
+            throw Error(fmt::format("'{}': is {}, for which safetensors has no name: leave it out with --drop", e.name,
+                                    to_string(e.dtype)));
         }
         if (e.name == "__metadata__")
             throw Error("'__metadata__': a tensor cannot have this name in safetensors: rename it");
         const std::uint64_t end = checked_add(offset, e.bytes);
         const ordered_json fields = {
             {"dtype", info(e.dtype).safetensors}, {"shape", stored_shape(e)}, {"data_offsets", {offset, end}}};
-        text += "," + ordered_json(e.name).dump() + ":" + fields.dump();
+        text += fmt::format(",{}:{}", ordered_json(e.name).dump(), fields.dump());
         offset = end;
     }
     text += "}";

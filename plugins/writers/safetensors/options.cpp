@@ -3,6 +3,8 @@
 #include "unshard/tools/size_text.hpp"
 #include "unshard/tools/type_name.hpp"
 
+#include <fmt/format.h>
+
 namespace unshard::safetensors {
 namespace {
 
@@ -12,7 +14,7 @@ std::optional<DType> parse_dtype(const std::string& given) {
     for (const DType target : {DType::f32, DType::f16, DType::bf16}) {
         if (name == to_string(target)) return target;
     }
-    throw UsageError("dtype '" + given + "': writer 'safetensors' knows keep, f32, f16 and bf16");
+    throw UsageError(fmt::format("dtype '{}': writer 'safetensors' knows keep, f32, f16 and bf16", given));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "unshard/tools/name_list.hpp"
 
+#include <fmt/format.h>
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -47,8 +48,8 @@ std::vector<DType> stored_dtypes(const Plan& plan, std::optional<DType> wanted, 
         kept.push_back(t.name);
     }
     if (!kept.empty()) {
-        notes.push_back("dtype " + to_string(*wanted) + ": " + std::to_string(kept.size()) +
-                        " tensors are f32, in which transformers keeps them: " + name_list(kept, kFewNames));
+        notes.push_back(fmt::format("dtype {}: {} tensors are f32, in which transformers keeps them: {}",
+                                    to_string(*wanted), kept.size(), name_list(kept, kFewNames)));
     }
     return dtypes;
 }

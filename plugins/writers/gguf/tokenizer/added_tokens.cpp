@@ -5,6 +5,8 @@
 
 #include "unshard/tools/ascii.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -29,8 +31,9 @@ public:
     }
     void warn(const std::string& where, const std::string& what, std::vector<std::string>& warnings) const {
         if (count_ == 0) return;
-        const std::string others = count_ == 1 ? "" : " and " + std::to_string(count_ - 1) + " more";
-        warnings.push_back(where + ": added token " + first_ + others + ": " + what + ": texts with it get other ids");
+        const std::string others = count_ == 1 ? "" : fmt::format(" and {} more", count_ - 1);
+        warnings.push_back(
+            fmt::format("{}: added token {}{}: {}: texts with it get other ids", where, first_, others, what));
     }
 
 private:
@@ -63,8 +66,10 @@ void warn_of_added_tokens(const TokenizerFiles& files, const std::string& name, 
     const std::string where = files.path("tokenizer.json");
     words.warn(where, "the tokenizer finds it as a word of its own only, llama.cpp everywhere", warnings);
     stripped.warn(where, "the tokenizer takes spaces beside it for its own, llama.cpp does not", warnings);
-    kept.warn(where, "llama.cpp takes spaces behind it for its own in a model called '" + name + "', the tokenizer not",
-              warnings);
+    kept.warn(
+        where,
+        fmt::format("llama.cpp takes spaces behind it for its own in a model called '{}', the tokenizer not", name),
+        warnings);
     prepended.warn(where, "the tokenizer finds it behind a space only, llama.cpp everywhere", warnings);
 }
 

@@ -4,6 +4,9 @@
 #include "tokenizer/pre_tokenizer.hpp"
 #include "tokenizer/vocabulary.hpp"
 #include "unshard/tools/error.hpp"
+#include "unshard/tools/name_list.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -36,19 +39,18 @@ void check_kind(const TokenizerFiles& files) {
     }
     const std::string type = text_member(member(files.tokenizer, "model"), "type", files.path("tokenizer.json"));
     if (!type.empty() && type != "BPE") {
-        throw Error(files.path("tokenizer.json") + ": a tokenizer of type '" + type +
-                    "' is not supported: only BPE is");
+        throw Error(fmt::format("{}: a tokenizer of type '{}' is not supported: only BPE is",
+                                files.path("tokenizer.json"), type));
     }
     const auto is_byte_level = [](const nlohmann::json* step) { return member(*step, "type") == "ByteLevel"; };
     const auto cuts = steps_in_order(member(files.tokenizer, "pre_tokenizer"), "pretokenizers");
     const auto normalizers = steps_in_order(member(files.tokenizer, "normalizer"), "normalizers");
     if (std::ranges::any_of(cuts, is_byte_level) || std::ranges::any_of(normalizers, is_byte_level)) return;
-    std::string steps;
-    for (const std::string& step : steps_of(member(files.tokenizer, "pre_tokenizer"))) {
-        steps += (steps.empty() ? "'" : ", '") + step + "'";
-    }
-    throw Error(files.path("tokenizer.json") + ": its pre-tokenizer, " + (steps.empty() ? "none" : steps) +
-                ", is not byte-level, and the model has no 'byte_fallback': llama.cpp has no such tokenizer");
+    const std::vector<std::string> steps = steps_of(member(files.tokenizer, "pre_tokenizer"));
+    throw Error(
+        fmt::format("{}: its pre-tokenizer, {}, is not byte-level, and the model has no 'byte_fallback': llama.cpp has "
+                    "no such tokenizer",
+                    files.path("tokenizer.json"), steps.empty() ? "none" : name_list(steps, steps.size())));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // and GGUFWriter.add_chat_template take them: without a tokenizer_config.json there is none.
 
 #include "tokenizer/special_tokens.hpp"
+#include "unshard/tools/ascii.hpp"
 #include "unshard/tools/json_file.hpp"
 #include "unshard/tools/model_directory.hpp"
 
@@ -45,10 +46,8 @@ json template_in_files(const TokenizerFiles& files) {
 
 /// Only ASCII letters and digits stay in a template's name.
 std::string key_part(std::string name) {
-    const auto is_plain = [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-    };
-    std::replace_if(name.begin(), name.end(), [&](char c) { return !is_plain(c); }, '_');
+    const auto is_other = [](char c) { return !is_ascii_letter(c) && !is_ascii_digit(c); };
+    std::ranges::replace_if(name, is_other, '_');
     return name;
 }
 

@@ -4,6 +4,8 @@
 #include "unshard/tools/json_file.hpp"
 #include "unshard/tools/model_directory.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <ranges>
 
@@ -29,8 +31,10 @@ nlohmann::json tokenizer_of_parts(const TokenizerFiles& files) {
         const json words = {{"type", "Split"}, {"pattern", {{"Regex", kQwen2Words}}}, {"behavior", "Isolated"}};
         cut = {{"type", "Sequence"}, {"pretokenizers", {words, bytes}}};
     } else if (!name.starts_with("GPT2")) {
-        throw Error(files.directory + ": there is no tokenizer.json, and what class '" + name +
-                    "' makes of vocab.json and merges.txt is not known: load and save the tokenizer with transformers");
+        throw Error(
+            fmt::format("{}: there is no tokenizer.json, and what class '{}' makes of vocab.json and merges.txt is not "
+                        "known: load and save the tokenizer with transformers",
+                        files.directory, name));
     }
     std::vector<json> added;
     for (const auto& [text, id] : files.added.items()) added.push_back({{"id", id}, {"content", text}});
@@ -63,7 +67,7 @@ TokenizerFiles read_tokenizer_files(const std::string& directory) {
 std::string read_text(const std::string& path) {
     const InputFile file(path);
     if (file.bytes() > kMaxVocabularyBytes) {
-        throw Error(path + ": " + std::to_string(file.bytes()) + " bytes are too many for a tokenizer's file");
+        throw Error(fmt::format("{}: {} bytes are too many for a tokenizer's file", path, file.bytes()));
     }
     return file.read(0, file.bytes());
 }
@@ -78,7 +82,7 @@ const nlohmann::json& member(const nlohmann::json& object, const std::string& ke
 std::string text_member(const nlohmann::json& object, const std::string& key, const std::string& where) {
     const nlohmann::json& value = member(object, key);
     if (value.is_null()) return {};
-    if (!value.is_string()) throw Error(where + ": '" + key + "' is " + value.dump() + ", it must be text");
+    if (!value.is_string()) throw Error(fmt::format("{}: '{}' is {}, it must be text", where, key, value.dump()));
     return value.get<std::string>();
 }
 

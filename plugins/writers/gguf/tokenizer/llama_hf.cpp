@@ -7,6 +7,8 @@
 #include "tokenizer/vocabulary.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
 
@@ -70,17 +72,18 @@ TextRules read_text_rules(const json& tokenizer) {
 
 void warn_of_rules(const TextRules& rules, const std::string& where, std::vector<std::string>& warnings) {
     for (const std::string& step : rules.others) {
-        warnings.push_back(where + ": llama.cpp does nothing like its " + step +
-                           ": texts that it changes get other ids");
+        warnings.push_back(
+            fmt::format("{}: llama.cpp does nothing like its {}: texts that it changes get other ids", where, step));
     }
     if (!rules.has_spaces) {
-        warnings.push_back(
-            where + ": llama.cpp takes spaces as U+2581, the tokenizer does not: texts with spaces get " + "other ids");
+        warnings.push_back(fmt::format(
+            "{}: llama.cpp takes spaces as U+2581, the tokenizer does not: texts with spaces get other ids", where));
     }
     if (rules.has_prefix && !rules.keeps_prefix) {
-        warnings.push_back(where +
-                           ": llama.cpp puts a space before every text and behind special tokens, the tokenizer " +
-                           "not before a text that begins with one or behind special tokens: such texts get other ids");
+        warnings.push_back(
+            fmt::format("{}: llama.cpp puts a space before every text and behind special tokens, the tokenizer not "
+                        "before a text that begins with one or behind special tokens: such texts get other ids",
+                        where));
     }
 }
 
@@ -88,18 +91,19 @@ void warn_of_clashes(const MergeOrder& order, const std::string& where, std::vec
     if (order.clashes.empty()) return;
     const Clash& first = order.clashes.front();
     const std::size_t more = order.clashes.size() - 1;
-    warnings.push_back(where + ": llama.cpp joins '" + first.left + "' and '" + first.right +
-                       "' to the token that they make together, no merge does" +
-                       (more == 0 ? "" : ", and " + std::to_string(more) + " pairs more") +
-                       ": texts with them get other ids");
+    warnings.push_back(
+        fmt::format("{}: llama.cpp joins '{}' and '{}' to the token that they make together, no merge does{}: texts "
+                    "with them get other ids",
+                    where, first.left, first.right, more == 0 ? "" : fmt::format(", and {} pairs more", more)));
 }
 
 void warn_of_bytes(const std::vector<std::int32_t>& types, const std::string& where,
                    std::vector<std::string>& warnings) {
     const auto bytes = std::count(types.begin(), types.end(), static_cast<std::int32_t>(TokenType::byte));
     if (bytes == 256) return;
-    warnings.push_back(where + ": it has " + std::to_string(bytes) +
-                       " of the 256 tokens '<0x00>' to '<0xFF>': llama.cpp fails on a text that needs the others");
+    warnings.push_back(fmt::format(
+        "{}: it has {} of the 256 tokens '<0x00>' to '<0xFF>': llama.cpp fails on a text that needs the others", where,
+        bytes));
 }
 
 class Builder {
@@ -188,7 +192,8 @@ Vocabulary llama_hf_vocabulary(const TokenizerFiles& files, std::uint64_t size, 
     for (const char* field : {"continuing_subword_prefix", "end_of_word_suffix"}) {
         const std::string text = text_member(model, field, files.path("tokenizer.json"));
         if (text.empty()) continue;
-        throw Error(files.path("tokenizer.json") + ": '" + field + "' is '" + text + "': llama.cpp has no such thing");
+        throw Error(
+            fmt::format("{}: '{}' is '{}': llama.cpp has no such thing", files.path("tokenizer.json"), field, text));
     }
     return Builder(files, size, warnings).build();
 }

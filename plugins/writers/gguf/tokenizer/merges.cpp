@@ -2,6 +2,8 @@
 
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <sstream>
 #include <string_view>
@@ -17,7 +19,8 @@ Merge merge_of(const nlohmann::json& merge, const std::string& where) {
     const std::string text = merge.is_string() ? merge.get<std::string>() : "";
     const std::size_t space = text.find(' ');
     if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
-        throw Error(where + ": the merge " + merge.dump() + " is neither two texts nor one with a space between them");
+        throw Error(fmt::format("{}: the merge {} is neither two texts nor one with a space between them", where,
+                                merge.dump()));
     }
     return {text.substr(0, space), text.substr(space + 1)};
 }
@@ -43,8 +46,10 @@ void check_known(const std::vector<Merge>& merges, const nlohmann::json& vocabul
     for (const Merge& merge : merges) {
         for (const std::string& text : {merge.left, merge.right, merge.left + merge.right}) {
             if (known.contains(text)) continue;
-            throw Error(where + ": the merge of '" + merge.left + "' and '" + merge.right + "' is of '" + text +
-                        "', which the vocabulary does not have: the file is damaged: take it from the model again");
+            throw Error(
+                fmt::format("{}: the merge of '{}' and '{}' is of '{}', which the vocabulary does not have: the file "
+                            "is damaged: take it from the model again",
+                            where, merge.left, merge.right, text));
         }
     }
 }

@@ -7,6 +7,7 @@
 #include "tokenizer/vocabulary.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
 #include <protozero/pbf_reader.hpp>
 
 #include <algorithm>
@@ -36,7 +37,7 @@ constexpr std::int32_t kBpe = 2;
 
 TokenType token_type(std::int32_t proto_type) {
     if (proto_type < 1 || proto_type > 6) {
-        throw Error("a piece is of type " + std::to_string(proto_type) + ", types are 1 to 6");
+        throw Error(fmt::format("a piece is of type {}, types are 1 to 6", proto_type));
     }
     return static_cast<TokenType>(proto_type);
 }
@@ -104,9 +105,9 @@ Model read_model(const std::string& path) {
             }
         }
     } catch (const protozero::exception& e) {
-        throw Error(path + ": not a SentencePiece model: " + e.what());
+        throw Error(fmt::format("{}: not a SentencePiece model: {}", path, e.what()));
     } catch (const Error& e) {
-        throw Error(path + ": " + e.what());
+        throw Error(fmt::format("{}: {}", path, e.what()));
     }
     if (model.pieces.empty()) throw Error(path + ": not a SentencePiece model: there are no pieces in it");
     return model;
@@ -115,23 +116,28 @@ Model read_model(const std::string& path) {
 /// What the tokenizer does to a text and llama.cpp does not.
 void warn_of_settings(const Model& model, const std::string& path, std::vector<std::string>& warnings) {
     if (model.model_type != kBpe) {
-        warnings.push_back(path + ": its model_type is " + std::to_string(model.model_type) +
-                           ", llama.cpp joins pieces as BPE (2) does: most texts get other ids");
+        warnings.push_back(
+            fmt::format("{}: its model_type is {}, llama.cpp joins pieces as BPE (2) does: most texts get other ids",
+                        path, model.model_type));
     }
     if (model.has_charsmap) {
-        warnings.push_back(path + ": it normalises texts ('" + model.normalizer +
-                           "'), llama.cpp does not: texts that this changes get other ids");
+        warnings.push_back(
+            fmt::format("{}: it normalises texts ('{}'), llama.cpp does not: texts that this changes get other ids",
+                        path, model.normalizer));
     }
     if (model.removes_spaces) {
-        warnings.push_back(path +
-                           ": it removes spaces that follow each other ('remove_extra_whitespaces'), llama.cpp " +
-                           "does not: texts with such spaces get other ids");
+        warnings.push_back(
+            fmt::format("{}: it removes spaces that follow each other ('remove_extra_whitespaces'), llama.cpp does "
+                        "not: texts with such spaces get other ids",
+                        path));
     }
     const auto is_user_defined = [](const Piece& p) { return p.type == TokenType::user_defined; };
     const auto user = std::find_if(model.pieces.begin(), model.pieces.end(), is_user_defined);
     if (user != model.pieces.end() && model.has_space_prefix) {
-        warnings.push_back(path + ": llama.cpp puts a space behind user-defined pieces such as '" + user->text +
-                           "', SentencePiece does not: texts with them get other ids");
+        warnings.push_back(
+            fmt::format("{}: llama.cpp puts a space behind user-defined pieces such as '{}', SentencePiece does not: "
+                        "texts with them get other ids",
+                        path, user->text));
     }
 }
 
@@ -164,9 +170,9 @@ public:
     Vocabulary finish(bool has_space_prefix) {
         result_.has_space_prefix = has_space_prefix;
         if (left_out_ != 0) {
-            warnings_.push_back(files_.directory + ": " + std::to_string(left_out_) + " tokens from '" +
-                                first_left_out_ + "' on are left out: their ids are past the " +
-                                std::to_string(result_.tokens.size()) + " rows of the model's embedding");
+            warnings_.push_back(fmt::format(
+                "{}: {} tokens from '{}' on are left out: their ids are past the {} rows of the model's embedding",
+                files_.directory, left_out_, first_left_out_, result_.tokens.size()));
         }
         return std::move(result_);
     }

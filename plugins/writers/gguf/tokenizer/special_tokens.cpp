@@ -6,7 +6,10 @@
 #include "tokenizer/special_tokens.hpp"
 #include "tokenizer/vocabulary.hpp"
 
+#include "unshard/tools/contains.hpp"
 #include "unshard/tools/error.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -126,7 +129,7 @@ private:
         json last = special_item(single.back());
         if (!is_truthy(last)) return nullptr;
         if (has_settings() && !is_named(last, {"eos"})) {
-            const bool has_eot = std::find(kinds_.begin(), kinds_.end(), "eot") != kinds_.end();
+            const bool has_eot = contains(kinds_, "eot");
             kinds_.emplace_back(has_eot ? "eom" : "eot");
             settings_[kinds_.back() + "_token"] = named_["eos"];
         }
@@ -156,7 +159,7 @@ private:
 
     void read_settings() {
         for (const std::string& kind : kinds_) {
-            const json& add = member(settings_, "add_" + kind + "_token");
+            const json& add = member(settings_, fmt::format("add_{}_token", kind));
             if (add.is_boolean()) result_.add.emplace(kind, add.get<bool>());
             const json& token = member(settings_, kind + "_token");
             const json& text = token.is_object() ? member(token, "content") : token;
@@ -190,7 +193,7 @@ private:
     void set(const std::string& kind, const json& id) {
         if (!id.is_number_integer() || (!id.is_number_unsigned() && id.get<std::int64_t>() < 0)) return;
         if (!std::in_range<std::uint32_t>(id.get<std::uint64_t>())) {
-            throw Error(files_.directory + ": the '" + kind + "' token has the id " + id.dump());
+            throw Error(fmt::format("{}: the '{}' token has the id {}", files_.directory, kind, id.dump()));
         }
         if (!size_ || id.get<std::uint64_t>() < *size_) result_.ids.emplace(kind, id.get<std::uint32_t>());
     }

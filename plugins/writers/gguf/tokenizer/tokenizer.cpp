@@ -6,6 +6,8 @@
 #include "tokenizer/special_tokens.hpp"
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace unshard::gguf {
@@ -28,8 +30,9 @@ TokenizerKind kind_of(const TokenizerRules& rules, const TokenizerFiles& files) 
         names += (names.empty() ? "" : " and no ");
         names += source == TokenizerSource::json ? "tokenizer.json" : "tokenizer.model";
     }
-    throw Error(files.directory + ": there is no " + names +
-                ": a GGUF file holds the model's tokenizer: pass the directory that has it, --assets DIR");
+    throw Error(fmt::format(
+        "{}: there is no {}: a GGUF file holds the model's tokenizer: pass the directory that has it, --assets DIR",
+        files.directory, names));
 }
 
 /// An id given as a number or as the text of an added token.
@@ -40,8 +43,8 @@ std::uint32_t id_of(const std::string& kind, const nlohmann::json& id, const Tok
             if (id == token.text) return static_cast<std::uint32_t>(number);
         }
     }
-    throw Error(files.path("tokenizer.json") + ": there is no added token " + id.dump() + ", the model's '" + kind +
-                "' token");
+    throw Error(fmt::format("{}: there is no added token {}, the model's '{}' token", files.path("tokenizer.json"),
+                            id.dump(), kind));
 }
 
 /// Those that the files name, and those that the model's rules name by their text.

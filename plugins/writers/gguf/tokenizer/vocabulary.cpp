@@ -5,6 +5,8 @@
 
 #include "unshard/tools/error.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -61,8 +63,9 @@ private:
     }
 
     [[noreturn]] void fail_twice(std::uint64_t id, const std::string& first, const std::string& second) const {
-        throw Error(where_ + ": '" + first + "' and '" + second + "' both have the id " + std::to_string(id) +
-                    ": the file is damaged: take it from the model again");
+        throw Error(
+            fmt::format("{}: '{}' and '{}' both have the id {}: the file is damaged: take it from the model again",
+                        where_, first, second, id));
     }
 
     void add(std::uint64_t id, AddedToken token) {
@@ -89,7 +92,7 @@ private:
         std::map<std::uint64_t, AddedToken> decoder;
         for (const auto& [id, token] : member(files_.settings, "added_tokens_decoder").items()) {
             const auto text = content_of(token);
-            if (!text) throw Error(settings_ + ": the added token " + id + " has no 'content'");
+            if (!text) throw Error(fmt::format("{}: the added token {} has no 'content'", settings_, id));
             decoder[token_id(id, settings_)] = {*text, member(token, "special") == true,
                                                 member(token, "normalized") == true};
         }
@@ -115,7 +118,7 @@ private:
 
 std::uint64_t token_id(const nlohmann::json& id, const std::string& where) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kMaxTokens) {
-        throw Error(where + ": a token has the id " + id.dump() + ", ids are 0 to " + std::to_string(kMaxTokens - 1));
+        throw Error(fmt::format("{}: a token has the id {}, ids are 0 to {}", where, id.dump(), kMaxTokens - 1));
     }
     return id.get<std::uint64_t>();
 }
@@ -134,9 +137,9 @@ LoadedTokens load_tokens(const TokenizerFiles& files) {
 void check_fits(const LoadedTokens& loaded, std::uint64_t size, const TokenizerFiles& files) {
     const auto& [id, text] = *loaded.tokens.rbegin();
     if (id < size) return;
-    throw Error(files.path("tokenizer.json") + ": token '" + text + "' has the id " + std::to_string(id) +
-                ", the model's embedding has " + std::to_string(size) +
-                " rows: the tokenizer does not belong to this model");
+    throw Error(fmt::format(
+        "{}: token '{}' has the id {}, the model's embedding has {} rows: the tokenizer does not belong to this model",
+        files.path("tokenizer.json"), text, id, size));
 }
 
 bool looks_special(std::string_view text) {
@@ -157,7 +160,7 @@ std::string with_spaces(std::string text) {
 }
 
 std::string padding_token(std::uint64_t id) {
-    return "[PAD" + std::to_string(id) + "]";
+    return fmt::format("[PAD{}]", id);
 }
 
 void check_unique(const Vocabulary& vocabulary, const std::string& directory) {
@@ -166,8 +169,8 @@ void check_unique(const Vocabulary& vocabulary, const std::string& directory) {
     for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
         const auto [first, is_new] = ids.emplace(vocabulary.tokens[id], id);
         if (is_new) continue;
-        throw Error(directory + ": tokens " + std::to_string(first->second) + " and " + std::to_string(id) +
-                    " are both '" + vocabulary.tokens[id] + "': llama.cpp needs each token once");
+        throw Error(fmt::format("{}: tokens {} and {} are both '{}': llama.cpp needs each token once", directory,
+                                first->second, id, vocabulary.tokens[id]));
     }
 }
 
