@@ -25,8 +25,8 @@ std::vector<std::string> option_names(const CLI::App& app) {
 class HelpFormatter : public CLI::Formatter {
 public:
     explicit HelpFormatter(std::string usage) : usage_(std::move(usage)) { column_width(32); }
-    std::string make_usage(const CLI::App* app, std::string /*name*/) const override {
-        return "\nUsage: " + app->get_name() + " " + usage_ + "\n";
+    std::string make_usage(const CLI::App* /*app*/, std::string name) const override {
+        return fmt::format("\nUsage: {} {}\n", name, usage_);
     }
 
 private:
@@ -39,47 +39,69 @@ std::string help_text(const CLI::App& app) {
     return text;
 }
 
-/// CLI11's words for a value that is missing or one too many.
-std::string mismatch(std::string text) {
-    const std::string option = text.substr(0, text.find(": "));
-    if (text.ends_with(" missing")) return option + ": needs a value";
-    if (text.find("At Most 1 ") != std::string::npos) return option + ": is given more than once";
-    return text;
+std::string full_name(const CLI::App& app) {
+    return app.get_parent() == nullptr ? app.get_name() : app.get_parent()->get_name() + " " + app.get_name();
+}
+
+std::string help_hint(const CLI::App& app) {
+    return fmt::format("see '{} --help'", full_name(app));
+}
+
+/// An option that is given twice, or else the last word, which lacks its value: any other would have the next for it.
+std::string mismatch(const CLI::App& app, const std::string& last) {
+    const auto is_repeated = [](const CLI::Option* o) { return o->get_expected_max() == 1 && o->count() > 1; };
+    const std::vector<const CLI::Option*> repeated = app.get_options(is_repeated);
+    if (!repeated.empty()) return repeated.front()->get_name() + ": is given more than once";
+    const std::string name = last.substr(0, last.find('='));
+    const CLI::Option* option = app.get_option_no_throw(name);
+    return (option == nullptr ? name : option->get_name()) + ": needs a value";
 }
 
 std::string unexpected(const CLI::App& app, const std::vector<std::string>& words) {
-    const auto is_option = [](const std::string& w) { return w.size() > 1 && w.front() == '-'; };
-    const auto option = std::find_if(words.begin(), words.end(), is_option);
-    const std::string name = option == words.end() ? "" : option->substr(0, option->find('='));
-    if (name.starts_with("--"))
-        return fmt::format("unknown option '{}': {}", name, suggestion(name, option_names(app)));
-    if (!name.empty()) return fmt::format("unknown option '{}': see '{} --help'", name, app.get_name());
-    return fmt::format("unexpected argument '{}': see '{} --help'", words.front(), app.get_name());
+    const bool is_program = app.get_parent() == nullptr;
+    const auto option = std::ranges::find_if(words, [](const auto& w) { return w.size() > 1 && w.front() == '-'; });
+    if (option != words.end()) {
+        const std::string name = option->substr(0, option->find('='));
+        const bool has_likes = name.starts_with("--") && !is_program;
+        return fmt::format("unknown option '{}': {}", name,
+                           has_likes ? suggestion(name, option_names(app)) : help_hint(app));
+    }
+    if (!is_program) return fmt::format("unexpected argument '{}': {}", words.front(), help_hint(app));
+    std::vector<std::string> commands;
+    for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
+    return fmt::format("unknown command '{}': {}", words.front(), suggestion(words.front(), commands));
 }
 
 }  // namespace
 
-void set_help(CLI::App& app, const std::string& usage, const std::string& examples) {
+void set_help(CLI::App& app, const std::string& description, const std::string& usage, const std::string& examples) {
+    app.description(description);
     app.formatter(std::make_shared<HelpFormatter>(usage));
     app.set_help_flag("-h,--help", "this text");
     app.footer(examples);
 }
 
-bool parse(CLI::App& app, const Words& words) {
+bool parse(CLI::App& program, const std::vector<std::string>& words) {
+    const auto command = [&]() -> const CLI::App& {
+        const std::vector<CLI::App*> given = program.get_subcommands();
+        return given.empty() || !program.remaining().empty() ? program : *given.front();
+    };
     try {
-        app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+        program.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+        return true;
     } catch (const CLI::CallForHelp&) {
-        print(help_text(app));
-        return false;
-    } catch (const CLI::ExtrasError& e) {
-        const std::vector<std::string> extras = app.remaining();
-        throw UsageError(extras.empty() ? e.what() : unexpected(app, extras));
-    } catch (const CLI::ArgumentMismatch& e) {
-        throw UsageError(fmt::format("{}: see '{} --help'", mismatch(e.what()), app.get_name()));
+        if (!program.remaining().empty()) throw UsageError(unexpected(program, program.remaining()));
+        print(help_text(program));
+    } catch (const CLI::CallForVersion& e) {
+        print(fmt::format("{}\n", e.what()));
+    } catch (const CLI::ExtrasError&) {
+        throw UsageError(unexpected(command(), command().remaining()));
+    } catch (const CLI::ArgumentMismatch&) {
+        throw UsageError(fmt::format("{}: {}", mismatch(command(), words.back()), help_hint(command())));
     } catch (const CLI::ParseError& e) {
-        throw UsageError(fmt::format("{}: see '{} --help'", e.what(), app.get_name()));
+        throw UsageError(fmt::format("{}: {}", e.what(), help_hint(command())));
     }
-    return true;
+    return false;
 }
 
 CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<std::string>& values,

@@ -1,19 +1,22 @@
-// The sub-commands. Each takes its arguments, without its own name, and returns the exit code; errors are thrown.
+// The sub-commands. Each declares its options, its help and what it does. Their variables are static, because parsing
+// writes into them when the function has returned.
 #pragma once
 
-#include <string>
-#include <vector>
+#include <CLI/CLI.hpp>
+
+#include <functional>
 
 namespace unshard::cli {
 
-using Words = std::vector<std::string>;
+/// Runs a sub-command whose options are parsed. Returns the exit code; errors are thrown.
+using Run = std::function<int()>;
 
-int convert(const Words& words);
-int run(const Words& words);
-int plan(const Words& words);
-int inspect(const Words& words);
-int plugins(const Words& words);
-int diff(const Words& words);
-int init(const Words& words);
+Run convert(CLI::App& app);
+Run run(CLI::App& app);
+Run plan(CLI::App& app);
+Run inspect(CLI::App& app);
+Run plugins(CLI::App& app);
+Run diff(CLI::App& app);
+Run init(CLI::App& app);
 
 }  // namespace unshard::cli

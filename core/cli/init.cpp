@@ -31,32 +31,32 @@ std::string findings(const Inspection& found, const std::string& assets) {
 
 }  // namespace
 
-int init(const Words& words) {
-    CLI::App app("Prints an annotated pipeline for a checkpoint, to be changed and run.", "unshard init");
-    Pipeline pipeline;
-    std::vector<std::string> plugin_path;
+Run init(CLI::App& app) {
+    static Pipeline pipeline;
+    static std::vector<std::string> plugin_path;
     app.add_option("INPUT", pipeline.input.path, "the checkpoint, or a directory with exactly one in it")
         ->type_name("");
     app.add_option("--reader", pipeline.input.reader, "the format; found by itself by default")->type_name("R");
     add_list(app, "--plugin-path", plugin_path, "look for plugins here first (repeatable)")->type_name("DIR");
-    set_help(app, "INPUT [OPTIONS]",
+    set_help(app, "Prints an annotated pipeline for a checkpoint, to be changed and run.", "INPUT [OPTIONS]",
              "Example:\n"
              "  unshard init global_step_186/actor > pipeline.toml && unshard run pipeline.toml");
-    if (!parse(app, words)) return 0;
-    if (pipeline.input.path.empty()) throw UsageError("INPUT is missing: unshard init INPUT");
-    const Plugins plugins(plugin_search_path({plugin_path.begin(), plugin_path.end()}));
-    LocatedInput located = locate_input(pipeline.input, plugins, std::max(1U, std::thread::hardware_concurrency()));
-    const Inspection found{located.path, located.reader_name, located.reader->index(located.request)};
-    const std::string assets = locate_assets("auto", found.path, pipeline.input.path);
-    pipeline.input.path = found.path;
-    pipeline.input.reader = found.reader;
-    pipeline.engine.plugin_path = plugin_path;
-    Pipeline::Output output;
-    output.path = "out/hf";
-    output.writer = "safetensors";
-    pipeline.outputs = {output};
-    print(findings(found, assets) + to_toml(pipeline));
-    return 0;
+    return [] {
+        if (pipeline.input.path.empty()) throw UsageError("INPUT is missing: unshard init INPUT");
+        const Plugins plugins(plugin_search_path({plugin_path.begin(), plugin_path.end()}));
+        LocatedInput located = locate_input(pipeline.input, plugins, std::max(1U, std::thread::hardware_concurrency()));
+        const Inspection found{located.path, located.reader_name, located.reader->index(located.request)};
+        const std::string assets = locate_assets("auto", found.path, pipeline.input.path);
+        pipeline.input.path = found.path;
+        pipeline.input.reader = found.reader;
+        pipeline.engine.plugin_path = plugin_path;
+        Pipeline::Output output;
+        output.path = "out/hf";
+        output.writer = "safetensors";
+        pipeline.outputs = {output};
+        print(findings(found, assets) + to_toml(pipeline));
+        return 0;
+    };
 }
 
 }  // namespace unshard::cli

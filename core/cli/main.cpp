@@ -1,88 +1,60 @@
 // The program: one sub-command, one exit code. 0 done, 1 failed, 2 wrong usage or configuration. Those of `diff` are
 // diff's and grep's: 0 the same, 1 different, 2 trouble of any kind.
 
-#include "command.hpp"
+#include "arguments.hpp"
 #include "console.hpp"
 #include "files/staging.hpp"
-#include "text/suggest.hpp"
 #include "unshard/tools/error.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <map>
 #include <new>
 
 namespace unshard::cli {
 namespace {
 
 struct Command {
-    std::string_view name;
-    int (*run)(const Words&);
-    std::string_view summary;
+    const char* name;
+    Run (*declare)(CLI::App&);
 };
 
 constexpr std::array kCommands = {
-    Command{"convert", convert, "convert a checkpoint: unshard convert INPUT -o OUTPUT"},
-    Command{"run", run, "run a pipeline file: unshard run PIPELINE.toml"},
-    Command{"plan", plan, "what convert or run would do, without writing anything"},
-    Command{"inspect", inspect, "what is in a checkpoint, a safetensors directory or a GGUF file"},
-    Command{"diff", diff, "compare two models, tensor by tensor: unshard diff A B"},
-    Command{"plugins", plugins, "the readers, mergers and writers that are found"},
-    Command{"init", init, "an annotated pipeline for a checkpoint"},
+    Command{"convert", convert}, Command{"run", run},         Command{"plan", plan}, Command{"inspect", inspect},
+    Command{"diff", diff},       Command{"plugins", plugins}, Command{"init", init},
 };
-
-std::string help() {
-    std::string text =
-        "unshard turns a sharded training checkpoint into a model that can be loaded.\n\n"
-        "Usage: unshard COMMAND ...\n\n";
-    for (const Command& command : kCommands) text += fmt::format("  {:<10} {}\n", command.name, command.summary);
-    return text +
-           "\n"
-           "  --help     this text; 'unshard COMMAND --help' explains a command\n"
-           "  --version  the program's version\n\n"
-           "Example: unshard convert global_step_186/actor -o out/hf\n";
-}
 
 /// The exit code of a command that failed.
 int failure = 1;
 
-const Command& find_command(const std::string& name) {
-    const auto* found =
-        std::find_if(kCommands.begin(), kCommands.end(), [&](const Command& c) { return c.name == name; });
-    if (found != kCommands.end()) return *found;
-    if (name.starts_with("-")) throw UsageError(fmt::format("unknown option '{}': see 'unshard --help'", name));
-    std::vector<std::string> names;
-    for (const Command& command : kCommands) names.emplace_back(command.name);
-    throw UsageError(fmt::format("unknown command '{}': {}", name, suggestion(name, names)));
-}
-
-int dispatch(Words words) {
-    if (words.empty()) {
-        std::fputs(help().c_str(), stderr);
+int dispatch(std::vector<std::string> words) {
+    CLI::App program("", "unshard");
+    program.set_version_flag("--version", "unshard " UNSHARD_VERSION, "the program's version");
+    program.require_subcommand(0, 1);
+    set_help(program, "unshard turns a sharded training checkpoint into a model that can be loaded.", "COMMAND ...",
+             "'unshard COMMAND --help' explains a command.\n"
+             "Example: unshard convert global_step_186/actor -o out/hf");
+    std::map<const CLI::App*, Run> runs;
+    for (const auto& [name, declare] : kCommands) {
+        CLI::App* command = program.add_subcommand(name)->group("Commands");
+        runs[command] = declare(*command);
+    }
+    if (!words.empty() && words.front() == "help") words.front() = "--help";
+    if (!parse(program, words)) return 0;
+    if (program.get_subcommands().empty()) {
+        std::fputs(program.help().c_str(), stderr);
         return 2;
     }
-    const std::string name = words.front();
-    words.erase(words.begin());
-    if (name == "--version") {
-        print("unshard " UNSHARD_VERSION "\n");
-        return 0;
-    }
-    const bool is_help = name == "--help" || name == "-h" || name == "help";
-    if (is_help && !words.empty()) return find_command(words.front()).run({"--help"});
-    if (is_help) {
-        print(help());
-        return 0;
-    }
-    const Command& command = find_command(name);
-    if (command.run == diff) failure = 2;
-    return command.run(words);
+    const CLI::App* command = program.get_subcommands().front();
+    if (command->get_name() == "diff") failure = 2;
+    return runs.at(command)();
 }
 
 /// What can be said without memory.
@@ -111,7 +83,7 @@ int out_of_memory() noexcept {
 
 int guarded(int count, char** values) {
     try {
-        return dispatch(Words(values + 1, values + count));
+        return dispatch({values + 1, values + count});
     } catch (const UsageError& e) {
         print_error(e.what());
         return 2;

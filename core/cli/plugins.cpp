@@ -22,31 +22,32 @@ std::string plugin_text(const FoundPlugin& plugin, bool verbose) {
 
 }  // namespace
 
-int plugins(const Words& words) {
-    CLI::App app("Lists the plugins that are found, and says why others cannot be used.", "unshard plugins");
-    std::vector<std::string> plugin_path;
-    bool verbose = false;
+Run plugins(CLI::App& app) {
+    static std::vector<std::string> plugin_path;
+    static bool verbose = false;
     app.add_flag("-v,--verbose", verbose, "files, shadowed plugins and the search path too");
     add_list(app, "--plugin-path", plugin_path, "look for plugins here first (repeatable)")->type_name("DIR");
     set_help(
-        app, "[OPTIONS]",
+        app, "Lists the plugins that are found, and says why others cannot be used.", "[OPTIONS]",
         "Plugins are searched in --plugin-path, the pipeline's plugin_path, UNSHARD_PLUGIN_PATH, beside the program\n"
         "and where it was installed; the first of a name wins.");
-    if (!parse(app, words)) return 0;
-    const Plugins found(plugin_search_path({plugin_path.begin(), plugin_path.end()}));
-    std::string text;
-    for (const PluginKind kind : {PluginKind::reader, PluginKind::merger, PluginKind::writer}) {
-        text += fmt::format("{}s\n", to_string(kind));
-        const std::vector<FoundPlugin> list = found.list(kind);
-        for (const FoundPlugin& plugin : list) text += plugin_text(plugin, verbose);
-        if (list.empty()) text += "  none\n";
-    }
-    if (verbose) {
-        text += "search path\n";
-        for (const auto& directory : found.search_path()) text += fmt::format("  {}\n", printable(directory.string()));
-    }
-    print(printable_lines(text));
-    return 0;
+    return [] {
+        const Plugins found(plugin_search_path({plugin_path.begin(), plugin_path.end()}));
+        std::string text;
+        for (const PluginKind kind : {PluginKind::reader, PluginKind::merger, PluginKind::writer}) {
+            text += fmt::format("{}s\n", to_string(kind));
+            const std::vector<FoundPlugin> list = found.list(kind);
+            for (const FoundPlugin& plugin : list) text += plugin_text(plugin, verbose);
+            if (list.empty()) text += "  none\n";
+        }
+        if (verbose) {
+            text += "search path\n";
+            for (const auto& directory : found.search_path())
+                text += fmt::format("  {}\n", printable(directory.string()));
+        }
+        print(printable_lines(text));
+        return 0;
+    };
 }
 
 }  // namespace unshard::cli

@@ -39,13 +39,18 @@ TEST_CASE("without a command the help text is an error") {
     CHECK(result.exit_code == 2);
     CHECK(result.out.empty());
     CHECK(result.err == unshard_process({"--help"}).out);
+    const ProcessResult behind_mark = unshard_process({"--", "convert"});
+    CHECK(behind_mark.exit_code == 2);
+    CHECK(behind_mark.err == result.err);
 }
 
 TEST_CASE("unknown commands and options are named, with the nearest known one") {
     check_usage_error({"convrt"}, "unknown command 'convrt': did you mean 'convert'?");
     check_usage_error({"transmogrify"},
                       "unknown command 'transmogrify': known are convert, run, plan, inspect, diff, plugins, init");
+    check_usage_error({"help", "convrt"}, "unknown command 'convrt': did you mean 'convert'?");
     check_usage_error({"--verbose"}, "unknown option '--verbose': see 'unshard --help'");
+    check_usage_error({"--force", "convert", "x", "-o", "y"}, "unknown option '--force': see 'unshard --help'");
     check_usage_error({"convert", "x", "--forse"}, "unknown option '--forse': did you mean '--force'?");
     check_usage_error({"inspect", "x", "-z"}, "unknown option '-z': see 'unshard inspect --help'");
     check_usage_error({"convert", "x", "y", "-o", "z"}, "unexpected argument 'y': see 'unshard convert --help'");
@@ -59,6 +64,8 @@ TEST_CASE("missing arguments and values are named") {
     check_usage_error({"inspect"}, "PATH is missing: unshard inspect PATH");
     check_usage_error({"init"}, "INPUT is missing: unshard init INPUT");
     check_usage_error({"convert", "x", "-o"}, "--output: needs a value: see 'unshard convert --help'");
+    check_usage_error({"convert", "x", "--output="}, "--output: needs a value: see 'unshard convert --help'");
+    check_usage_error({"convert", "x", "-o", "y", "--drop"}, "--drop: needs a value: see 'unshard convert --help'");
     check_usage_error({"convert", "x", "-o", "y", "-o", "z"},
                       "--output: is given more than once: see 'unshard convert --help'");
 }
@@ -74,6 +81,11 @@ TEST_CASE("bad values are named with the option") {
     check_usage_error({"convert", "x", "-o", "y", "--set", "root"},
                       "--set root: write it as key=value, like --set input.root=model");
     check_usage_error({"convert", "x", "-o", ""}, "--output : 'path' in [[output]] is empty");
+}
+
+TEST_CASE("a path may be called like a command") {
+    CHECK(unshard_process({"convert", "plan", "-o", "diff"}).err ==
+          "unshard: plan: there is no such file or directory\n");
 }
 
 TEST_CASE("an error is one line whatever the names hold") {
