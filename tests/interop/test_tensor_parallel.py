@@ -16,7 +16,7 @@ def test_rules_put_plain_parts_together(name, options, checkpoint_dir, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["tp_plain_mistral", "tp_plain_gemma2", "tp_plain_gemma3", "tp_plain_phi3", "tp_plain_qwen2",
-                                  "tp_plain_fused", "tp_plain_experts", "tp_plain_experts_dealt_out"])
+                                  "tp_plain_fused", "tp_plain_experts", "tp_plain_experts_distributed"])
 def test_other_layouts_of_the_parts_are_told_by_the_rules(name, checkpoint_dir, tmp_path):
     output = convert(checkpoint_dir(name) / "ckpt", tmp_path / "out", "--merger", "tensor_parallel")
     assert_same_tensors(read_tensors(output), read_tensors(checkpoint_dir(name) / "truth.safetensors"))
@@ -28,7 +28,7 @@ def test_padding_rows_are_counted(checkpoint_dir, tmp_path):
     assert "'lm_head.weight': 16 padding rows behind the 320 of config.json's vocabulary were cut off" in done.err
 
 
-@pytest.mark.parametrize("name", ["tp_plain_experts", "tp_plain_experts_dealt_out", "tp_plain_mixtral"])
+@pytest.mark.parametrize("name", ["tp_plain_experts", "tp_plain_experts_distributed", "tp_plain_mixtral"])
 def test_experts_in_parts_come_out_one_by_one(name, checkpoint_dir, tmp_path):
     output = convert(checkpoint_dir(name) / "ckpt", tmp_path / "out", "--merger", "tensor_parallel", "--experts", "separate")
     assert_same_tensors(read_tensors(output), read_tensors(checkpoint_dir(name) / "saved"))

@@ -31,7 +31,7 @@ def register_moe(name: str, kind: str, world: int, expert_dim: int = 0, replicas
 
 
 def register_expert_parallel(name: str, kind: str, experts: int, inside: int) -> None:
-    """Experts dealt out over one mesh dimension and split inside over the other."""
+    """Experts distributed over one mesh dimension and split inside over the other."""
     def make(job: Job) -> None:
         model = mixture(job, kind)
         mesh = mesh_of(experts, inside, names=("ep", "tp"))

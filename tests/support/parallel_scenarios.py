@@ -153,16 +153,16 @@ def tp_plain_qwen2(job: Job) -> None:
     save_rank(plain_parts(causal_lm(job, "Qwen2"), job), job)
 
 
-def register_plain_experts(name: str, dealt_out: bool) -> None:
+def register_plain_experts(name: str, distributed: bool) -> None:
     """Stacked experts: each rank some whole ones, or its share of each."""
     def make(job: Job) -> None:
         model = mixture(job, "Qwen3Moe")
         state = plain_parts(model, job, prefix="")
         for key, whole in model.state_dict().items():
-            if "experts.gate_up" in key and not dealt_out:
+            if "experts.gate_up" in key and not distributed:
                 state[key] = torch.cat([share(half, job.rank, job.world, 1) for half in whole.chunk(2, 1)], 1)
             elif "experts." in key:
-                state[key] = share(whole, job.rank, job.world, 0 if dealt_out else 2).clone()
+                state[key] = share(whole, job.rank, job.world, 0 if distributed else 2).clone()
         save_rank(state, job)
     register(name, 2, make, needs_rules=True)
 
@@ -268,8 +268,8 @@ register_plain_family("Gemma3", 2, num_hidden_layers=6)
 register_megatron("Llama", 2, num_key_value_heads=4)
 register_megatron("Qwen2", 2, num_attention_heads=8, num_key_value_heads=4)
 register_megatron("Qwen3", 4, num_attention_heads=16, num_key_value_heads=8)
-register_plain_experts("tp_plain_experts", dealt_out=False)
-register_plain_experts("tp_plain_experts_dealt_out", dealt_out=True)
+register_plain_experts("tp_plain_experts", distributed=False)
+register_plain_experts("tp_plain_experts_distributed", distributed=True)
 register_plain_mesh("tp_plain_dp2_tp2", 2, 1, 2)
 register_plain_mesh("tp_plain_pp2_tp2", 1, 2, 2)
 register_plain_mesh("tp_plain_dp2_pp3_tp2", 2, 3, 2)

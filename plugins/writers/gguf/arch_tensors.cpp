@@ -1,5 +1,5 @@
-// data/tensors.toml is made from llama.cpp's sources; what it says of conditions is only that there are
-// some, so a tensor that only some models of an architecture need is not missed here.
+// data/tensors.toml is made from llama.cpp's sources. A tensor that only some models of an architecture need is under
+// `takes`: that it is missing is not found here.
 
 #include "arch_tensors.hpp"
 

@@ -1,4 +1,4 @@
-// The tensors that an architecture has in llama.cpp, which refuses a file that lacks one or has another.
+// The tensors of llama.cpp's architectures. llama.cpp does not load a file in which one is missing or unknown.
 #pragma once
 
 #include "models/document.hpp"
@@ -15,7 +15,7 @@ namespace unshard::gguf {
 /// Names with {layer} for the number of a layer.
 struct ArchTensors {
     std::set<std::string> needs;
-    std::set<std::string> takes;  ///< when they are there, or of some models only
+    std::set<std::string> takes;  ///< optional, or of some models only
 
     bool has(const std::string& name) const { return needs.contains(name) || takes.contains(name); }
 };
@@ -32,7 +32,7 @@ struct WrittenTensor {
     std::string source;
 };
 
-/// Throws Error that names what llama.cpp would stumble over.
+/// Throws Error that names a tensor that llama.cpp does not know, or one that it needs and does not get.
 void check_arch_tensors(const ArchTensors& known, const std::string& arch, std::uint64_t layers,
                         std::span<const WrittenTensor> written);
 

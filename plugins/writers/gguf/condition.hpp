@@ -1,4 +1,4 @@
-// Whether what a file of configs/models asks of config.json holds.
+// The conditions on config.json in files of configs/models.
 #pragma once
 
 #include "model_file.hpp"

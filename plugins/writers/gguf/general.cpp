@@ -1,5 +1,5 @@
-// gguf-py: utility.py (size_label), metadata.py (id_to_title, load). What is guessed there from a name's parts
-// (basename, version, finetune) is not written; a model card is not read.
+// gguf-py: utility.py (size_label), metadata.py (id_to_title, load). The keys that gguf-py guesses from parts of the
+// name (basename, version, finetune) are not written; a model card is not read.
 
 #include "general.hpp"
 
@@ -25,7 +25,7 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-/// "7.5B": two significant digits, all of the whole part.
+/// "7.5B", "70B", "124M": two significant digits, or all digits before the point.
 std::string rounded_count(double count) {
     struct Unit {
         double above, factor;
@@ -40,13 +40,13 @@ std::string rounded_count(double count) {
     return fmt::format("{:.{}f}{}", scaled, std::max(2 - digits, 0), unit.letter);
 }
 
-/// A version or what begins with a digit stays as it is.
+/// "v1.5", or a word that begins with a digit: its letters stay as they are.
 bool is_version(const std::string& word) {
     if (is_ascii_digit(word[0])) return true;
     return word[0] == 'v' && is_ascii_digit(word[1]) && word.find_first_not_of("0123456789.", 1) == std::string::npos;
 }
 
-/// Python's str.title() of a word in lower case; others stay.
+/// Python's str.title(), for words without capitals.
 std::string titled(std::string word) {
     const auto is_upper = [](char c) { return std::isupper(static_cast<unsigned char>(c)) != 0; };
     if (std::any_of(word.begin(), word.end(), is_upper) || is_version(word)) return word;

@@ -17,8 +17,8 @@ std::string size_label(std::span<const TensorInfo> tensors);
 /// "llama-2-7b" -> "Llama 2 7b".
 std::string title_of(const std::string& name);
 
-/// The model's name: config.json's `_name_or_path` when it is one, else the directory's; but the directory
-/// `huggingface` that trainers keep config.json in says nothing, then config.json's `model_type`.
+/// The model's name: `_name_or_path` of config.json, or the name of the directory, or `model_type` where the directory
+/// is called `huggingface`, as trainers call it.
 std::string model_name(const nlohmann::json& config, const std::string& directory);
 
 /// llama.cpp takes a model with "phi3" or "phi-3" in its name for Phi 3, looks for that one's tokens and fails without

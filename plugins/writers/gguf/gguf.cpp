@@ -38,7 +38,7 @@ namespace fs = std::filesystem;
 /// GGML_QNT_VERSION.
 constexpr std::uint32_t kQuantizationVersion = 2;
 
-/// What the file will hold, before it is known where.
+/// Keys and tensors of the output, before they have offsets.
 struct Contents {
     KeyValues metadata;
     std::vector<TensorInfo> infos;
@@ -73,10 +73,10 @@ const nlohmann::json& config_of(const Request& request) {
         "writer 'gguf' needs the model's config.json and tokenizer: pass the directory that has them, --assets DIR");
 }
 
-/// Four times as many as any model has. A stride of 0 makes more from a file of no size.
+/// Four times the largest vocabulary in use. A damaged file can claim more: rows of stride 0 take no bytes in it.
 constexpr std::uint64_t kMostTokens = 1 << 20;
 
-/// As convert_hf_to_gguf.py --outtype auto: the type of the first matrix that is of a 16-bit one.
+/// As convert_hf_to_gguf.py --outtype auto: the type of the first 16-bit matrix.
 const FileType& automatic_type(const Plan& plan) {
     std::vector<const PlannedTensor*> sorted;
     for (const PlannedTensor& t : plan.tensors) sorted.push_back(&t);
@@ -179,7 +179,7 @@ private:
         check_known();
     }
 
-    /// That llama.cpp has these tensors, and needs no others.
+    /// Throws Error when llama.cpp does not know one of the tensors, or needs another.
     void check_known() const {
         std::vector<WrittenTensor> written;
         for (std::size_t i = 0; i < contents_.infos.size(); ++i) {

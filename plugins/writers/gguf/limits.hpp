@@ -1,4 +1,4 @@
-// What llama.cpp asks of the counts in a file, on pain of an abort.
+// Limits of the counts in a file: llama.cpp aborts when one is broken.
 #pragma once
 
 #include "formats/gguf/key_values.hpp"

@@ -20,8 +20,8 @@ struct ModelSizes {
 /// The rope settings of layers with full attention.
 const nlohmann::json& full_attention_rope(const nlohmann::json& config);
 
-/// Adds one key for each rule that gives a value; rules that yield do so to the keys in `others`. Throws Error that
-/// names the field of config.json.
+/// Adds one key for each rule that gives a value; one that `yields` gives none when `others` has the key. Throws Error
+/// that names the field of config.json.
 void add_model_keys(KeyValues& metadata, std::span<const KeyRule> rules, const ModelSizes& sizes,
                     const KeyValues& others = {});
 

@@ -1,4 +1,4 @@
-// How an embedding model makes one vector of a text's many, which sentence-transformers keeps beside the model.
+// How an embedding model pools its token vectors into one; sentence-transformers keeps that in files beside the model.
 #pragma once
 
 #include "formats/gguf/key_values.hpp"

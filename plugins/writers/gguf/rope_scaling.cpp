@@ -1,6 +1,6 @@
-// What transformers computes is in its modeling_rope_utils.py. llama.cpp scales yarn's rotation by 0.1 ln(factor) + 1,
-// whatever `yarn_attn_factor` says, and that by `attn_factor` (src/llama-context.cpp); of the beta keys only some
-// architectures take notice, and none of those written here.
+// transformers: modeling_rope_utils.py. llama.cpp scales yarn's rotation by 0.1 ln(factor) + 1, whatever
+// `yarn_attn_factor` says, and that by `attn_factor` (src/llama-context.cpp). Only some architectures read the beta
+// keys, none of those written here.
 
 #include "rope_scaling.hpp"
 
@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 
 constexpr double kSame = 1e-6;
-/// Compressed keys are scaled whole, transformers scales what is rotated.
+/// With compressed keys (MLA) llama.cpp scales the whole key, transformers only the part that is rotated.
 constexpr const char* kScalesAttention =
     "llama.cpp scales the attention of this model with it: its results will differ";
 

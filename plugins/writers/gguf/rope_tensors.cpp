@@ -1,6 +1,6 @@
-// rope_freqs: LlamaModel.generate_extra_tensors in conversion/llama.py, which computes on torch's f32 scalars. Every
-// step is rounded to f32 in the order in which torch takes it, so that the bytes are the same: number / tensor is there
-// the tensor's reciprocal times the number. rope_factors: Phi3MiniModel.generate_extra_tensors in conversion/phi.py.
+// rope_freqs: LlamaModel.generate_extra_tensors in conversion/llama.py, on torch's f32 scalars. Each step is rounded to
+// f32 in torch's order, so that the bytes are the same; torch computes number / tensor as number * (1 / tensor).
+// rope_factors: Phi3MiniModel.generate_extra_tensors in conversion/phi.py.
 
 #include "rope_tensors.hpp"
 

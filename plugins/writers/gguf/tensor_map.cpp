@@ -1,6 +1,6 @@
-// A tensor of the checkpoint is matched with the model's rules, which also prove that all are there and of the right
-// shape; the `gguf` table says what becomes of it. Stacked experts are several parts of one tensor, split ones several
-// tensors from one: nothing is ever held in memory for it.
+// The model's rules check that all tensors are there and have the right shapes; the `gguf` table maps each to one or
+// several tensors of the GGUF file. Experts become parts of one stacked tensor. Only names, shapes and ranges are
+// computed here.
 
 #include "tensor_map.hpp"
 
@@ -56,7 +56,7 @@ struct Shaped {
     Dims shape;
 };
 
-/// Rows of each head from [first half, second half] to pairs: llama.cpp rotates neighbours.
+/// transformers rotates row i of a head with row i + n / 2, llama.cpp rotates neighbours: rows are put in pairs.
 Shaped permuted(const Dims& shape, std::uint64_t heads) {
     if (shape.empty() || heads == 0 || shape[0] % (2 * heads) != 0) {
         throw Error(fmt::format("the shape {} is not one of {} heads of two halves", to_string(shape), heads));
@@ -195,7 +195,8 @@ private:
         }
     }
 
-    /// Several of the rules' tensors behind each other, perhaps of all experts: each is a range of one axis.
+    /// A tensor that holds several of the rules' tensors behind each other, perhaps of all experts: each is a range of
+    /// one axis.
     void add_stacked(std::uint32_t index, const NameMatch& match) {
         const Dims& shape = plan_[index].shape;
         const std::size_t axis = match.fused->is_stacked ? 1 : 0;
@@ -230,7 +231,8 @@ private:
         }
     }
 
-    /// Notes at which name of the checkpoint a stored tensor is put out; of `stacked` ones, at the layer's last.
+    /// Notes the place of a stored tensor in the converter's order; `stacked` ones come at the last name of their
+    /// layer.
     void take_turn(const std::string& stored, const TensorRule& rule, const Placeholders& at, std::size_t target,
                    const Placeholders::value_type* stacked) {
         const std::string name = rule.name.fill(at);
@@ -247,7 +249,8 @@ private:
         stacks_[stored] = std::move(group);
     }
 
-    /// A placeholder that the target's name does not have counts the parts of a stacked tensor; null for no such.
+    /// The placeholder that counts the parts of a stacked tensor: the target's name does not have it. Null when there
+    /// is none.
     static const Placeholders::value_type* stacked_by(const Target& target, const Placeholders& at) {
         const auto& kept = target.name.placeholders();
         const auto found = std::find_if(at.begin(), at.end(),

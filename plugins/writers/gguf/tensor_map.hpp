@@ -22,10 +22,10 @@ struct TensorPart {
     friend bool operator==(const TensorPart&, const TensorPart&) = default;
 };
 
-/// When convert_hf_to_gguf.py comes to a tensor: it goes through the names of the checkpoint in their order, and puts
-/// stacked experts out behind the last name of their layer's.
+/// The place of a tensor in convert_hf_to_gguf.py's order: it takes the checkpoint's tensors by name, and writes
+/// stacked experts after the last name of their layer.
 struct Turn {
-    std::string name;        ///< in the checkpoint, at which it is put out
+    std::string name;        ///< in the checkpoint, after which it is written
     std::string own;         ///< the last name that it is made of
     std::size_t target = 0;  ///< which of the tensors that are made of one name
     auto operator<=>(const Turn&) const = default;

@@ -1,7 +1,7 @@
-// The rules are those of conversion/base.py (ModelBase.prepare_tensors) for f32, f16, bf16 and q8_0, and for all other
-// file types those of src/llama-quant.cpp (tensor_allows_quantization, llama_tensor_get_type_impl,
-// tensor_type_fallback) without an importance matrix, of the llama.cpp in llama-cpp-python 0.3.36. What llama-quantize
-// leaves alone among the tensors that are written here, the converter has already made f32.
+// f32, f16, bf16 and q8_0 follow conversion/base.py (ModelBase.prepare_tensors). All other file types follow
+// src/llama-quant.cpp (tensor_allows_quantization, llama_tensor_get_type_impl, tensor_type_fallback) without an
+// importance matrix, as of llama-cpp-python 0.3.36. Tensors that llama-quantize does not quantise are f32 already, as
+// the converter leaves them.
 
 #include "type_choice.hpp"
 #include "unshard/tools/contains.hpp"

@@ -1,7 +1,7 @@
-// What makes a model directory complete is known to those who load it, transformers, sentence-transformers and vLLM,
-// and grows with them; what must not be taken along is known here, and ages better. So every file beside config.json
-// comes along but weights, what training keeps for itself, and code that nothing names. Directories come along when
-// `modules.json` names them (sentence-transformers: 1_Pooling, 2_Dense with weights of its own), and chat templates.
+// Which files a model needs depends on the programs that load it (transformers, sentence-transformers, vLLM) and
+// changes with them. So every file beside config.json is copied, except weights, files of the training, and code that
+// no configuration names. Directories are copied when `modules.json` names them (sentence-transformers: 1_Pooling,
+// 2_Dense with weights of its own), and those of chat templates.
 
 #include "assets.hpp"
 
@@ -29,7 +29,7 @@ constexpr std::array<std::string_view, 11> kWeightSuffixes = {
 constexpr std::array<std::string_view, 5> kWeightPrefixes = {
     "model_world_size_", "optim_world_size_", "extra_state_world_size_", "fsdp_config.json", "consolidated.",
 };
-/// What training and people keep beside a model, and what may be large and is never read with one.
+/// Files of the training and its users, which may be large and are never read with a model.
 constexpr std::array<std::string_view, 32> kOtherSuffixes = {
     ".pth", ".pt",    ".ckpt",  ".pkl",  ".pickle", ".npy",     ".npz",   ".log", ".lock", ".tmp", ".py",
     ".sh",  ".ipynb", ".jsonl", ".csv",  ".tsv",    ".parquet", ".arrow", ".zip", ".tar",  ".gz",  ".tgz",

@@ -16,7 +16,7 @@
 namespace unshard::safetensors {
 namespace {
 
-/// The library's `Dtype` enum from the back: the order in which it stores tensors. Seen in files of version 0.8.0.
+/// The order in which the library (0.8.0) stores tensors: that of its `Dtype` enum, from the last.
 constexpr std::array kStorageOrder = {
     DType::u64,    DType::i64,    DType::f64, DType::c64, DType::f32,        DType::u32,        DType::i32,
     DType::bf16,   DType::f16,    DType::u16, DType::i16, DType::f8e5m2fnuz, DType::f8e4m3fnuz, DType::f8e8m0,
@@ -24,7 +24,7 @@ constexpr std::array kStorageOrder = {
 };
 static_assert(kStorageOrder.size() == kDTypes.size() - 1, "all but complex128, of which safetensors knows nothing");
 
-/// In elements.
+/// In elements, of which f4x2 has two.
 std::vector<std::uint64_t> stored_shape(const Entry& e) {
     std::vector<std::uint64_t> shape(e.shape.begin(), e.shape.end());
     if (e.dtype != DType::f4x2) return shape;

@@ -1,5 +1,5 @@
-// `auto_map` of a configuration names classes in files of Python beside it, which transformers runs when it is told to
-// trust them; they import others.
+// `auto_map` in a configuration names classes in Python files beside it. transformers runs them with trust_remote_code;
+// they import others.
 
 #include "model_code.hpp"
 

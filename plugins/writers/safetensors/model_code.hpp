@@ -8,8 +8,8 @@
 
 namespace unshard::safetensors {
 
-/// Of `names`, the files in `directory`, those of Python that its configurations name in `auto_map`, and what these
-/// import beside themselves. Throws Error for one that lies elsewhere, by a link.
+/// The Python files among `names`, the files in `directory`, that `auto_map` of the configurations names, and those
+/// that they import. Throws Error for a link that leaves the directory.
 std::set<std::string> model_code(const std::filesystem::path& directory, const std::set<std::string>& names,
                                  std::vector<std::string>& warnings);
 

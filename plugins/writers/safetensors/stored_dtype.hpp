@@ -11,8 +11,8 @@
 
 namespace unshard::safetensors {
 
-/// One for each tensor: its own, or `wanted`. As from_pretrained(dtype=...) does it, what the model's class keeps in
-/// float32 is stored so whatever is asked for, with a word to `notes`.
+/// The dtype of each tensor in the file: its own, or `wanted`. As with from_pretrained(dtype=...), tensors that the
+/// model's class keeps in float32 are stored so, which `notes` say.
 std::vector<DType> stored_dtypes(const Plan& plan, std::optional<DType> wanted, const Request& request,
                                  std::vector<std::string>& notes);
 

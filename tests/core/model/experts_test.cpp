@@ -67,7 +67,7 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("experts that were dealt out over ranks are cut from the rank that holds them") {
+TEST_CASE("experts that were distributed over ranks are cut from the rank that holds them") {
     const Plan plan = Model().separate(
         whole("l.0.gate_up", {2, 6, 2}, {copy_of(0, {{0, 0, 0}, {1, 6, 2}}), copy_of(1, {{1, 0, 0}, {1, 6, 2}})}));
     CHECK(names_of(plan) == Names{"l.0.e.0.gate", "l.0.e.0.up", "l.0.e.1.gate", "l.0.e.1.up"});

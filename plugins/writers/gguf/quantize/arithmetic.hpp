@@ -1,4 +1,4 @@
-// The few operations that ggml's bytes hang on. All else is IEEE binary32 with one rounding an operation, in the order
+// The operations on which ggml's bytes depend. All else is IEEE binary32 with one rounding an operation, in the order
 // written, which is why this library is compiled with -ffp-contract=off and never with -ffast-math.
 #pragma once
 

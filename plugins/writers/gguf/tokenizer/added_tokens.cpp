@@ -1,4 +1,4 @@
-// llama.cpp finds added tokens wherever their text stands. That some take the spaces beside them it knows of by the
+// llama.cpp finds an added token wherever its text stands. Whether it also takes the spaces beside it depends on the
 // model's name only (llama_vocab::impl::load, "set attributes by model/tokenizer/architecture name").
 
 #include "tokenizer/added_tokens.hpp"

@@ -9,11 +9,12 @@
 
 namespace unshard::gguf {
 
-/// What makes llama.cpp take a model of this name for Phi 3, with its tokens, and the spaces behind added ones for
-/// theirs; empty when nothing does.
+/// The part of the name that makes llama.cpp treat the model as Phi 3: it then needs Phi 3's tokens, and added tokens
+/// take the spaces behind them. Empty when there is none.
 std::string_view phi3_in(const std::string& name);
 
-/// Warns of tokens of tokenizer.json that are found elsewhere, or with other spaces, in a model of this name.
+/// Warns of added tokens that llama.cpp finds at other places than the tokenizer does, or with other spaces around
+/// them.
 void warn_of_added_tokens(const TokenizerFiles& files, const std::string& name, std::vector<std::string>& warnings);
 
 }  // namespace unshard::gguf

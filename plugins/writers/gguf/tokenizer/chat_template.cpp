@@ -1,5 +1,5 @@
-// Chat templates lie in tokenizer_config.json, or since transformers 4.53 in files beside it. As gguf-py's SpecialVocab
-// and GGUFWriter.add_chat_template take them: without a tokenizer_config.json there is none.
+// Chat templates are in tokenizer_config.json, or since transformers 4.53 in files beside it. Follows gguf-py
+// (SpecialVocab, GGUFWriter.add_chat_template): without a tokenizer_config.json there is no template.
 
 #include "tokenizer/special_tokens.hpp"
 #include "unshard/tools/ascii.hpp"

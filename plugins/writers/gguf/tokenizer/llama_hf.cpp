@@ -1,7 +1,7 @@
-// A SentencePiece BPE that was saved as tokenizer.json only, as transformers 5 saves all of them. The converter gives
-// all tokens the same score (gguf-py's LlamaHfVocab), with which llama.cpp joins from the left, whatever the merges
-// say; here scores follow from the merges, so that it gives the ids that transformers gives. Ids without a token are
-// padded: llama.cpp needs as many tokens as the embedding has rows.
+// A SentencePiece BPE that was saved as tokenizer.json only, as transformers 5 does. gguf-py's LlamaHfVocab gives all
+// tokens the same score, and llama.cpp then joins from the left, whatever the merges say. Here the scores follow from
+// the merges, so that llama.cpp gives the ids that transformers gives. Ids without a token are padded: llama.cpp needs
+// as many tokens as the embedding has rows.
 
 #include "tokenizer/merges.hpp"
 #include "tokenizer/vocabulary.hpp"
@@ -148,7 +148,7 @@ private:
 
     static bool is_control(const AddedToken& token) { return token.is_special || looks_special(token.text); }
 
-    /// Some models have one token for all purposes: that it ends a text counts.
+    /// Some models use one token as unknown and as end of text: it counts as the end.
     bool is_end(const std::string& text) const { return content_of(member(files_.settings, "eos_token")) == text; }
 
     static json content_of(const json& token) { return token.is_object() ? member(token, "content") : token; }

@@ -1,5 +1,5 @@
-// convert_hf_to_gguf.py looks a hash of token ids up, which knows published vocabularies only. llama.cpp itself goes by
-// the regular expressions that belong to the name, so here those of tokenizer.json are compared with the known ones.
+// convert_hf_to_gguf.py looks up a hash of token ids, which it has of published vocabularies only. Here the regular
+// expressions of tokenizer.json are compared with those that llama.cpp has for each name.
 
 #include "tokenizer/pre_tokenizer.hpp"
 
@@ -71,7 +71,7 @@ bool fits(const PreTokenizer& known, const std::vector<std::string>& steps, cons
            known.ignore_merges.value_or(ignores_merges) == ignores_merges;
 }
 
-/// Of the texts' beginnings, which is enough to choose by.
+/// Of the first 1000 characters, which bounds the work.
 std::size_t distance(std::string_view a, std::string_view b) {
     return edit_distance(a.substr(0, 1000), b.substr(0, 1000));
 }

@@ -1,6 +1,6 @@
-// As gguf-py/gguf/vocab.py, class SpecialVocab, decides; also where that looks odd: llama.cpp's files in circulation
-// are made so. In short: named tokens of tokenizer_config.json with the ids that tokenizer.json's added tokens have,
-// then config.json's *_token_id; whether they are added to a text from tokenizer.json's post-processor, then from
+// Follows gguf-py/gguf/vocab.py, class SpecialVocab, also where that looks odd: published GGUF files are made with it.
+// In short: named tokens of tokenizer_config.json with the ids that tokenizer.json's added tokens have, then
+// config.json's *_token_id; whether they are added to a text from tokenizer.json's post-processor, then from
 // tokenizer_config.json.
 
 #include "tokenizer/special_tokens.hpp"

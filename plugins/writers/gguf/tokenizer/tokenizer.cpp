@@ -1,4 +1,5 @@
-// Which kind of vocabulary a model has is for the model to say (conversion/*.py, set_vocab); the rest is alike for all.
+// A model's file says which kind of vocabulary it has (set_vocab in conversion/*.py); the rest is the same for all
+// models.
 
 #include "tokenizer/tokenizer.hpp"
 

@@ -75,7 +75,7 @@ private:
         result_.added[id] = std::move(token);
     }
 
-    /// Under the id that the text has already, else behind all others; the tokenizers library heeds no other id.
+    /// A known text keeps its id, a new one gets the next: the tokenizers library ignores the id in the file.
     void add_by_text(AddedToken token) {
         const auto known = ids_.find(token.text);
         if (known != ids_.end()) return add(known->second, std::move(token));

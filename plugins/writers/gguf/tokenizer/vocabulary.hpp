@@ -47,8 +47,8 @@ Vocabulary byte_level_vocabulary(const TokenizerFiles& files, std::uint64_t size
 Vocabulary sentencepiece_vocabulary(const TokenizerFiles& files, std::uint64_t size, AddedStyle style,
                                     std::vector<std::string>& warnings);
 
-/// Whether tokenizer.json is a SentencePiece BPE in disguise (Llama 2 without tokenizer.model): bytes for unknown
-/// characters, and no byte-level alphabet.
+/// Whether tokenizer.json holds a SentencePiece BPE (Llama 2 without tokenizer.model): bytes for unknown characters,
+/// and no byte-level alphabet.
 bool is_llama_hf(const TokenizerFiles& files);
 /// From such a tokenizer.json, padded to `size`. Throws Error when it has more tokens. Warns of texts for which
 /// llama.cpp cannot give the ids that the tokenizer gives.
@@ -74,7 +74,7 @@ std::uint64_t token_id(const std::string& id, const std::string& where);
 /// Throws Error when a token's id is not below `size`, the rows of the model's embedding.
 void check_fits(const LoadedTokens& loaded, std::uint64_t size, const TokenizerFiles& files);
 
-/// Whether an added token is a control token by the look of it, though nothing says that it is special.
+/// Whether an added token looks like a control token, though nothing says that it is special.
 bool looks_special(std::string_view text);
 
 /// A user-defined token is stored with spaces where SentencePiece has U+2581.
