@@ -22,11 +22,11 @@ std::optional<NameMatch> match_rules_name(const ModelRules& rules, std::string_v
 }
 
 /// Whether a name, without the prefixes, begins as `extra_layers` says.
-bool begins_extra_layer(const ModelRules& rules, const Values& values, std::string_view name) {
-    const std::size_t begin = rules.extra_layers->text().find('{');
+bool begins_extra_layer(const NamePattern& extra_layers, const Values& values, std::string_view name) {
+    const std::size_t begin = extra_layers.text().find('{');
     const std::size_t end = name.find('.', std::min(begin, name.size()));
     if (end == std::string_view::npos) return false;
-    const auto at = rules.extra_layers->match(name.substr(0, end + 1));
+    const auto at = extra_layers.match(name.substr(0, end + 1));
     return at && at->front().second >= count_of(at->front().first, values);
 }
 
@@ -54,11 +54,11 @@ bool is_of_extra_layer(const ModelRules& rules, const Values& values, std::strin
     if (!rules.extra_layers) return false;
     for (const auto& [prefix, rules_prefix] : rules.prefixes) {
         if (name.starts_with(prefix) &&
-            begins_extra_layer(rules, values, rules_prefix + std::string(name.substr(prefix.size())))) {
+            begins_extra_layer(*rules.extra_layers, values, rules_prefix + std::string(name.substr(prefix.size())))) {
             return true;
         }
     }
-    return begins_extra_layer(rules, values, name);
+    return begins_extra_layer(*rules.extra_layers, values, name);
 }
 
 std::string name_beside(const NameMatch& match, const NamePattern& other) {

@@ -119,7 +119,7 @@ std::string model_name(const json& config, const std::string& directory) {
         return found != config.end() && found->is_string() ? found->get<std::string>() : std::string();
     };
     const std::string given = text("_name_or_path");
-    const std::string title = title_of(given.substr(given.find('/') + 1));
+    std::string title = title_of(given.substr(given.find('/') + 1));
     if (std::count(given.begin(), given.end(), '/') <= 1 && !title.empty()) return title;
     std::string name = fs::absolute(fs::path(directory)).lexically_normal().filename().string();
     if (name.empty()) name = fs::absolute(fs::path(directory)).lexically_normal().parent_path().filename().string();

@@ -143,28 +143,28 @@ private:
     const FileType& file_type() const { return options_.file_type ? *options_.file_type : automatic_type(plan_); }
 
     KeyValues model_keys() {
-        KeyValues metadata;
+        KeyValues keys;
         if (model_.gguf.has_common_keys) {
             const auto common = common_keys();
             const auto theta = std::ranges::find(common, "rope.freq_base", &KeyRule::key);
-            add_model_keys(metadata, std::span(common.begin(), theta), sizes_);
-            add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
-            add_model_keys(metadata, std::span(theta, common.end()), sizes_);
-            metadata.set("general.file_type", file_type().number);
+            add_model_keys(keys, std::span(common.begin(), theta), sizes_);
+            add_rope_scaling(keys, model_.gguf, sizes_, layout_.warnings);
+            add_model_keys(keys, std::span(theta, common.end()), sizes_);
+            keys.set("general.file_type", file_type().number);
         } else {
-            add_rope_scaling(metadata, model_.gguf, sizes_, layout_.warnings);
+            add_rope_scaling(keys, model_.gguf, sizes_, layout_.warnings);
         }
         KeyValues own;
-        add_model_keys(own, model_.gguf.keys, sizes_, metadata);
+        add_model_keys(own, model_.gguf.keys, sizes_, keys);
         for (const std::string& key : model_.gguf.omit) {
-            if (!own.find(sizes_.arch + "." + key)) metadata.remove(sizes_.arch + "." + key);
+            if (!own.find(sizes_.arch + "." + key)) keys.remove(sizes_.arch + "." + key);
         }
-        for (const auto& [key, value] : own.entries()) metadata.set(key, value);  // in its place, where it has one
+        for (const auto& [key, value] : own.entries()) keys.set(key, value);  // in its place, where it has one
         add_remarks(model_.gguf, sizes_, layout_.warnings);
-        add_pooling(metadata, sizes_.arch, request_.assets, layout_.warnings);
-        metadata.set("general.file_type", file_type().number);
-        metadata.set("general.quantization_version", kQuantizationVersion);
-        return metadata;
+        add_pooling(keys, sizes_.arch, request_.assets, layout_.warnings);
+        keys.set("general.file_type", file_type().number);
+        keys.set("general.quantization_version", kQuantizationVersion);
+        return keys;
     }
 
     void add_tensors(const KeyValues& keys) {
@@ -267,7 +267,7 @@ void place(Layout& layout, const Contents& contents, std::size_t tensor, std::ui
 TensorInfo header_of(const Contents& contents, std::size_t tensor) {
     TensorInfo info = contents.infos[tensor];
     if (!contents.mixes_types || info.shape.empty()) return info;
-    const auto begin = std::find_if(info.shape.begin(), info.shape.end() - 1, [](auto size) { return size != 1; });
+    const auto* begin = std::find_if(info.shape.begin(), info.shape.end() - 1, [](auto size) { return size != 1; });
     Dims shape;
     std::for_each(begin, info.shape.end(), [&](std::uint64_t size) { shape.push_back(size); });
     info.shape = shape;

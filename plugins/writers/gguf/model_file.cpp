@@ -178,13 +178,13 @@ private:
         return condition;
     }
 
-    json period(const Node& in, std::string_view key) const {
+    static json period(const Node& in, std::string_view key) {
         if (!in.has(key)) return nullptr;
         if (in.at(key).items().empty()) in.at(key).fail("there is nothing to repeat");
         return in.at(key).value();
     }
 
-    std::map<std::string, json> read_ids(const Node& in) const {
+    static std::map<std::string, json> read_ids(const Node& in) {
         std::map<std::string, json> ids;
         if (!in.has("ids")) return ids;
         for (const auto& [kind, id] : in.entries("ids")) {
@@ -217,7 +217,7 @@ private:
         return rules;
     }
 
-    NamePattern name_pattern(const Node& node) const {
+    static NamePattern name_pattern(const Node& node) {
         return node.placed([&] { return NamePattern(node.text()); });
     }
 
@@ -254,7 +254,7 @@ private:
         return target;
     }
 
-    std::uint32_t axis(const Node& node, const Target& target) const {
+    static std::uint32_t axis(const Node& node, const Target& target) {
         const std::uint64_t value = node.count();
         if (value >= target.view.size()) node.fail("'view' has no axis " + std::to_string(value));
         return static_cast<std::uint32_t>(value);

@@ -52,11 +52,11 @@ void add_pooling(KeyValues& metadata, const std::string& arch, const std::string
     if (!pooling) return;
     const std::string path = *pooling + "/config.json";
     const json settings = read_json(path);
-    const auto by_field =
+    const auto* by_field =
         std::ranges::find_if(kModes, [&](const Mode& mode) { return member(settings, mode.field) == true; });
-    const auto by_name =
+    const auto* by_name =
         std::ranges::find_if(kModes, [&](const Mode& mode) { return member(settings, "pooling_mode") == mode.name; });
-    const auto mode = by_field != kModes.end() ? by_field : by_name;
+    const auto* mode = by_field != kModes.end() ? by_field : by_name;
     if (mode != kModes.end()) return metadata.set(arch + ".pooling_type", mode->number);
     warnings.push_back(
         fmt::format("{}: llama.cpp pools by mean, cls or lasttoken, and none of these is set: the GGUF file does not "
