@@ -182,7 +182,7 @@ private:
     void add(std::uint32_t index, const NameMatch& match) {
         const bool is_renamed = match.fused && !match.fused->is_stacked && match.fused->parts.size() == 1;
         if (match.fused && !is_renamed) return add_stacked(index, match);
-        const TensorRule& rule = match.tensor ? *match.tensor : rules_.tensors[match.fused->parts.front()];
+        const TensorRule& rule = match.fused ? rules_.tensors[match.fused->parts.front()] : *match.tensor;
         const Targets targets = targets_of(rule.name.text());
         for (std::size_t i = 0; i < targets.list->size(); ++i) {
             const Target& target = (*targets.list)[i];
