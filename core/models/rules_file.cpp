@@ -76,7 +76,7 @@ private:
         return result;
     }
 
-    [[noreturn]] void unknown_name(const Node& node, const std::string& name) const {
+    [[noreturn]] static void unknown_name(const Node& node, const std::string& name) {
         node.fail(fmt::format("'{0}' is not defined above: write config.{0} = the field of config.json", name));
     }
 
@@ -145,7 +145,7 @@ private:
         rules_.tensors.push_back(std::move(rule));
     }
 
-    Split split(const Node& table) const {
+    static Split split(const Node& table) {
         const std::string name = table.text("split");
         for (const auto& [known, value] : kSplits) {
             if (name == known) return value;
@@ -173,7 +173,7 @@ private:
         return result;
     }
 
-    void check_split(const Node& table, const TensorRule& rule) const {
+    static void check_split(const Node& table, const TensorRule& rule) {
         std::size_t needed = rule.split == Split::replicated ? 0 : 1;
         if (rule.split == Split::row) needed = 2;
         if (rule.shape.size() < needed) {

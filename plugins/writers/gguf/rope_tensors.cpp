@@ -57,7 +57,7 @@ std::vector<GeneratedTensor> rope_freqs(const ModelSizes& sizes) {
     GeneratedTensor tensor{"rope_freqs.weight", {}};
     for (std::int64_t i = 0; i < head_dim->second; i += 2) {
         const float exponent = static_cast<float>(i) / static_cast<float>(head_dim->second);
-        const auto power = static_cast<float>(std::pow(static_cast<float>(base), exponent));
+        const float power = std::pow(static_cast<float>(base), exponent);
         tensor.values.push_back(llama3.of(1.0F / power));
     }
     return {tensor};
@@ -86,8 +86,8 @@ double attention_factor(const json& rope, double context, double original) {
 
 std::vector<GeneratedTensor> rope_factors(const ModelSizes& sizes, const KeyValues& keys, KeyValues& metadata) {
     const json& rope = find_field(sizes.config, {"rope_parameters"});
-    GeneratedTensor longer{"rope_factors_long.weight", factors_of(rope, "long_factor")};
-    GeneratedTensor shorter{"rope_factors_short.weight", factors_of(rope, "short_factor")};
+    const GeneratedTensor longer{"rope_factors_long.weight", factors_of(rope, "long_factor")};
+    const GeneratedTensor shorter{"rope_factors_short.weight", factors_of(rope, "short_factor")};
     if (longer.values.empty()) return {};
     const std::uint32_t rope_dims = keys.count(sizes.arch + ".rope.dimension_count");
     if (longer.values.size() != shorter.values.size() || longer.values.size() * 2 != rope_dims) {
