@@ -50,7 +50,7 @@ std::string find_folder(const ZipEntries& entries) {
 }
 
 /// Nothing when the CRC-32 of the bytes is not the entry's.
-std::optional<std::string> read_checked(const InputFile& file, const ZipEntry& entry) {
+std::optional<std::string> read_checked(const ByteSource& file, const ZipEntry& entry) {
     std::string bytes = file.read(entry.offset, entry.bytes);
     if (entry.crc32 && libdeflate_crc32(0, bytes.data(), bytes.size()) != *entry.crc32) return std::nullopt;
     return bytes;
@@ -59,7 +59,7 @@ std::optional<std::string> read_checked(const InputFile& file, const ZipEntry& e
 /// The small records of an archive.
 class Records {
 public:
-    Records(const InputFile& file, const ZipEntries& entries, const std::string& folder)
+    Records(const ByteSource& file, const ZipEntries& entries, const std::string& folder)
         : file_(file), entries_(entries), folder_(folder) {}
 
     /// The record's bytes, if it is there.
@@ -90,7 +90,7 @@ public:
     }
 
 private:
-    const InputFile& file_;
+    const ByteSource& file_;
     const ZipEntries& entries_;
     const std::string& folder_;
 };
@@ -158,7 +158,7 @@ void check_storage_claims(const Values& values) {
 
 }  // namespace
 
-SavedFile::SavedFile(const InputFile& file, std::span<const std::string> opaque, std::optional<ByteRange> range)
+SavedFile::SavedFile(const ByteSource& file, std::span<const std::string> opaque, std::optional<ByteRange> range)
     : file_(file),
       entries_(read_zip(file, range.value_or(ByteRange{0, file.bytes()}))),
       folder_(find_folder(entries_)),

@@ -17,7 +17,7 @@ public:
     /// `opaque` names classes and functions to let through as inert values. `range` is where the archive lies, when it
     /// is not the whole file. Throws Error: not a zip of torch.save, damaged, of another byte order, or with a pickle
     /// that names what is not allowed.
-    SavedFile(const InputFile& file, std::span<const std::string> opaque, std::optional<ByteRange> range = {});
+    SavedFile(const ByteSource& file, std::span<const std::string> opaque, std::optional<ByteRange> range = {});
 
     const Values& values() const { return values_; }
 
@@ -27,7 +27,7 @@ public:
     std::string read(const ZipEntry& entry) const;
 
 private:
-    const InputFile& file_;
+    const ByteSource& file_;
     ZipEntries entries_;
     std::string folder_;  ///< "archive/": all entries are in one
     Values values_;

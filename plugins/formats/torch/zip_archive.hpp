@@ -65,7 +65,7 @@ struct ByteRange {
 /// Reads and checks the directory of the archive that fills `range`: every entry is stored and not encrypted, its two
 /// headers agree, and entries, directory and end records follow each other without a gap. Throws Error that says what
 /// it found instead.
-ZipEntries read_zip(const InputFile& file, ByteRange range);
+ZipEntries read_zip(const ByteSource& file, ByteRange range);
 
 /// What a file that should have been a zip begins with, for an error message.
 std::string describe_beginning(std::string_view bytes);

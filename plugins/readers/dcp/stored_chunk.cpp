@@ -52,11 +52,11 @@ StoredChunk ChunkReader::read(const Tensor& tensor, const Chunk& chunk) {
 
 StoredChunk ChunkReader::read_packed(const Tensor& tensor, const Chunk& chunk) const {
     const std::uint64_t elements = checked_mul(chunk.box.extent.numel(), size_of(tensor.dtype));
-    const InputFile unpacked = unpack_ends(file_, chunk.blob, checked_add(elements, kMaxAround));
+    const UnpackedEnds unpacked(file_, chunk.blob, checked_add(elements, kMaxAround));
     return {read_saved(unpacked, {0, unpacked.bytes()}, tensor, chunk), unpacked.bytes()};
 }
 
-Shard ChunkReader::read_saved(const InputFile& file, torch::ByteRange range, const Tensor& tensor,
+Shard ChunkReader::read_saved(const ByteSource& file, torch::ByteRange range, const Tensor& tensor,
                               const Chunk& chunk) const {
     const torch::SavedFile saved(file, opaque_, range);
     torch::StridedTensor stored = torch::read_strided(saved, saved.values().root());

@@ -36,7 +36,7 @@ private:
         std::map<std::string, Dims> origins;
     };
 
-    Shard read_saved(const InputFile& file, torch::ByteRange range, const Tensor& tensor, const Chunk& chunk) const;
+    Shard read_saved(const ByteSource& file, torch::ByteRange range, const Tensor& tensor, const Chunk& chunk) const;
     StoredChunk read_packed(const Tensor& tensor, const Chunk& chunk) const;
     Shard read_safetensors(const Tensor& tensor, const Chunk& chunk);
     const Part& part_at(std::uint64_t offset);

@@ -323,11 +323,12 @@ public:
         }
         const BlockType& type = *types_[encoding];
         if (!all_finite(values)) {
-            throw Error(fmt::format("a NaN or an infinity cannot be stored as '{}': use f32, f16 or bf16", type.name));
+            throw Error(fmt::format("a NaN or an infinity cannot be stored as '{}': use f32, f16 or bf16",
+                                    info(type.type).name));
         }
         quantize(type, values, row_elems, out);
         if (!halves_are_finite(type, out)) {
-            throw Error(fmt::format("values are too large for '{}': use f32 or bf16", type.name));
+            throw Error(fmt::format("values are too large for '{}': use f32 or bf16", info(type.type).name));
         }
     }
 

@@ -31,8 +31,39 @@ inline FileStamp stamp_of(const struct stat& st) {
     return {st.st_dev, st.st_ino, ns(st.st_mtim), ns(st.st_ctim)};
 }
 
-/// A regular file opened for reading. Any thread may call `read_at`.
-class InputFile {
+/// Bytes that can be read by position: a file, or what a part of one unpacks to. Any thread may read.
+class ByteSource {
+public:
+    virtual ~ByteSource() = default;
+
+    std::uint64_t bytes() const { return bytes_; }
+    /// Fills `into` from `offset` on. Throws Error when the source ends before, or on an I/O error.
+    virtual void read_at(std::uint64_t offset, std::span<std::byte> into) const = 0;
+
+    /// `bytes` bytes from `offset` on. Checked against the source's size before anything is allocated.
+    std::string read(std::uint64_t offset, std::uint64_t bytes) const {
+        if (checked_add(offset, bytes) > bytes_) read_at(offset, {static_cast<std::byte*>(nullptr), bytes});
+        std::string text(bytes, '\0');
+        read_at(offset, std::as_writable_bytes(std::span(text)));
+        return text;
+    }
+
+protected:
+    ByteSource() = default;
+    explicit ByteSource(std::uint64_t bytes) : bytes_(bytes) {}
+
+    /// Throws Error when such bytes are not there. `name` is the source's.
+    void check_range(std::uint64_t offset, std::uint64_t count, const std::string& name) const {
+        if (checked_add(offset, count) <= bytes_) return;
+        throw Error(name + ": ends at byte " + std::to_string(bytes_) + ", bytes " + std::to_string(offset) + " to " +
+                    std::to_string(offset + count) + " are needed: the file is truncated or damaged");
+    }
+
+    std::uint64_t bytes_ = 0;
+};
+
+/// A regular file opened for reading.
+class InputFile : public ByteSource {
 public:
     /// Throws Error when the path cannot be opened or is not a regular file. Does not wait for one: opening a pipe that
     /// nobody writes to would.
@@ -46,20 +77,19 @@ public:
     /// Takes over an open file, whose size is what it has now. `name` is for messages.
     InputFile(int descriptor, std::string name) : path_(std::move(name)), fd_(descriptor) { look_at_file(); }
     InputFile(InputFile&& other) noexcept
-        : path_(std::move(other.path_)),
+        : ByteSource(other.bytes_),
+          path_(std::move(other.path_)),
           fd_(std::exchange(other.fd_, -1)),
-          bytes_(other.bytes_),
           stamp_(other.stamp_),
           mode_(other.mode_) {}
     InputFile& operator=(InputFile&&) = delete;
     InputFile(const InputFile&) = delete;
     InputFile& operator=(const InputFile&) = delete;
-    ~InputFile() {
+    ~InputFile() override {
         if (fd_ >= 0) ::close(fd_);
     }
 
     const std::string& path() const { return path_; }
-    std::uint64_t bytes() const { return bytes_; }
     const FileStamp& stamp() const { return stamp_; }
     mode_t mode() const { return mode_; }
     int descriptor() const { return fd_; }
@@ -72,13 +102,8 @@ public:
         throw Error(path_ + ": was changed while it was being read: convert it again when nothing writes to it");
     }
 
-    /// Fills `into` from `offset` on. Throws Error when the file ends before, or on an I/O error.
-    void read_at(std::uint64_t offset, std::span<std::byte> into) const {
-        if (checked_add(offset, into.size()) > bytes_) {
-            throw Error(path_ + ": ends at byte " + std::to_string(bytes_) + ", bytes " + std::to_string(offset) +
-                        " to " + std::to_string(offset + into.size()) +
-                        " are needed: the file is truncated or damaged");
-        }
+    void read_at(std::uint64_t offset, std::span<std::byte> into) const override {
+        check_range(offset, into.size(), path_);
         while (!into.empty()) {
             const ssize_t n = ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
             if (n < 0 && errno == EINTR) continue;
@@ -88,14 +113,6 @@ public:
             into = into.subspan(static_cast<std::size_t>(n));
             offset += static_cast<std::uint64_t>(n);
         }
-    }
-
-    /// `bytes` bytes from `offset` on. Checked against the file's size before anything is allocated.
-    std::string read(std::uint64_t offset, std::uint64_t bytes) const {
-        if (checked_add(offset, bytes) > bytes_) read_at(offset, {static_cast<std::byte*>(nullptr), bytes});
-        std::string text(bytes, '\0');
-        read_at(offset, std::as_writable_bytes(std::span(text)));
-        return text;
     }
 
 private:
@@ -116,7 +133,6 @@ private:
 
     std::string path_;
     int fd_ = -1;
-    std::uint64_t bytes_ = 0;
     FileStamp stamp_;
     mode_t mode_ = 0;
 };
