@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <tuple>
 
 namespace unshard {
@@ -18,54 +17,24 @@ std::string place_of(const std::string& file, const toml::source_position& at) {
     return at ? fmt::format("{}:{}:{}", file, at.line, at.column) : file;
 }
 
-/// Depth is bounded: parse_toml refuses what is nested deeper.
-class Conversion {
-public:
-    explicit Conversion(Document& document) : document_(document) {}
-
-    json convert(const toml::node& node, const JsonPointer& pointer) {
-        const toml::source_position at = node.source().begin;
-        document_.places[pointer.to_string()] = {at.line, at.column};
-        if (const auto* table = node.as_table()) return convert_table(*table, pointer);
-        if (const auto* array = node.as_array()) return convert_array(*array, pointer);
-        if (const auto* value = node.as_string()) return value->get();
-        if (const auto* value = node.as_integer()) {
-            if (value->get() >= 0) return static_cast<std::uint64_t>(value->get());  // as JSON's text is read
-            return value->get();
-        }
-        if (const auto* value = node.as_boolean()) return value->get();
-        if (const auto* value = node.as_floating_point(); value && std::isfinite(value->get())) return value->get();
-        throw UsageError(place_of(document_.file, at) +
-                         ": a date, a time or a number that is not finite has no use here");
-    }
-
-private:
-    json convert_table(const toml::table& table, const JsonPointer& pointer) {
-        json object = json::object();
-        for (const auto& [key, value] : table) {
-            const std::string name(key.str());
-            object[name] = convert(value, pointer / name);
-        }
-        return object;
-    }
-
-    json convert_array(const toml::array& array, const JsonPointer& pointer) {
-        json list = json::array();
-        for (std::size_t i = 0; i < array.size(); ++i) list.push_back(convert(array[i], pointer / i));
-        return list;
-    }
-
-    Document& document_;
-};
-
 }  // namespace
 
 Document parse_document(std::string_view text, const std::string& file) {
     Document document{file, {}, nlohmann::json::object()};
+    toml::table table;
     try {
-        document.root = Conversion(document).convert(parse_toml(text, file), JsonPointer());
+        table = parse_toml(text, file);
     } catch (const toml::parse_error& e) {
         throw UsageError(fmt::format("{}: {}", place_of(file, e.source().begin), e.description()));
+    }
+    toml::source_position at;
+    try {
+        document.root = json_of(table, [&](const JsonPointer& pointer, const toml::node& node) {
+            at = node.source().begin;
+            document.places[pointer.to_string()] = {at.line, at.column};
+        });
+    } catch (const UsageError& e) {
+        throw UsageError(fmt::format("{}: {}", place_of(file, at), e.what()));
     }
     return document;
 }

@@ -8,10 +8,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 namespace unshard {
 namespace {
+
+using nlohmann::json;
 
 constexpr std::uint64_t kMaxBytes = 16 << 20;
 constexpr std::size_t kMaxDepth = 100;
@@ -68,7 +71,50 @@ void check_depth(std::string_view text) {
     }
 }
 
+/// The recursion is as deep as parse_toml allows.
+class JsonMaker {
+public:
+    explicit JsonMaker(const SeeValue& see) : see_(see) {}
+
+    json make(const toml::node& node, const json::json_pointer& at) {
+        if (see_) see_(at, node);
+        if (const auto* table = node.as_table()) {
+            json object = json::object();
+            for (const auto& [key, value] : *table) {
+                const std::string name(key.str());
+                object[name] = make(value, at / name);
+            }
+            return object;
+        }
+        if (const auto* array = node.as_array()) {
+            json list = json::array();
+            for (std::size_t i = 0; i < array->size(); ++i) list.push_back(make((*array)[i], at / i));
+            return list;
+        }
+        return value_of(node, at);
+    }
+
+private:
+    static json value_of(const toml::node& node, const json::json_pointer& at) {
+        if (const auto* text = node.as_string()) return text->get();
+        if (const auto* flag = node.as_boolean()) return flag->get();
+        if (const auto* number = node.as_integer()) {
+            if (number->get() >= 0) return static_cast<std::uint64_t>(number->get());  // as JSON's text is read
+            return number->get();
+        }
+        if (const auto* number = node.as_floating_point(); number && std::isfinite(number->get())) return number->get();
+        throw UsageError(fmt::format("'{}' is a date, a time or a number that is not finite, which has no use here",
+                                     at.to_string()));
+    }
+
+    const SeeValue& see_;
+};
+
 }  // namespace
+
+nlohmann::json json_of(const toml::node& node, const SeeValue& see) {
+    return JsonMaker(see).make(node, nlohmann::json::json_pointer());
+}
 
 std::string read_toml_text(const std::string& path) {
     try {

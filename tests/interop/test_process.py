@@ -1,10 +1,14 @@
 """What the program takes of the system, and what it does where the system gives little."""
+import fcntl
 import json
 import os
+import pty
 import resource
 import shutil
+import struct
 import subprocess
 import tempfile
+import termios
 from pathlib import Path
 
 import pytest
@@ -106,3 +110,38 @@ def test_a_directory_that_may_not_be_looked_into_is_told(closed, code, tmp_path)
         assert f"'{tmp_path / 'step' / closed}' may not be read" in done.stderr
     else:
         assert f"{closed}: a directory that may not be read" in done.stdout
+
+
+def seen_on_a_terminal(columns: int, *words) -> str:
+    """What a terminal gets as standard error."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=theirs, timeout=120)
+    os.close(theirs)
+    seen = b""
+    try:
+        while piece := os.read(ours, 4096):
+            seen += piece
+    except OSError:  # how a terminal says that nobody writes to it any more
+        pass
+    os.close(ours)
+    assert done.returncode == 0, seen
+    return seen.decode()
+
+
+def test_a_terminal_shows_one_line_that_is_rewritten_and_gone_at_the_end(tmp_path):
+    seen = seen_on_a_terminal(80, UNSHARD, "convert", DEMO / "ckpt", "-o", tmp_path / "out")
+    lines = seen.split("\r\x1b[K")
+    assert [line for line in lines if line.endswith(" ...")] == \
+        [f"{name} ..." for name in ("index", "plan", "select", "lay out", "verify", "copy")]
+    assert lines[0] == lines[-1] == "" and "\n" not in seen
+
+
+def test_a_line_does_not_wrap_on_a_narrow_terminal(tmp_path):
+    seen = seen_on_a_terminal(8, UNSHARD, "convert", DEMO / "ckpt", "-o", tmp_path / "out")
+    lines = seen.split("\r\x1b[K")
+    assert "lay out" in lines and max(map(len, lines)) == 7
+
+
+def test_quiet_shows_nothing_on_a_terminal(tmp_path):
+    assert seen_on_a_terminal(80, UNSHARD, "convert", DEMO / "ckpt", "-o", tmp_path / "out", "--quiet") == ""

@@ -1,5 +1,6 @@
 #include "pipeline/toml_section.hpp"
 
+#include "models/toml_text.hpp"
 #include "text/suggest.hpp"
 #include "unshard/tools/contains.hpp"
 #include "unshard/tools/error.hpp"
@@ -29,28 +30,6 @@ std::string type_name(const toml::node& node) {
         default:
             return "a date or time";
     }
-}
-
-constexpr int kMostNested = 32;
-
-/// TOML to JSON, as far as JSON goes. The depth is capped, so the recursion is.
-nlohmann::json to_json(const toml::node& node, int depth = 0) {
-    if (depth > kMostNested) throw UsageError(fmt::format("more than {} levels of nesting", kMostNested));
-    if (const auto* table = node.as_table()) {
-        nlohmann::json object = nlohmann::json::object();
-        for (const auto& [key, value] : *table) object[std::string(key.str())] = to_json(value, depth + 1);
-        return object;
-    }
-    if (const auto* array = node.as_array()) {
-        nlohmann::json list = nlohmann::json::array();
-        for (const toml::node& value : *array) list.push_back(to_json(value, depth + 1));
-        return list;
-    }
-    if (const auto* text = node.as_string()) return text->get();
-    if (const auto* number = node.as_integer()) return number->get();
-    if (const auto* number = node.as_floating_point()) return number->get();
-    if (const auto* flag = node.as_boolean()) return flag->get();
-    throw UsageError("dates and times are not possible here: write a string");
 }
 
 }  // namespace
@@ -168,7 +147,7 @@ nlohmann::json TomlSection::json(const std::string& key) {
     if (!node) return nlohmann::json::object();
     if (!node->is_table()) wrong_type(key, *node, "a table");
     nlohmann::json value;
-    check(key, [&] { value = to_json(*node); });
+    check(key, [&] { value = json_of(*node); });
     return value;
 }
 
@@ -176,7 +155,7 @@ nlohmann::json TomlSection::json_array(const std::string& key) {
     const toml::array* values = array(key, "an array");
     if (!values) return nlohmann::json::array();
     nlohmann::json result;
-    check(key, [&] { result = to_json(*values); });
+    check(key, [&] { result = json_of(*values); });
     return result;
 }
 

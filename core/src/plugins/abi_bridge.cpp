@@ -165,6 +165,17 @@ private:
     std::string file_;
 };
 
+/// Makes a call that reads a stream of ours. When the stream broke off, that is why the call failed.
+template <class Call>
+auto fed_by(const abi::Records& own, Call call) {
+    try {
+        return call();
+    } catch (...) {
+        own.rethrow();
+        throw;
+    }
+}
+
 class BridgedReader : public Reader {
 public:
     explicit BridgedReader(const PluginLibrary& library)
@@ -204,10 +215,9 @@ public:
         abi::Records own;
         const unshard_request r = abi::record(own, request);
         const unshard_index i = abi::record(own, index);
-        return caller_.result_of<unshard_plan, Plan>("plan", [&](const unshard_sink* s) {
-            const std::int32_t code = table_.plan(abi::one(r), abi::one(i), s);
-            own.rethrow();
-            return code;
+        return fed_by(own, [&] {
+            return caller_.result_of<unshard_plan, Plan>(
+                "plan", [&](const unshard_sink* s) { return table_.plan(abi::one(r), abi::one(i), s); });
         });
     }
 
@@ -229,10 +239,9 @@ public:
         abi::Records own;
         const unshard_request r = abi::record(own, request);
         const unshard_plan p = abi::record_without_copies(own, plan);
-        return caller_.result_of<unshard_layout, Layout>("layout", [&](const unshard_sink* s) {
-            const std::int32_t code = table_.layout(abi::one(r), abi::one(p), s, &state_);
-            own.rethrow();
-            return code;
+        return fed_by(own, [&] {
+            return caller_.result_of<unshard_layout, Layout>(
+                "layout", [&](const unshard_sink* s) { return table_.layout(abi::one(r), abi::one(p), s, &state_); });
         });
     }
 

@@ -3,6 +3,8 @@
 #include "support/error_text.hpp"
 #include "support/temp_dir.hpp"
 
+#include <fmt/format.h>
+
 using namespace unshard;
 using namespace unshard::test;
 
@@ -80,6 +82,15 @@ TEST_CASE("a plugin's options reach it as JSON") {
                                     "[output.options]\nn = 3\nx = 0.5\nflags = [true, 'a']\nsub = { k = 'v' }\n")
                            .load();
     CHECK(p.outputs[0].options == nlohmann::json::parse(R"({"n":3,"x":0.5,"flags":[true,"a"],"sub":{"k":"v"}})"));
+}
+
+TEST_CASE("options that JSON does not have are errors with their place") {
+    for (const auto& [value, place] :
+         {std::pair{"inf", "/x"}, {"-nan", "/x"}, {"1979-05-27", "/x"}, {"[1, 07:32:00]", "/x/1"}}) {
+        CHECK(error_in(fmt::format("{}[output.options]\nx = {}\n", kMinimal, value)) ==
+              fmt::format("p.toml:6:1: '{}' is a date, a time or a number that is not finite, which has no use here",
+                          place));
+    }
 }
 
 TEST_CASE("unknown keys are errors with their place and the nearest known key") {
