@@ -106,7 +106,7 @@ std::vector<Run> grouped(const WholeTensor& whole, const Share& share) {
     const Section& last = whole.sections.back();
     const std::uint64_t groups = last.unit == 0 || last.size % last.unit != 0 ? 0 : last.size / last.unit;
     if (groups == 0 || groups > kMostGroups || groups % share.ranks != 0) {
-        fail(whole, share, fmt::format("deals out {} groups, which does not come out even", groups));
+        fail(whole, share, fmt::format("cannot distribute {} groups evenly", groups));
     }
     for (const Section& section : whole.sections) {
         if (section.size % groups == 0) continue;

@@ -46,8 +46,7 @@ TEST_CASE("in groups the sections take turns") {
     CHECK(runs_of(whole, {0, 1, 16}) ==
           std::vector<Run>{{0, 0, 0, 4}, {1, 4, 0, 2}, {2, 6, 0, 2}, {0, 8, 4, 4}, {1, 12, 2, 2}, {2, 14, 2, 2}});
     CHECK(failure(whole, {0, 4, 4}) ==
-          "a rank holds 4 of 16 rows of dimension 0; split 'grouped' over 4 ranks deals "
-          "out 2 groups, which does not come out even" +
+          "a rank holds 4 of 16 rows of dimension 0; split 'grouped' over 4 ranks cannot distribute 2 groups evenly" +
               std::string(kCure));
 }
 
