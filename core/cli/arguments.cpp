@@ -57,19 +57,43 @@ std::string mismatch(const CLI::App& app, const std::string& last) {
     return (option == nullptr ? name : option->get_name()) + ": needs a value";
 }
 
-std::string unexpected(const CLI::App& app, const std::vector<std::string>& words) {
+/// CLI11 would take the next word for the value of "--output=".
+void check_values_given(const CLI::App& program, const std::vector<std::string>& words) {
+    const auto is_given = [&](const CLI::App* app) { return !words.empty() && app->get_name() == words.front(); };
+    const std::vector<const CLI::App*> given = program.get_subcommands(is_given);
+    if (given.empty()) return;
+    const CLI::App* app = given.front();
+    for (const std::string& word : words) {
+        if (word == "--") return;
+        if (!word.starts_with("--") || word.find('=') != word.size() - 1) continue;
+        const CLI::Option* option = app->get_option_no_throw(word.substr(0, word.size() - 1));
+        if (option == nullptr || option->get_type_size() == 0) continue;  // unknown, or a flag
+        throw UsageError(fmt::format("{}: needs a value: {}", option->get_name(), help_hint(*app)));
+    }
+}
+
+std::string unknown_command(const CLI::App& program, const std::string& word) {
+    std::vector<std::string> commands;
+    for (const CLI::App* command : program.get_subcommands({})) commands.push_back(command->get_name());
+    return fmt::format("unknown command '{}': {}", word, suggestion(word, commands));
+}
+
+std::string unexpected(const CLI::App& app, std::vector<std::string> words) {
     const bool is_program = app.get_parent() == nullptr;
-    const auto option = std::ranges::find_if(words, [](const auto& w) { return w.size() > 1 && w.front() == '-'; });
+    if (words.size() > 1) std::erase(words, "--");
+    const auto is_option = [](const std::string& w) { return w.size() > 1 && w.front() == '-'; };
+    if (is_program && app.get_subcommands().empty() && !is_option(words.front())) {
+        return unknown_command(app, words.front());
+    }
+    const auto option = std::ranges::find_if(words, is_option);
     if (option != words.end()) {
         const std::string name = option->substr(0, option->find('='));
         const bool has_likes = name.starts_with("--") && !is_program;
         return fmt::format("unknown option '{}': {}", name,
                            has_likes ? suggestion(name, option_names(app)) : help_hint(app));
     }
-    if (!is_program) return fmt::format("unexpected argument '{}': {}", words.front(), help_hint(app));
-    std::vector<std::string> commands;
-    for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
-    return fmt::format("unknown command '{}': {}", words.front(), suggestion(words.front(), commands));
+    const std::vector<const CLI::App*> given = app.get_subcommands([](const CLI::App* c) { return c->parsed(); });
+    return fmt::format("unexpected argument '{}': {}", words.front(), help_hint(given.empty() ? app : *given.front()));
 }
 
 }  // namespace
@@ -86,6 +110,7 @@ bool parse(CLI::App& program, const std::vector<std::string>& words) {
         const std::vector<CLI::App*> given = program.get_subcommands();
         return given.empty() || !program.remaining().empty() ? program : *given.front();
     };
+    check_values_given(program, words);
     try {
         program.parse(std::vector<std::string>(words.rbegin(), words.rend()));
         return true;

@@ -162,6 +162,10 @@ private:
             if (found->operation == Operator::in) {
                 node.name = take_name();
                 if (node.name.empty() || is_keyword(node.name)) fail("the name of a list is missing behind 'in'");
+                const std::string_view behind = at_end() ? std::string_view() : rest_;
+                if (take_operator(found->precedence + 1) != nullptr) {
+                    fail(fmt::format("'in {}' cannot be part of '{}': put it in parentheses", node.name, behind));
+                }
             } else {
                 node.operands.push_back(expression(found->precedence + 1));
             }

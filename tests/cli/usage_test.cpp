@@ -46,6 +46,8 @@ TEST_CASE("without a command the help text is an error") {
 
 TEST_CASE("unknown commands and options are named, with the nearest known one") {
     check_usage_error({"convrt"}, "unknown command 'convrt': did you mean 'convert'?");
+    check_usage_error({"convrt", "x", "-o", "out"}, "unknown command 'convrt': did you mean 'convert'?");
+    check_usage_error({"diff", "a", "b", "--", "c"}, "unexpected argument 'c': see 'unshard diff --help'");
     check_usage_error({"transmogrify"},
                       "unknown command 'transmogrify': known are convert, run, plan, inspect, diff, plugins, init");
     check_usage_error({"help", "convrt"}, "unknown command 'convrt': did you mean 'convert'?");
@@ -65,6 +67,8 @@ TEST_CASE("missing arguments and values are named") {
     check_usage_error({"init"}, "INPUT is missing: unshard init INPUT");
     check_usage_error({"convert", "x", "-o"}, "--output: needs a value: see 'unshard convert --help'");
     check_usage_error({"convert", "x", "--output="}, "--output: needs a value: see 'unshard convert --help'");
+    check_usage_error({"convert", "x", "--output=", "-q"}, "--output: needs a value: see 'unshard convert --help'");
+    check_usage_error({"plan", "x", "--drop=", "y"}, "--drop: needs a value: see 'unshard plan --help'");
     check_usage_error({"convert", "x", "-o", "y", "--drop"}, "--drop: needs a value: see 'unshard convert --help'");
     check_usage_error({"convert", "x", "-o", "y", "-o", "z"},
                       "--output: is given more than once: see 'unshard convert --help'");

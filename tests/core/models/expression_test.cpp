@@ -69,6 +69,7 @@ TEST_CASE("what is not an expression says what is wrong with it") {
     CHECK(failure("heads * in dense") ==
           "expression 'heads * in dense': a number or a name is missing before 'in dense'");
     CHECK(failure("heads hidden") == "expression 'heads hidden': an operator is missing before 'hidden'");
+    CHECK(failure("2 in l + 1") == "expression '2 in l + 1': 'in l' cannot be part of '+ 1': put it in parentheses");
     CHECK(failure("(heads") == "expression '(heads': a '(' has no ')'");
     CHECK(failure("(heads hidden") == "expression '(heads hidden': an operator is missing before 'hidden'");
     CHECK(failure("heads)") == "expression 'heads)': a ')' has no '('");
