@@ -4,16 +4,32 @@
 #include "geometry/boxes.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
 namespace unshard {
+
+namespace {
+
+/// The number of terms of an average, when all copies have one over it as their factor; 1 for other sums.
+std::uint64_t divisor_of(const std::vector<Copy>& copies) {
+    constexpr double kMost = 1 << 20;
+    const double factor = copies.front().factor;
+    const double terms = std::round(1 / factor);
+    const bool is_average = terms > 1 && terms <= kMost && std::fabs(factor * terms - 1) < 1e-12 &&
+                            std::ranges::all_of(copies, [&](const Copy& c) { return c.factor == factor; });
+    return is_average ? static_cast<std::uint64_t>(terms) : 1;
+}
+
+}  // namespace
 
 Filling::Filling(const PlannedTensor& tensor_, const Destination& destination_)
     : tensor(&tensor_),
       destination(&destination_),
       stored(find_dtype(&DTypeInfo::name, destination_.encoding.name)),
       is_sum(!destination_.copies.empty() && destination_.copies.front().mode == CopyMode::add),
+      divisor(is_sum ? divisor_of(destination_.copies) : 1),
       strides(contiguous_strides(destination_.dims)),
       copies(destination_.copies, destination_.dims),
       replicas(destination_.replicas, destination_.dims) {}
@@ -94,9 +110,13 @@ std::span<std::byte> TileWriter::gather_sums(const Filling& filling, const Tile&
             const std::optional<Box> part = intersection(box, copy.box);
             if (!part) continue;
             for_each_run(*part, filling.strides, tile.first, [&](std::uint64_t first, std::uint64_t count) {
-                accumulate(from, &values[first * size_of(from)], count, copy.factor, &sums[first]);
+                const double factor = filling.divisor == 1 ? copy.factor : 1;
+                accumulate(from, &values[first * size_of(from)], count, factor, &sums[first]);
             });
         }
+    }
+    if (filling.divisor != 1) {
+        for (Sum& sum : sums) sum /= static_cast<Sum>(filling.divisor);
     }
     return bytes;
 }

@@ -79,6 +79,20 @@ TEST_CASE("terms of a sum are added up with their factors") {
     }
 }
 
+TEST_CASE("an average is divided once, as PyTorch rounds it") {
+    const TempDir dir;
+    SmallModel model(3, dir.path());
+    model.add_rows("w", 2, {{7, 1}, {2, 1}, {0, 1e-8F}});
+    PlannedTensor& tensor = model.plan.tensors[0];
+    tensor.shape = tensor.view = {1, 2};
+    for (Copy& copy : tensor.copies) {
+        copy.mode = CopyMode::add;
+        copy.factor = 1.0 / 3;
+        copy.box.origin = {0, 0};
+    }
+    REQUIRE(values(run_copy(model, layout_of(model.plan), dir).bytes) == std::vector<float>{3, 2.0F / 3});
+}
+
 TEST_CASE("values that become infinite are counted, and their tensors named") {
     const TempDir dir;
     SmallModel model(2, dir.path());
