@@ -50,9 +50,7 @@ def test_a_truncated_rank_file_is_named(kept, demo, refusal):
 
 def test_a_rank_file_that_is_no_zip_is_named(demo, refusal):
     rank_file(demo, 1).write_bytes(b"version https://git-lfs.github.com/spec/v1\n" * 100)
-    said = refusal(demo)
-    assert "rank files were swapped or copied" in said
-    assert rank_file(demo, 1).name in said or rank_file(demo, 2).name in said  # whichever is read first
+    assert rank_file(demo, 1).name in refusal(demo)
 
 
 def test_compressed_entries_are_refused(demo, refusal):
@@ -178,7 +176,9 @@ def test_swapped_rank_files_are_noticed(demo, refusal):
     rank_file(demo, 1).rename(demo / "aside")
     rank_file(demo, 2).rename(rank_file(demo, 1))
     (demo / "aside").rename(rank_file(demo, 2))
-    assert rank_file(demo, 1).name in refusal(demo)
+    said = refusal(demo)
+    assert "rank files were swapped or copied" in said
+    assert rank_file(demo, 1).name in said or rank_file(demo, 2).name in said  # whichever is read first
 
 
 def test_a_copied_rank_file_is_noticed(demo, refusal):
