@@ -133,7 +133,8 @@ bool read_gradient_args(const Values& values, Ref requires_grad, Ref hooks) {
 /// elements or its class.
 void check_attributes(const Values& values, Ref state) {
     for (const std::string_view name : values.names_in_state(state)) {
-        const bool is_elements = name == "data" || name == "real" || name == "imag";
+        // A gradient is checked against its tensor, and PyTorch saves none.
+        const bool is_elements = name == "data" || name == "real" || name == "imag" || name == "grad";
         if (!is_elements && !name.starts_with("__")) continue;
         throw Error(
             fmt::format("it has an attribute '{}', with which PyTorch would replace what it holds: save it without",

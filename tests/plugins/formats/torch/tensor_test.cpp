@@ -152,6 +152,8 @@ TEST_CASE("arguments and attributes of a tensor that are not known are not passe
     const std::string cure = "', with which PyTorch would replace what it holds: save it without";
     CHECK(refusal(typed("torch.Tensor", two_floats_args(), pickle::dict({{"data", integer(1)}})), "12345678") ==
           "'w': it has an attribute 'data" + cure);
+    CHECK(refusal(typed("torch.Tensor", two_floats_args(), pickle::dict({{"grad", integer(1)}})), "12345678") ==
+          "'w': it has an attribute 'grad" + cure);
     CHECK(refusal(pickle::call("torch._utils._rebuild_parameter_with_state",
                                {floats("0", {2}), pickle::boolean(true), pickle::none(),
                                 pickle::tuple({pickle::none(), pickle::dict({{"__class__", integer(1)}})})}),
