@@ -15,6 +15,7 @@
 
 #include "formats/torch/tensor.hpp"
 #include "unshard/tools/checked.hpp"
+#include "unshard/tools/shared.hpp"
 
 #include <fmt/format.h>
 
@@ -200,11 +201,11 @@ Mesh read_mesh(const SavedFile& file, Ref ref, std::uint64_t rank, std::uint64_t
 }
 
 std::size_t hash_of(const Mesh& mesh) {
-    const auto* bytes = reinterpret_cast<const char*>(mesh.ranks.data());
-    const std::string_view ranks(bytes, mesh.ranks.size() * sizeof(std::uint64_t));
-    std::string rest = to_string(mesh.shape);
-    for (const std::string& name : mesh.dim_names) rest += '/' + name;
-    return std::hash<std::string_view>()(ranks) ^ std::hash<std::string>()(rest);
+    Hash hash;
+    hash.add_all(mesh.shape);
+    hash.add_all(mesh.ranks);
+    for (const std::string& name : mesh.dim_names) hash.add(std::hash<std::string>()(name));
+    return hash.value();
 }
 
 }  // namespace

@@ -38,20 +38,28 @@ void on_each_worker(unsigned workers, Work work) {
     if (failure) std::rethrow_exception(failure);
 }
 
-/// Calls `item(i)` for every i below `count`, on up to `threads` threads, in no order. After a failure no new item is
-/// begun; the first exception is rethrown.
+/// Calls `item(i)` for every i below `count`, on up to `threads` threads, begun in their order. After a failure no new
+/// item is begun; of several exceptions that of the lowest item is rethrown, so that it does not depend on timing.
 template <class Item>
 void parallel_for(std::size_t count, unsigned threads, Item item) {
     std::atomic<std::size_t> next = 0;
+    std::size_t failed = count;
+    std::exception_ptr failure;
+    std::mutex mutex;
     const auto workers = static_cast<unsigned>(std::clamp<std::size_t>(count, 1, std::max(threads, 1U)));
     on_each_worker(workers, [&](unsigned) {
-        try {
-            for (std::size_t i = next++; i < count; i = next++) item(i);
-        } catch (...) {
-            next = count;
-            throw;
+        for (std::size_t i = next++; i < count; i = next++) {
+            try {
+                item(i);
+            } catch (...) {
+                next = count;
+                const std::lock_guard lock(mutex);
+                if (i < failed) failure = std::current_exception();
+                failed = std::min(failed, i);
+            }
         }
     });
+    if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace unshard
