@@ -127,9 +127,6 @@ TEST_CASE("numbers that select nothing are refused") {
     CHECK_THROWS_WITH(abi::value(dims), "9 dimensions, at most 8 are possible");
     CHECK_THROWS_WITH(abi::dtype(21), "dtype 21 is unknown");
     CHECK_THROWS_WITH(abi::value(unshard_placement{5, 0, 1}), "placement kind 5 is unknown");
-    unshard_copy copy{};
-    copy.mode = 2;
-    CHECK_THROWS_WITH(abi::value(copy), "copy mode 2 is unknown");
 }
 
 TEST_CASE("an axis that does not fit 32 bits does not become another one") {

@@ -72,10 +72,9 @@ TEST_CASE("the documented reader of several ranks gives what a merger puts toget
     CHECK(index.ranks == 2);
     const Plan plan = test::bundled_plugins().merger("placement")->plan(index, Request{});
     REQUIRE(plan.tensors.size() == 2);
-    const std::vector<Copy> b = {{0, 0, 0, {1}, {{0}, {1}}, CopyMode::set, 1}};
+    const std::vector<Copy> b = {{0, 0, 0, {1}, {{0}, {1}}}};
     CHECK(plan.tensors[0].copies == b);
-    const std::vector<Copy> w = {{1, 0, 0, {3, 1}, {{0, 0}, {3, 3}}, CopyMode::set, 1},
-                                 {1, 1, 0, {3, 1}, {{3, 0}, {2, 3}}, CopyMode::set, 1}};
+    const std::vector<Copy> w = {{1, 0, 0, {3, 1}, {{0, 0}, {3, 3}}}, {1, 1, 0, {3, 1}, {{3, 0}, {2, 3}}}};
     CHECK(plan.tensors[1].copies == w);
     CHECK(index.tensors[1].shards[1].offset == 0);
     CHECK(index.tensors[1].shards[0].offset == 4);
@@ -85,11 +84,11 @@ TEST_CASE("the documented merger averages") {
     CheckpointIndex index;
     const Shard shard = contiguous_shard(0, 0, DType::f32, {.shape = {2, 3}});
     index.tensors = {{"weight", DType::f32, std::nullopt, {shard, shard}}};
-    const Copy first{0, 0, 0, {3, 1}, {{0, 0}, {2, 3}}, CopyMode::add, 0.5};
+    const Copy first{0, 0, 0, {3, 1}, {{0, 0}, {2, 3}}};
     Copy second = first;
     second.shard = 1;
     Plan expected;
-    expected.tensors = {{"weight", DType::f32, {2, 3}, {2, 3}, {first, second}, {}, true}};
+    expected.tensors = {{"weight", DType::f32, {2, 3}, {2, 3}, {first, second}, {}, true, true, 2}};
     CHECK(kPlugins.merger("mean")->plan(index, Request{}) == expected);
 }
 

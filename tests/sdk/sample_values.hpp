@@ -37,10 +37,10 @@ inline CheckpointIndex sample_index() {
 }
 
 inline Plan sample_plan() {
-    const Copy set{1, 2, 3, {4, 1}, {{0, 5}, {6, 7}}, CopyMode::set, 1};
-    const Copy add{7, 6, 5, {1}, {{4}, {3}}, CopyMode::add, 0.25};
+    const Copy one{1, 2, 3, {4, 1}, {{0, 5}, {6, 7}}};
+    const Copy two{7, 6, 5, {1}, {{4}, {3}}};
     Plan plan;
-    plan.tensors.push_back({"a.weight", DType::f8e4m3, {10, 3}, {5, 2, 3}, {set, add}, {add}, false});
+    plan.tensors.push_back({"a.weight", DType::f8e4m3, {10, 3}, {5, 2, 3}, {one, two}, {two}, false, true, 4});
     plan.tensors.push_back({"scalar", DType::c64, {}, {}, {{}}, {}, true});
     plan.dropped = {{"rope.inv_freq", "the model computes it"}};
     plan.warnings = {"two replicas"};

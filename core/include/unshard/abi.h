@@ -147,9 +147,6 @@ typedef struct unshard_copy {
     uint64_t first;
     unshard_dims stride;
     unshard_box box;
-    uint32_t mode; /* 0 set, 1 add */
-    uint32_t reserved;
-    double factor;
 } unshard_copy;
 
 typedef struct unshard_planned_tensor {
@@ -160,6 +157,9 @@ typedef struct unshard_planned_tensor {
     unshard_dims view;
     unshard_array copies;   /* of unshard_copy */
     unshard_array replicas; /* of unshard_copy */
+    uint64_t divisor;       /* of a sum; at least 1 */
+    uint32_t is_sum;        /* 0 or 1 */
+    uint32_t reserved;
 } unshard_planned_tensor;
 
 typedef struct unshard_plan {

@@ -9,11 +9,6 @@
 
 namespace unshard {
 
-enum class CopyMode : std::uint32_t {
-    set,  ///< each element is written once
-    add,  ///< added, times `factor`, to what other copies add to the same element (accumulated in f32 or wider)
-};
-
 /// Element (origin + i) of the destination's view takes element `first + sum(i * stride)` of the shard's storage.
 struct Copy {
     std::uint32_t tensor = 0;  ///< into CheckpointIndex::tensors
@@ -21,8 +16,6 @@ struct Copy {
     std::uint64_t first = 0;   ///< elements from the start of the storage
     Dims stride;               ///< elements, one for each dimension of the view
     Box box;                   ///< in the destination's view
-    CopyMode mode = CopyMode::set;
-    double factor = 1;
     friend bool operator==(const Copy&, const Copy&) = default;
 };
 
@@ -32,9 +25,11 @@ struct PlannedTensor {
     DType dtype = DType::f32;  ///< of all its sources
     Dims shape;
     Dims view;  ///< same elements in the same order, other shape; what the boxes refer to. Usually == shape
-    std::vector<Copy> copies;     ///< cover the view: each element set once, or added to
+    std::vector<Copy> copies;     ///< cover the view, each element once; those of a sum as often as it has terms
     std::vector<Copy> replicas;   ///< hold the same bits as what `copies` give; compared, not written
     bool replicas_stated = true;  ///< the format says that they are replicas; otherwise they are always compared
+    bool is_sum = false;          ///< copies are added up, in f32 or wider, and divided by `divisor` at the end
+    std::uint64_t divisor = 1;
     friend bool operator==(const PlannedTensor&, const PlannedTensor&) = default;
 };
 

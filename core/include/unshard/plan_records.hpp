@@ -7,14 +7,10 @@
 namespace unshard::abi {
 
 inline unshard_copy record(const Copy& c) {
-    return {c.tensor, c.shard, c.first, record(c.stride), record(c.box), static_cast<std::uint32_t>(c.mode),
-            0,        c.factor};
+    return {c.tensor, c.shard, c.first, record(c.stride), record(c.box)};
 }
 inline Copy value(const unshard_copy& r) {
-    if (r.mode > static_cast<std::uint32_t>(CopyMode::add)) {
-        throw RecordError("copy mode " + std::to_string(r.mode) + " is unknown");
-    }
-    return {r.tensor, r.shard, r.first, value(r.stride), value(r.box), static_cast<CopyMode>(r.mode), r.factor};
+    return {r.tensor, r.shard, r.first, value(r.stride), value(r.box)};
 }
 
 /// What a writer gets to know of a tensor.
@@ -25,6 +21,8 @@ inline unshard_planned_tensor record_without_copies(const PlannedTensor& t) {
     r.replicas_stated = t.replicas_stated;
     r.shape = record(t.shape);
     r.view = record(t.view);
+    r.is_sum = t.is_sum;
+    r.divisor = t.divisor;
     return r;
 }
 inline unshard_planned_tensor record(Records& own, const PlannedTensor& t) {
@@ -50,8 +48,8 @@ inline PlannedTensor value(const unshard_planned_tensor& r) {
     const auto copies = [](const unshard_array& list) {
         return values<unshard_copy>(list, [](const unshard_copy& c) { return value(c); });
     };
-    return {text(r.name),     dtype(r.dtype),     value(r.shape),        value(r.view),
-            copies(r.copies), copies(r.replicas), r.replicas_stated != 0};
+    return {text(r.name),       dtype(r.dtype),         value(r.shape), value(r.view), copies(r.copies),
+            copies(r.replicas), r.replicas_stated != 0, r.is_sum != 0,  r.divisor};
 }
 
 inline Plan value(const unshard_plan& r) {

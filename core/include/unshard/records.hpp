@@ -97,7 +97,7 @@ public:
     unshard_array array(const Values& values, Convert convert) {
         using Record = std::invoke_result_t<Convert, decltype(*values.begin())>;
         if (values.empty()) return {nullptr, 0, sizeof(Record)};
-        auto records = std::make_shared<std::vector<Record>>();
+        const auto records = std::make_shared<std::vector<Record>>();
         records->reserve(values.size());
         for (const auto& v : values) records->push_back(convert(v));
         owned_.push_back(records);

@@ -4,38 +4,21 @@
 #include "geometry/boxes.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <set>
 
 namespace unshard {
 
-namespace {
-
-/// The number of terms of an average, when all copies have one over it as their factor; 1 for other sums.
-std::uint64_t divisor_of(const std::vector<Copy>& copies) {
-    constexpr double kMost = 1 << 20;
-    const double factor = copies.front().factor;
-    const double terms = std::round(1 / factor);
-    const bool is_average = terms > 1 && terms <= kMost && std::fabs(factor * terms - 1) < 1e-12 &&
-                            std::ranges::all_of(copies, [&](const Copy& c) { return c.factor == factor; });
-    return is_average ? static_cast<std::uint64_t>(terms) : 1;
-}
-
-}  // namespace
-
 Filling::Filling(const PlannedTensor& tensor_, const Destination& destination_)
     : tensor(&tensor_),
       destination(&destination_),
       stored(find_dtype(&DTypeInfo::name, destination_.encoding.name)),
-      is_sum(!destination_.copies.empty() && destination_.copies.front().mode == CopyMode::add),
-      divisor(is_sum ? divisor_of(destination_.copies) : 1),
       strides(contiguous_strides(destination_.dims)),
       copies(destination_.copies, destination_.dims),
       replicas(destination_.replicas, destination_.dims) {}
 
 DType Filling::gathered() const {
-    if (!is_sum || tensor->dtype == DType::f64) return tensor->dtype;
+    if (!tensor->is_sum || tensor->dtype == DType::f64) return tensor->dtype;
     return DType::f32;
 }
 
@@ -110,13 +93,12 @@ std::span<std::byte> TileWriter::gather_sums(const Filling& filling, const Tile&
             const std::optional<Box> part = intersection(box, copy.box);
             if (!part) continue;
             for_each_run(*part, filling.strides, tile.first, [&](std::uint64_t first, std::uint64_t count) {
-                const double factor = filling.divisor == 1 ? copy.factor : 1;
-                accumulate(from, &values[first * size_of(from)], count, factor, &sums[first]);
+                accumulate(from, &values[first * size_of(from)], count, &sums[first]);
             });
         }
     }
-    if (filling.divisor != 1) {
-        for (Sum& sum : sums) sum /= static_cast<Sum>(filling.divisor);
+    if (filling.tensor->divisor != 1) {  // once and at the end, as PyTorch rounds an average
+        for (Sum& sum : sums) sum /= static_cast<Sum>(filling.tensor->divisor);
     }
     return bytes;
 }
@@ -196,9 +178,9 @@ std::span<const std::byte> TileWriter::encode(const Filling& filling, std::span<
 
 std::span<const std::byte> TileWriter::make(const Filling& filling, const Tile& tile, TileCounts& counts) {
     const bool is_wide = filling.gathered() == DType::f64;
-    const std::span<std::byte> values = !filling.is_sum ? gather_values(filling, tile)
-                                        : is_wide       ? gather_sums<double>(filling, tile)
-                                                        : gather_sums<float>(filling, tile);
+    const std::span<std::byte> values = !filling.tensor->is_sum ? gather_values(filling, tile)
+                                        : is_wide               ? gather_sums<double>(filling, tile)
+                                                                : gather_sums<float>(filling, tile);
     if (!filling.destination->replicas.empty()) {
         counts.replicas_compared =
             filling.compares ? compare_replicas(filling, tile, values) : compare_sample(filling, tile, values);

@@ -20,9 +20,7 @@ struct Filling {
     Stage* stage = nullptr;
     Writer* writer = nullptr;     ///< used when `stored` is empty
     std::optional<DType> stored;  ///< empty: an encoding of the writer's own
-    bool is_sum = false;
-    std::uint64_t divisor = 1;  ///< of a sum, when it is an average: one division at its end, as PyTorch rounds it
-    bool compares = false;      ///< the replicas are compared whole, not by a sample
+    bool compares = false;        ///< the replicas are compared whole, not by a sample
     Dims strides;
     CopyFinder copies;
     CopyFinder replicas;

@@ -143,17 +143,17 @@ std::uint64_t convert(const Conversion& conversion, const std::byte* in, std::si
     return overflowed;
 }
 
-void accumulate(DType from, const std::byte* in, std::size_t count, double factor, float* sums) {
+void accumulate(DType from, const std::byte* in, std::size_t count, float* sums) {
     in_chunks(count, [&](std::size_t i, std::size_t n) {
         std::array<float, kChunk> values;
         widen(from, in + i * size_of(from), n, values.data());
-        for (std::size_t k = 0; k < n; ++k) sums[i + k] += values[k] * static_cast<float>(factor);
+        for (std::size_t k = 0; k < n; ++k) sums[i + k] += values[k];
     });
 }
 
-void accumulate(DType from, const std::byte* in, std::size_t count, double factor, double* sums) {
+void accumulate(DType from, const std::byte* in, std::size_t count, double* sums) {
     if (from != DType::f64) throw Error("sums in double are of f64 elements, not of " + to_string(from));
-    for (std::size_t i = 0; i < count; ++i) sums[i] += load<double>(in, i) * factor;
+    for (std::size_t i = 0; i < count; ++i) sums[i] += load<double>(in, i);
 }
 
 }  // namespace unshard

@@ -26,8 +26,8 @@ inline bool is_identity(const Conversion& c) {
 /// Converts `count` elements. Returns how many finite ones became infinite. NaN stays NaN.
 std::uint64_t convert(const Conversion& conversion, const std::byte* in, std::size_t count, std::byte* out);
 
-/// Adds `count` elements of a float type, times `factor`, to sums. From f64 to double, from all others to float.
-void accumulate(DType from, const std::byte* in, std::size_t count, double factor, float* sums);
-void accumulate(DType from, const std::byte* in, std::size_t count, double factor, double* sums);
+/// Adds `count` elements of a float type to sums. From f64 to double, from all others to float.
+void accumulate(DType from, const std::byte* in, std::size_t count, float* sums);
+void accumulate(DType from, const std::byte* in, std::size_t count, double* sums);
 
 }  // namespace unshard

@@ -64,7 +64,8 @@ private:
     void add_piece(const TensorRule& rule, const NameMatch& at) {
         Piece piece;
         const Dims shape = whole_tensor(rule, values_, at.at).shape;
-        piece.tensor = {name_beside(at, rule.name), stacked_.dtype, shape, shape, {}, {}, stacked_.replicas_stated};
+        piece.tensor = {name_beside(at, rule.name), stacked_.dtype,  shape,           shape, {}, {},
+                        stacked_.replicas_stated,   stacked_.is_sum, stacked_.divisor};
         piece.first = next_;
         piece.count = shape.numel();
         next_ += piece.count;

@@ -112,6 +112,10 @@ private:
                 throw Error(fmt::format("'{}' is {}, '{}' is {}: they cannot be stacked as '{}'", first.name,
                                         to_string(first.dtype), part.name, to_string(part.dtype), name));
             }
+            if (part.is_sum != first.is_sum || part.divisor != first.divisor) {
+                throw Error(fmt::format("'{}' and '{}' are not sums of the same kind: they cannot be stacked as '{}'",
+                                        first.name, part.name, name));
+            }
             if (!(part.shape == expected)) {
                 throw Error(fmt::format("'{}': its shape is {}, config.json makes it {}: it cannot be stacked",
                                         part.name, to_string(part.shape), to_string(expected)));

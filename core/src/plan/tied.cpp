@@ -37,10 +37,7 @@ std::vector<std::size_t> find_embeddings(const Plan& plan) {
 
 /// Whether the pieces of one can be compared with those of the other.
 bool is_comparable(const PlannedTensor& a, const PlannedTensor& b) {
-    const auto sums = [](const PlannedTensor& t) {
-        return std::any_of(t.copies.begin(), t.copies.end(), [](const Copy& c) { return c.mode == CopyMode::add; });
-    };
-    return a.dtype == b.dtype && a.shape == b.shape && a.view == b.view && !sums(a);
+    return a.dtype == b.dtype && a.shape == b.shape && a.view == b.view && !a.is_sum && !b.is_sum;
 }
 
 std::string form(const PlannedTensor& tensor) {

@@ -50,8 +50,7 @@ void check_encoding(const PlannedTensor& tensor, const Destination& d) {
 
 /// What is computed on (added to, summed) passes through f32, so it must be a float, and not stored as an f8.
 void check_arithmetic(const PlannedTensor& tensor, const Destination& d) {
-    const bool is_sum = !d.copies.empty() && d.copies.front().mode == CopyMode::add;
-    if (d.add == 0 && !is_sum) return;
+    if (d.add == 0 && !tensor.is_sum) return;
     if (!std::isfinite(d.add)) throw Error("a constant that is not finite is added");
     if (!info(tensor.dtype).is_float) throw Error(fmt::format("is {}, nothing can be added", to_string(tensor.dtype)));
     const std::optional<DType> stored = find_dtype(&DTypeInfo::name, d.encoding.name);

@@ -52,14 +52,11 @@ void check_source(const CheckpointIndex& index, const PlannedTensor& tensor, con
     }
 }
 
-void check_modes(const PlannedTensor& tensor) {
-    if (tensor.copies.empty()) return;
-    const CopyMode mode = tensor.copies.front().mode;
-    for (const Copy& copy : tensor.copies) {
-        if (copy.mode != mode) throw Error("some of its pieces are set, others are added");
-        if (!std::isfinite(copy.factor)) throw Error("a piece is added times a factor that is not finite");
+void check_sum(const PlannedTensor& tensor) {
+    if (tensor.divisor != 1 && (!tensor.is_sum || tensor.divisor == 0)) {
+        throw Error(fmt::format("is {}divided by {}", tensor.is_sum ? "" : "no sum, and ", tensor.divisor));
     }
-    if (mode == CopyMode::set) return;
+    if (!tensor.is_sum) return;
     if (!info(tensor.dtype).is_float) throw Error(fmt::format("is a sum, of type {}", to_string(tensor.dtype)));
     if (!tensor.replicas.empty()) throw Error("is a sum with replicas: they cannot be compared");
 }
@@ -90,7 +87,7 @@ std::vector<const Copy*> distinct_pieces(const PlannedTensor& tensor) {
         if (copy.box.extent.numel() == 0) continue;
         std::vector<std::uint64_t> box(copy.box.origin.begin(), copy.box.origin.end());
         box.insert(box.end(), copy.box.extent.begin(), copy.box.extent.end());
-        if (copy.mode == CopyMode::set || seen.insert(std::move(box)).second) pieces.push_back(&copy);
+        if (!tensor.is_sum || seen.insert(std::move(box)).second) pieces.push_back(&copy);
     }
     return pieces;
 }
@@ -131,8 +128,8 @@ void check_tensor(const CheckpointIndex& index, const PlannedTensor& tensor) {
     checked_mul(tensor.shape.numel(), size_of(tensor.dtype));
     for (const Copy& copy : tensor.copies) check_source(index, tensor, copy);
     for (const Copy& copy : tensor.replicas) check_source(index, tensor, copy);
-    check_modes(tensor);
-    if (!tensor.copies.empty() && tensor.copies.front().mode == CopyMode::add) check_terms(tensor);
+    check_sum(tensor);
+    if (tensor.is_sum) check_terms(tensor);
     check_cover(index, tensor);
 }
 

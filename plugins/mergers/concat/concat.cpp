@@ -75,8 +75,7 @@ private:
             check_other_dims(tensor, s);
             Box box = Box::whole(s.spec->shape);
             box.origin[0] = rows;
-            if (box.extent.numel() != 0)
-                planned.copies.push_back({number, i, s.first, s.spec->stride, box, CopyMode::set, 1});
+            if (box.extent.numel() != 0) planned.copies.push_back({number, i, s.first, s.spec->stride, box});
             rows = checked_add(rows, s.spec->shape[0]);
         }
         planned.shape[0] = rows;
@@ -94,7 +93,7 @@ private:
         for (std::uint32_t i = 0; i < tensor.shards.size(); ++i) {
             const Shard& s = tensor.shards[i];
             if (!s.spec->shape.empty()) check_other_dims(tensor, s);
-            (i == 0 ? planned.copies : planned.replicas).push_back({number, i, s.first, {}, {}, CopyMode::set, 1});
+            (i == 0 ? planned.copies : planned.replicas).push_back({number, i, s.first, {}, {}});
         }
         return planned;
     }

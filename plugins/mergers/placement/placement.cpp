@@ -94,7 +94,7 @@ struct HeldPiece {
 struct BoxGroup {
     Box box;
     Dims term;  ///< coordinates on the mesh dimensions that are Partial
-    double factor = 1;
+    std::uint64_t divisor = 1;
     std::vector<HeldPiece> pieces;
 };
 
@@ -108,7 +108,7 @@ BoxGroup term_of(const SourceTensor& tensor, const Shard& shard, const std::vect
         const PlacementKind kind = shard.spec->placements[m].kind;
         if (kind != PlacementKind::partial_sum && kind != PlacementKind::partial_avg) continue;
         group.term.push_back(at[m]);
-        if (kind == PlacementKind::partial_avg) group.factor /= static_cast<double>(mesh.shape[m]);
+        if (kind == PlacementKind::partial_avg) group.divisor = checked_mul(group.divisor, mesh.shape[m]);
     }
     return group;
 }
@@ -230,11 +230,15 @@ private:
                           const BoxGroup& group) {
         if (group.box.extent.numel() == 0) return;
         const bool partial = !group.term.empty();
+        const bool is_first = planned.copies.empty();
+        if (!is_first && (planned.is_sum != partial || planned.divisor != group.divisor)) {
+            throw Error(fmt::format("'{}': its shards have different Partial placements", tensor.name));
+        }
+        planned.is_sum = partial;
+        planned.divisor = group.divisor;
         for (const HeldPiece& piece : group.pieces) {
             const Shard& s = tensor.shards[piece.shard];
-            const Copy copy{number,         piece.shard, checked_add(s.first, piece.skipped),
-                            s.spec->stride, group.box,   partial ? CopyMode::add : CopyMode::set,
-                            group.factor};
+            const Copy copy{number, piece.shard, checked_add(s.first, piece.skipped), s.spec->stride, group.box};
             if (piece.shard == group.pieces.front().shard) {
                 planned.copies.push_back(copy);
             } else if (!partial) {

@@ -26,8 +26,7 @@ std::uint64_t rows_of(const Dims& shape, std::size_t dim) {
 
 /// The box of the whole tensor that `run` fills, and where its rows lie in the shard.
 Copy copy_of_run(const WholeTensor& whole, std::uint32_t tensor, std::uint32_t shard, const Shard& s, const Run& run) {
-    Copy copy{tensor,        shard, s.first, s.spec->stride, {Dims::filled(s.spec->shape.rank(), 0), s.spec->shape},
-              CopyMode::set, 1};
+    Copy copy{tensor, shard, s.first, s.spec->stride, {Dims::filled(s.spec->shape.rank(), 0), s.spec->shape}};
     if (s.spec->shape.empty()) return copy;
     copy.first = checked_add(copy.first, checked_mul(run.source, s.spec->stride[whole.split_dim]));
     copy.box.origin[whole.split_dim] = run.target;

@@ -59,17 +59,15 @@ TEST_CASE("rows of all ranks are joined, and the report counts what was written"
     REQUIRE(result.report.overflowed_tensors.empty());
 }
 
-TEST_CASE("terms of a sum are added up with their factors") {
+TEST_CASE("the terms of a sum are added up, and divided by its divisor") {
     const TempDir dir;
     SmallModel model(2, dir.path());
     model.add_rows("w", 2, {{1, -0.0F, 3, 4, 5, 6}, {10, -0.0F, 30, 40, 50, 60}});
     PlannedTensor& tensor = model.plan.tensors[0];
     tensor.shape = tensor.view = {3, 2};
-    for (Copy& copy : tensor.copies) {
-        copy.mode = CopyMode::add;
-        copy.factor = 0.5;
-        copy.box.origin = {0, 0};
-    }
+    tensor.is_sum = true;
+    tensor.divisor = 2;
+    for (Copy& copy : tensor.copies) copy.box.origin = {0, 0};
     Layout layout = layout_of(model.plan);
     layout.placed[0].axes = {1, 0};
     for (const std::uint64_t tile_bytes : {1U, 8U, 12U, 1000U}) {
@@ -85,11 +83,9 @@ TEST_CASE("an average is divided once, as PyTorch rounds it") {
     model.add_rows("w", 2, {{7, 1}, {2, 1}, {0, 1e-8F}});
     PlannedTensor& tensor = model.plan.tensors[0];
     tensor.shape = tensor.view = {1, 2};
-    for (Copy& copy : tensor.copies) {
-        copy.mode = CopyMode::add;
-        copy.factor = 1.0 / 3;
-        copy.box.origin = {0, 0};
-    }
+    tensor.is_sum = true;
+    tensor.divisor = 3;
+    for (Copy& copy : tensor.copies) copy.box.origin = {0, 0};
     REQUIRE(values(run_copy(model, layout_of(model.plan), dir).bytes) == std::vector<float>{3, 2.0F / 3});
 }
 

@@ -50,7 +50,7 @@ struct Model {
 
 /// A copy from shard `shard`, contiguous in it.
 Copy copy_of(std::uint32_t shard, const Box& box) {
-    return {0, shard, 0, contiguous_strides(box.extent), box, CopyMode::set, 1};
+    return {0, shard, 0, contiguous_strides(box.extent), box};
 }
 
 PlannedTensor whole(const std::string& name, const Dims& shape, std::vector<Copy> copies) {
@@ -71,17 +71,17 @@ TEST_CASE("experts that were distributed over ranks are cut from the rank that h
     const Plan plan = Model().separate(
         whole("l.0.gate_up", {2, 6, 2}, {copy_of(0, {{0, 0, 0}, {1, 6, 2}}), copy_of(1, {{1, 0, 0}, {1, 6, 2}})}));
     CHECK(names_of(plan) == Names{"l.0.e.0.gate", "l.0.e.0.up", "l.0.e.1.gate", "l.0.e.1.up"});
-    Copy up{0, 1, 6, {2, 1}, {{0, 0}, {3, 2}}, CopyMode::set, 1};
+    Copy up{0, 1, 6, {2, 1}, {{0, 0}, {3, 2}}};
     CHECK(plan.tensors[3] == whole("l.0.e.1.up", {3, 2}, {up}));
 }
 
 TEST_CASE("a split inside of the experts cuts each of them") {
     const Plan plan = Model().separate(
         whole("l.0.gate_up", {2, 6, 2}, {copy_of(0, {{0, 0, 0}, {2, 4, 2}}), copy_of(1, {{0, 4, 0}, {2, 2, 2}})}));
-    const Copy first{0, 0, 8, {2, 1}, {{0, 0}, {3, 2}}, CopyMode::set, 1};
+    const Copy first{0, 0, 8, {2, 1}, {{0, 0}, {3, 2}}};
     CHECK(plan.tensors[2] == whole("l.0.e.1.gate", {3, 2}, {first}));
-    const Copy last_row_of_0{0, 0, 14, {2, 1}, {{0, 0}, {1, 2}}, CopyMode::set, 1};
-    const Copy from_1{0, 1, 4, {2, 1}, {{1, 0}, {2, 2}}, CopyMode::set, 1};
+    const Copy last_row_of_0{0, 0, 14, {2, 1}, {{0, 0}, {1, 2}}};
+    const Copy from_1{0, 1, 4, {2, 1}, {{1, 0}, {2, 2}}};
     CHECK(plan.tensors[3] == whole("l.0.e.1.up", {3, 2}, {last_row_of_0, from_1}));
 }
 

@@ -26,8 +26,8 @@ PlannedTensor tensor(const std::string& name, std::uint64_t rows) {
     const Dims shape{rows, 2};
     PlannedTensor t{name, DType::f32, shape, shape, {}, {}, true};
     const std::uint64_t half = rows / 2;
-    t.copies.push_back({0, 0, 0, {2, 1}, {{0, 0}, {half, 2}}, CopyMode::set, 1});
-    t.copies.push_back({0, 1, 0, {2, 1}, {{half, 0}, {rows - half, 2}}, CopyMode::set, 1});
+    t.copies.push_back({0, 0, 0, {2, 1}, {{0, 0}, {half, 2}}});
+    t.copies.push_back({0, 1, 0, {2, 1}, {{half, 0}, {rows - half, 2}}});
     t.replicas = {t.copies[1]};
     return t;
 }

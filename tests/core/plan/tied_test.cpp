@@ -12,7 +12,7 @@ const nlohmann::json kTied = {{"tie_word_embeddings", true}};
 
 /// A tensor of one copy and one replica; `number` makes them differ from those of other tensors.
 PlannedTensor tensor(const std::string& name, std::uint32_t number, Dims shape = {4, 2}) {
-    const Copy piece{number, 0, 0, contiguous_strides(shape), Box::whole(shape), CopyMode::set, 1};
+    const Copy piece{number, 0, 0, contiguous_strides(shape), Box::whole(shape)};
     Copy replica = piece;
     replica.shard = 1;
     return {name, DType::bf16, shape, shape, {piece}, {replica}, true};

@@ -27,10 +27,8 @@ std::string verdict(Change change) {
 /// `w` as the sum of what all ranks hold.
 void make_sum(PlannedTensor& tensor) {
     tensor.shape = tensor.view = {1, 3};
-    for (Copy& copy : tensor.copies) {
-        copy.box.origin = {0, 0};
-        copy.mode = CopyMode::add;
-    }
+    tensor.is_sum = true;
+    for (Copy& copy : tensor.copies) copy.box.origin = {0, 0};
 }
 
 }  // namespace
@@ -84,21 +82,19 @@ TEST_CASE("a sum has floating-point terms, each once and everywhere") {
             change(m, t);
         });
     };
-    REQUIRE(sum([](SmallModel&, PlannedTensor& t) { t.copies[1].mode = CopyMode::set; }) ==
-            "w: some of its pieces are set, others are added");
     REQUIRE(sum([](SmallModel&, PlannedTensor& t) { t.copies[1] = t.copies[0]; }) ==
             "w: the piece (1, 3) at (0, 0) is added twice from one shard");
     REQUIRE(sum([](SmallModel& m, PlannedTensor& t) { t.dtype = m.index.tensors[0].dtype = DType::i32; }) ==
             "w: is a sum, of type i32");
     REQUIRE(sum([](SmallModel&, PlannedTensor& t) { t.replicas = {t.copies[0]}; }) ==
             "w: is a sum with replicas: they cannot be compared");
-    REQUIRE(sum([](SmallModel&, PlannedTensor& t) { t.copies[1].factor = 1.0 / 0.0; }) ==
-            "w: a piece is added times a factor that is not finite");
+    REQUIRE(sum([](SmallModel&, PlannedTensor& t) { t.divisor = 0; }) == "w: is divided by 0");
+    REQUIRE(verdict([](SmallModel&, PlannedTensor& t) { t.divisor = 2; }) == "w: is no sum, and divided by 2");
 }
 
 TEST_CASE("a sum is covered with the same number of terms everywhere") {
     const std::string text = verdict([](SmallModel&, PlannedTensor& t) {
-        for (Copy& copy : t.copies) copy.mode = CopyMode::add;
+        t.is_sum = true;
         t.shape = t.view = {3, 3};
         t.copies[3].box.origin[0] = 0;
     });

@@ -253,14 +253,14 @@ TEST_CASE("plain tensors on all ranks are replicas that nothing states") {
     CHECK_FALSE(planned.replicas_stated);
 }
 
-TEST_CASE("partial placements are added, averages with their factor") {
+TEST_CASE("partial placements are added, averages divided by the number of ranks") {
     IndexBuilder b(2);
     const auto mesh = b.mesh({2}, {0, 1});
     b.tensor("w", Dims{3});
     for (std::uint32_t r = 0; r < 2; ++r) b.placed(r, {3}, mesh, {partial(PlacementKind::partial_avg)});
     const PlannedTensor w = plan_of(b.index()).tensors.at(0);
     REQUIRE(w.copies.size() == 2);
-    CHECK((w.copies[1].mode == CopyMode::add && w.copies[1].factor == 0.5 && w.copies[1].box == Box::whole({3})));
+    CHECK((w.is_sum && w.divisor == 2 && w.copies[1].box == Box::whole({3})));
 }
 
 TEST_CASE("stated origins need no placements") {

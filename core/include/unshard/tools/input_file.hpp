@@ -98,7 +98,7 @@ public:
     void check_unchanged() const {
         struct stat now{};
         if (::fstat(fd_, &now) != 0) throw Error(path_ + ": cannot look at it: " + std::strerror(errno));
-        if (stamp_of(now) == stamp_ && static_cast<std::uint64_t>(now.st_size) == bytes_) return;
+        if (stamp_of(now) == stamp_ && std::cmp_equal(now.st_size, bytes_)) return;
         throw Error(path_ + ": was changed while it was being read: convert it again when nothing writes to it");
     }
 

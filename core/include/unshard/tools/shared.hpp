@@ -15,6 +15,7 @@ template <class T>
 class Shared {
 public:
     Shared() = default;
+    // NOLINTNEXTLINE(misc-explicit-constructor): any T is a value that nobody else has yet
     Shared(T value) : value_(std::make_shared<const T>(std::move(value))) {}
 
     const T& operator*() const { return value_ ? *value_ : none(); }

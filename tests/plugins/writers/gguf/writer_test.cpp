@@ -23,7 +23,7 @@ public:
         for (PlannedTensor& experts : planned({{"model.layers.0.experts.all", Dims{3, 4, 8}}}))
             plan.tensors.push_back(experts);
         for (PlannedTensor& t : plan.tensors) {
-            t.copies.push_back({0, 0, 0, contiguous_strides(t.shape), Box::whole(t.shape), CopyMode::set, 1});
+            t.copies.push_back({0, 0, 0, contiguous_strides(t.shape), Box::whole(t.shape)});
         }
         request.output = "out/tuned.gguf";
         request.assets = assets.path();
