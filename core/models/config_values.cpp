@@ -1,5 +1,5 @@
+#include "models/expression_names.hpp"
 #include "models/model_config.hpp"
-#include "models/rules.hpp"
 #include "unshard/tools/error.hpp"
 
 #include <fmt/format.h>
@@ -34,13 +34,13 @@ std::uint64_t counted(const ConfigName& name, const nlohmann::json& config) {
 
 }  // namespace
 
-Values config_values(const ModelRules& rules, const nlohmann::json& config) {
+Values config_values(const std::vector<ConfigName>& names, const std::string& file, const nlohmann::json& config) {
     if (!config.is_object()) throw Error("config.json: it is not a JSON object");
     nlohmann::json fields = config;
     const auto text_config = config.find("text_config");
     if (text_config != config.end() && text_config->is_object()) fields.update(*text_config);
     Values values;
-    for (const ConfigName& name : rules.config) {
+    for (const ConfigName& name : names) {
         const nlohmann::json& value = find_field(fields, name.fields);
         if (name.is_list) {
             values.lists[name.name] = value.is_null() ? std::vector<std::int64_t>() : numbers(name, value);
@@ -51,7 +51,7 @@ Values config_values(const ModelRules& rules, const nlohmann::json& config) {
         } else if (name.fallback) {
             values.numbers[name.name] = name.fallback->value(values);
         } else {
-            throw Error(fmt::format("config.json: it has no '{}': {} needs it", name.fields.front(), rules.file));
+            throw Error(fmt::format("config.json: it has no '{}': {} needs it", name.fields.front(), file));
         }
     }
     return values;

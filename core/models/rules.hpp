@@ -43,7 +43,7 @@
 #pragma once
 
 #include "models/document.hpp"
-#include "models/expression.hpp"
+#include "models/expression_names.hpp"
 #include "models/name_pattern.hpp"
 
 #include <nlohmann/json.hpp>
@@ -66,15 +66,6 @@ enum class Split {
 };
 
 std::string to_string(Split split);
-
-/// A name under `config`: the first of `fields` that config.json has, else `fallback`.
-struct ConfigName {
-    std::string name;
-    std::vector<std::string> fields;
-    std::optional<Expression> fallback;
-    bool is_list = false;  ///< a list of numbers, empty when it is not there
-    std::string counted;   ///< an object or list whose size counts before `fields`, when config.json has it
-};
 
 struct TensorRule {
     NamePattern name;
@@ -123,9 +114,10 @@ void check_model_keys(const Document& document);
 /// in front of it (transformers up to 4.56 saves "FSDPQwen2ForCausalLM"). Empty when config.json names none.
 std::string architecture_of(const nlohmann::json& config);
 
-/// The numbers behind the names under `config`. A `text_config` in config.json comes before its root. Throws Error that
-/// names the field.
-Values config_values(const ModelRules& rules, const nlohmann::json& config);
+/// The numbers behind the names under `config`, as of any file with such names.
+inline Values config_values(const ModelRules& rules, const nlohmann::json& config) {
+    return config_values(rules.config, rules.file, config);
+}
 
 /// What the rules say of one tensor name.
 struct NameMatch {

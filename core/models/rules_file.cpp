@@ -2,6 +2,7 @@
 // a config.json is checked here: keys, types, undefined names, parts that do not fit together.
 
 #include "models/document.hpp"
+#include "models/expression_names.hpp"
 #include "models/rules.hpp"
 #include "unshard/tools/contains.hpp"
 #include "unshard/tools/error.hpp"
@@ -35,9 +36,9 @@ public:
         rules_.outside = root.texts("outside");
         rules_.buffers = root.texts("buffers");
         for (const auto& [name, node] : root.entries("prefixes")) add_prefix(name, node.text());
-        for (const auto& [name, node] : root.entries("config")) rules_.config.push_back(config_name(name, node));
+        names_ = ExpressionNames(root);
+        rules_.config = names_.config();
         if (root.has("extra_layers")) rules_.extra_layers = extra_layers(root.at("extra_layers"));
-        for (const auto& [name, node] : root.entries("define")) defined_.emplace_back(name, parsed_expression(node));
         for (const Node& table : root.tables("tensors")) add_tensor(table);
         for (const Node& table : root.tables("alternatives")) add_fused(table, true);
         for (const Node& table : root.tables("fused")) add_fused(table, false);
@@ -50,62 +51,8 @@ private:
         rules_.is_bare = rules_.is_bare || name.empty();
     }
 
-    /// true and false are 1 and 0; a name of `define` is replaced by its expression.
-    Expression parsed_expression(const Node& node) const {
-        std::string source;
-        if (node.value().is_string()) source = node.text();
-        if (node.value().is_number_integer()) source = node.value().dump();
-        if (node.value().is_boolean()) source = node.value() == true ? "1" : "0";
-        if (source.empty()) node.fail("an expression must be a string, a number, true or false");
-        return node.placed([&] {
-            Expression result(source);
-            for (const auto& [name, meaning] : defined_) result.inline_name(name, meaning);
-            return result;
-        });
-    }
-
-    /// An expression that uses names of `config` and these placeholders.
-    Expression expression(const Node& node, const std::vector<std::string>& placeholders) const {
-        const Expression result = parsed_expression(node);
-        for (const std::string& name : result.numbers()) {
-            if (!contains(placeholders, name) && !is_config_name(name, false)) unknown_name(node, name);
-        }
-        for (const std::string& name : result.lists()) {
-            if (!is_config_name(name, true)) unknown_name(node, name);
-        }
-        return result;
-    }
-
-    [[noreturn]] static void unknown_name(const Node& node, const std::string& name) {
-        node.fail(fmt::format("'{0}' is not defined above: write config.{0} = the field of config.json", name));
-    }
-
-    bool is_config_name(const std::string& name, bool is_list) const {
-        return std::any_of(rules_.config.begin(), rules_.config.end(),
-                           [&](const ConfigName& c) { return c.name == name && c.is_list == is_list; });
-    }
-
-    ConfigName config_name(const std::string& name, const Node& node) const {
-        if (node.value().is_string()) return {name, {node.text()}, std::nullopt, false, {}};
-        if (!node.value().is_object())
-            node.fail(fmt::format("'{}' must be a field's name or {{ field = ..., default = ... }}", name));
-        node.check_keys({"field", "default", "count"});
-        ConfigName result{name, node.texts("field"), std::nullopt, false, {}};
-        if (node.has("count")) result.counted = node.text("count");
-        if (result.fields.empty()) node.fail("'field' is missing");
-        if (!node.has("default")) return result;
-        const Node fallback = node.at("default");
-        if (fallback.value().is_array()) {
-            if (!fallback.value().empty()) fallback.fail("a list can only be empty by default");
-            result.is_list = true;
-        } else {
-            result.fallback = expression(fallback, {});
-        }
-        return result;
-    }
-
     void check_count(const Node& table, const std::string& placeholder) const {
-        if (is_config_name(placeholder + "s", false)) return;
+        if (names_.has_number(placeholder + "s")) return;
         table.fail(fmt::format("'{{{0}}}' needs '{0}s' in 'config' to count to", placeholder));
     }
 
@@ -135,7 +82,7 @@ private:
         TensorRule rule{name_pattern(table), {}, split(table), {}, {}, {}};
         const auto optional_expression = [&](std::string_view key) -> std::optional<Expression> {
             if (!table.has(key)) return std::nullopt;
-            return expression(table.at(key), rule.name.placeholders());
+            return names_.expression(table.at(key), rule.name.placeholders());
         };
         rule.shape = shape(table, rule.name.placeholders());
         rule.unit = optional_expression("unit");
@@ -163,9 +110,9 @@ private:
         for (const Node& dim : shape.items()) {
             std::vector<Expression>& sections = result.emplace_back();
             if (dim.value().is_array()) {
-                for (const Node& item : dim.items()) sections.push_back(expression(item, placeholders));
+                for (const Node& item : dim.items()) sections.push_back(names_.expression(item, placeholders));
             } else {
-                sections.push_back(expression(dim, placeholders));
+                sections.push_back(names_.expression(dim, placeholders));
             }
             if (sections.empty()) dim.fail("a dimension in sections has at least one");
             if (sections.size() > 1 && result.size() > 1) dim.fail("only the first dimension can be in sections");
@@ -229,7 +176,7 @@ private:
     }
 
     ModelRules rules_;
-    std::vector<std::pair<std::string, Expression>> defined_;  ///< under `define`
+    ExpressionNames names_;
 };
 
 }  // namespace

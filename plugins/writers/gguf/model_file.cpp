@@ -103,13 +103,6 @@ private:
                std::ranges::any_of(rules_->tensors, is_placeholder);
     }
 
-    std::vector<Expression> expressions(const Node& in, std::string_view key) const {
-        std::vector<Expression> result;
-        if (!in.has(key)) return result;
-        for (const Node& item : in.at(key).items()) result.push_back(expression(item));
-        return result;
-    }
-
     KeyRule read_key(const Node& in) const {
         in.check_keys({"key", "type", "fields", "value", "fraction", "scale", "words", "default", "required", "unless",
                        "yields", "skip"});
@@ -232,32 +225,10 @@ private:
     }
 
     Target read_target(const Node& in) const {
-        if (in.value().is_string()) return {name_pattern(in), {}, false, 0, {}, {}, {}, {}};
+        if (in.value().is_string()) return {name_pattern(in), {}, 0};
         in.check_keys({"name", "permute", "transpose", "add", "view", "take", "axes", "shape"});
-        Target target{name_pattern(in.at("name")), {}, in.flag("transpose"), in.number("add", 0), {}, {}, {}, {}};
-        if (in.has("permute")) target.permute = expression(in.at("permute"));
-        target.view = expressions(in, "view");
-        target.shape = expressions(in, "shape");
-        if (target.view.empty() && !target.shape.empty()) in.fail("'shape' needs 'view'");
-        if (!target.view.empty() && (target.permute || target.transpose)) {
-            in.fail("'view' says it all: 'permute' and 'transpose' are for targets without it");
-        }
-        if (in.has("take")) {
-            const std::vector<Node> take = in.at("take").items();
-            if (take.size() != 3) in.at("take").fail("'take' is [axis, first, count]");
-            target.take = TakeRule{axis(take[0], target), expression(take[1]), expression(take[2])};
-        }
-        if (in.has("axes")) {
-            for (const Node& item : in.at("axes").items()) target.axes.push_back(axis(item, target));
-            if (target.axes.size() != target.view.size()) in.fail("'axes' and 'view' differ in length");
-        }
-        return target;
-    }
-
-    static std::uint32_t axis(const Node& node, const Target& target) {
-        const std::uint64_t value = node.count();
-        if (value >= target.view.size()) node.fail("'view' has no axis " + std::to_string(value));
-        return static_cast<std::uint32_t>(value);
+        return {name_pattern(in.at("name")), tensor_view_of(in, [this](const Node& node) { return expression(node); }),
+                in.number("add", 0)};
     }
 
     const ModelRules* rules_;  ///< null for keys without tensors

@@ -47,17 +47,15 @@
 //     "model.norm" = "output_norm"
 //     "model.layers.{layer}.self_attn.q_proj" = { name = "blk.{layer}.attn_q", permute = "heads" }
 //
-// A target has `name`, and `permute` (rows of each head from halves to pairs; the number of heads), `transpose` (the
-// last two dimensions), `add` (to each element), or in general `view`, `take` = [axis, first, count], `axes` and
-// `shape`: the tensor seen as `view`, a range of one axis of it, its axes in that order, called `shape`. An array of
-// targets: several GGUF tensors from one. A placeholder in the rules' name alone, as {expert}: those tensors stacked,
-// in its order.
+// A target has `name`, the keys of models/tensor_view.hpp, and `add` (to each element). An array of targets: several
+// GGUF tensors from one. A placeholder in the rules' name alone, as {expert}: those tensors stacked, in its order.
 #pragma once
 
 #include "arch_tensors.hpp"
 #include "models/document.hpp"
 #include "models/expression.hpp"
 #include "models/rules.hpp"
+#include "models/tensor_view.hpp"
 #include "tokenizer/tokenizer.hpp"
 
 #include <nlohmann/json.hpp>
@@ -106,22 +104,10 @@ struct Remark {
     std::string text;
 };
 
-/// A range of one axis of a view.
-struct TakeRule {
-    std::uint32_t axis = 0;
-    Expression first;
-    Expression count;
-};
-
 struct Target {
     NamePattern name;
-    std::optional<Expression> permute;
-    bool transpose = false;
+    TensorView part;
     double add = 0;
-    std::vector<Expression> view;
-    std::optional<TakeRule> take;
-    std::vector<std::uint32_t> axes;
-    std::vector<Expression> shape;
 };
 
 enum class Generated { none, rope_freqs, rope_factors };

@@ -32,76 +32,20 @@ bool ends_with_any(const std::string& name, const Suffixes& suffixes) {
     return std::any_of(suffixes.begin(), suffixes.end(), [&](auto suffix) { return name.ends_with(suffix); });
 }
 
-std::uint64_t size_of_expression(const Expression& expression, const Values& values, const Placeholders& at) {
-    const std::int64_t size = expression.value(values, at);
-    if (size < 0) throw Error(fmt::format("'{}' is {}, a size", expression.text(), size));
-    return static_cast<std::uint64_t>(size);
-}
-
-Dims dims_of(const std::vector<Expression>& expressions, const Values& values, const Placeholders& at) {
-    Dims dims;
-    for (const Expression& e : expressions) dims.push_back(size_of_expression(e, values, at));
-    return dims;
-}
-
-std::vector<std::uint32_t> in_order(std::size_t rank) {
-    std::vector<std::uint32_t> axes(rank);
-    for (std::uint32_t i = 0; i < rank; ++i) axes[i] = i;
-    return axes;
-}
-
 /// A part and the shape that it has in the GGUF tensor.
 struct Shaped {
     TensorPart part;
     Dims shape;
 };
 
-/// transformers rotates row i of a head with row i + n / 2, llama.cpp rotates neighbours: rows are put in pairs.
-Shaped permuted(const Dims& shape, std::uint64_t heads) {
-    if (shape.empty() || heads == 0 || shape[0] % (2 * heads) != 0) {
-        throw Error(fmt::format("the shape {} is not one of {} heads of two halves", to_string(shape), heads));
-    }
-    Dims view{heads, 2, shape[0] / heads / 2};
-    for (std::size_t i = 1; i < shape.rank(); ++i) view.push_back(shape[i]);
-    std::vector<std::uint32_t> axes = in_order(view.rank());
-    std::swap(axes[1], axes[2]);
-    return {{0, view, Box::whole(view), std::move(axes), 0, 0}, shape};
-}
-
-Shaped transposed(const Dims& shape) {
-    if (shape.rank() < 2) throw Error(fmt::format("the shape {} cannot be transposed", to_string(shape)));
-    std::vector<std::uint32_t> axes = in_order(shape.rank());
-    std::swap(axes[shape.rank() - 1], axes[shape.rank() - 2]);
-    Dims result;
-    for (const std::uint32_t axis : axes) result.push_back(shape[axis]);
-    return {{0, shape, Box::whole(shape), std::move(axes), 0, 0}, result};
-}
-
-Shaped viewed(const Target& target, const Values& values, const Placeholders& at) {
-    const Dims view = dims_of(target.view, values, at);
-    Box box = Box::whole(view);
-    if (target.take) {
-        box.origin[target.take->axis] = size_of_expression(target.take->first, values, at);
-        box.extent[target.take->axis] = size_of_expression(target.take->count, values, at);
-    }
-    Dims written;
-    for (const std::uint32_t axis : target.axes.empty() ? in_order(view.rank()) : target.axes) {
-        written.push_back(box.extent[axis]);
-    }
-    const Dims shape = target.shape.empty() ? written : dims_of(target.shape, values, at);
-    if (shape.numel() != written.numel()) {
-        throw Error(fmt::format("'{}': its shape {} differs from what is taken, {}", target.name.text(),
-                                to_string(shape), to_string(written)));
-    }
-    return {{0, view, box, target.axes, 0, 0}, shape};
-}
-
 /// What a target takes of a tensor of this shape.
 Shaped shaped(const Target& target, const Dims& shape, const Values& values, const Placeholders& at) {
-    if (target.permute) return permuted(shape, size_of_expression(*target.permute, values, at));
-    if (target.transpose) return transposed(shape);
-    if (!target.view.empty()) return viewed(target, values, at);
-    return {{0, shape, Box::whole(shape), {}, 0, 0}, shape};
+    try {
+        const TakenPart taken = taken_part(target.part, shape, values, at);
+        return {{0, taken.view, taken.box, taken.axes, target.add, 0}, taken.shape};
+    } catch (const Error& e) {
+        throw Error(fmt::format("'{}': {}", target.name.text(), e.what()));
+    }
 }
 
 /// The targets of a rule, and the suffix that their names take over.
@@ -188,7 +132,6 @@ private:
             const Target& target = (*targets.list)[i];
             Shaped taken = shaped(target, plan_[index].shape, values_, match.at);
             taken.part.tensor = index;
-            taken.part.add = target.add;
             const std::string stored = target.name.fill(match.at) + targets.suffix;
             place(stored, taken, stacked_by(target, match.at));
             take_turn(stored, rule, match.at, i, stacked_by(target, match.at));
@@ -212,7 +155,7 @@ private:
             taken.part.box.extent[axis] = rows;
             taken.shape = taken.part.box.extent;
             const Target& target = targets.list->front();
-            if (targets.list->size() != 1 || target.permute || target.transpose || !target.view.empty()) {
+            if (targets.list->size() != 1 || !target.part.is_whole()) {
                 throw Error(fmt::format("{}: '{}' changes its form in GGUF and cannot be stacked", rules_.file,
                                         rule.name.text()));
             }

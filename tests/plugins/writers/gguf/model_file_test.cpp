@@ -43,7 +43,7 @@ TEST_CASE("a model's GGUF table is read whole") {
     CHECK(model.notes.front().text == "llama.cpp is even");
     CHECK(model.refusals.front().conditions.front().has == 13);
     CHECK(model.tensors.at("model.layers.{layer}.both").size() == 2);
-    CHECK(model.tensors.at("model.layers.{layer}.q").front().permute->text() == "heads");
+    CHECK(model.tensors.at("model.layers.{layer}.q").front().part.permute->text() == "heads");
 }
 
 TEST_CASE("a file without the table describes no GGUF") {
