@@ -1,22 +1,21 @@
 // A Hugging Face directory, or one safetensors file, as input: whole tensors, each in one piece. The index must agree
 // with the files: PyTorch's loaders would silently leave a missing tensor at its initial values.
 
+#include "formats/hub/model_files.hpp"
 #include "formats/safetensors/safetensors_shards.hpp"
-#include "model_files.hpp"
 #include "unshard/plugin.hpp"
+#include "unshard/tools/directory.hpp"
 #include "unshard/tools/in_context.hpp"
 #include "unshard/tools/parallel.hpp"
 
 #include <fmt/format.h>
 
-#include <string_view>
-#include <unordered_set>
 #include <utility>
 
 namespace unshard {
 namespace {
 
-using safetensors::ModelFiles;
+using hub::ModelFiles;
 using torch::in_context;
 
 struct Contents {
@@ -40,32 +39,13 @@ SourceTensor whole_tensor(SafetensorsEntry& entry, std::uint32_t file) {
     return {std::move(entry.name), entry.dtype, entry.shape, {std::move(shard)}, std::move(entry.encoding)};
 }
 
-/// A tensor must be where the index says, and nowhere else.
-void check_place(const std::string& tensor, const std::string& path, const ModelFiles& files) {
-    const auto named = files.weight_map.find(tensor);
-    if (named == files.weight_map.end())
-        throw Error(fmt::format("{}: holds '{}', which the index does not name", path, tensor));
-    if (named->second != path) {
-        throw Error(fmt::format("{}: holds '{}', which the index says is in '{}'", path, tensor, named->second));
-    }
-}
-
-void check_all_there(const std::vector<SourceTensor>& tensors, const ModelFiles& files) {
-    std::unordered_set<std::string_view> there;
-    for (const SourceTensor& tensor : tensors) there.insert(tensor.name);
-    for (const auto& [tensor, path] : files.weight_map) {
-        if (!there.contains(tensor))
-            throw Error(fmt::format("{}: does not hold '{}', which the index says it does", path, tensor));
-    }
-}
-
 class SafetensorsReader : public Reader {
 public:
     int probe(const Request& request) override {
-        switch (safetensors::look_at(request.input)) {
-            case safetensors::Certainty::model:
+        switch (hub::look_at(request.input, hub::kSafetensors)) {
+            case hub::Certainty::model:
                 return 70;
-            case safetensors::Certainty::some_file:
+            case hub::Certainty::some_file:
                 return 30;
             default:
                 return 0;
@@ -77,8 +57,8 @@ public:
         const bool is_part_wanted = options.take("part", false);
         options.take<std::vector<std::string>>("opaque", {});  // there is no pickle: nothing to let through
         options.finish();
-        ModelFiles files =
-            in_context(request.input, [&] { return safetensors::find_model_files(request.input, is_part_wanted); });
+        ModelFiles files = in_context(
+            request.input, [&] { return hub::find_model_files(request.input, hub::kSafetensors, is_part_wanted); });
         std::vector<Contents> contents(files.paths.size());
         parallel_for(contents.size(), request.threads,
                      [&](std::size_t i) { contents[i] = read_contents(files.paths[i]); });
@@ -86,16 +66,16 @@ public:
         CheckpointIndex index;
         for (Contents& file : contents) {
             const auto number = static_cast<std::uint32_t>(index.files.size());
-            for (SafetensorsEntry& tensor : file.tensors) {
-                if (!files.index.empty()) check_place(tensor.name, file.file.path, files);
-                index.tensors.push_back(whole_tensor(tensor, number));
-            }
+            for (SafetensorsEntry& tensor : file.tensors) index.tensors.push_back(whole_tensor(tensor, number));
             index.files.push_back(std::move(file.file));
         }
-        check_all_there(index.tensors, files);
+        hub::check_against_index(files, index.tensors, index.files);
         if (index.tensors.empty()) throw Error(request.input + ": there is no tensor in it");
         index.format = fmt::format("safetensors, {} {}", contents.size(), contents.size() == 1 ? "file" : "files");
         index.dropped = std::move(files.dropped);
+        if (has_directory(request.input) && hub::look_at(request.input, hub::kTorch) == hub::Certainty::model) {
+            index.dropped.push_back({"pytorch_model*.bin", "a model in the older form, which reader torch_file reads"});
+        }
         return index;
     }
 };

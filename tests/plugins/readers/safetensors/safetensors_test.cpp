@@ -107,6 +107,22 @@ TEST_CASE("safetensors: a file that the index names is missing") {
     CHECK(directory.error() == "DIR/model.safetensors.index.json: names files that are missing: '" + kSecond + "'");
 }
 
+TEST_CASE("safetensors: a part that the index does not name is refused") {
+    HuggingFace directory;
+    two_files(directory);
+    directory.file("model-00003-of-00003.safetensors", whole_file({{"z", {1}}}));
+    CHECK(directory.error() ==
+          "DIR/model.safetensors.index.json: does not name 'model-00003-of-00003.safetensors', which is a part of the "
+          "same model by its name: take away what is of another save");
+}
+
+TEST_CASE("safetensors: an older form of the model in the directory is named") {
+    HuggingFace directory;
+    directory.file("model.safetensors", whole_file({{"w", {1}}})).file("pytorch_model.bin", "");
+    CHECK(directory.index().dropped ==
+          std::vector<Dropped>{{"pytorch_model*.bin", "a model in the older form, which reader torch_file reads"}});
+}
+
 TEST_CASE("safetensors: index and files must name the same tensors") {
     HuggingFace missing, extra, moved, twice;
     for (HuggingFace* directory : {&missing, &extra, &moved, &twice}) two_files(*directory);
