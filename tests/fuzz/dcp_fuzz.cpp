@@ -12,10 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const unshard::test::MemoryFile file(std::string(data, data + size));
     try {
         const Metadata metadata(unshard::InputFile(file.path()), {});
-        const std::vector<Entry> entries = metadata.entries();
         std::vector<Tensor> tensors;
-        for (const Entry& entry : entries) {
-            if (entry.is_tensor) tensors.push_back({entry.key, entry.key, {}, {}, {}});
+        for (const Saved& saved : metadata.saved()) {
+            if (saved.entry.is_tensor) tensors.push_back({saved.key, saved.key, {}, {}, {}});
         }
         TensorNumbers numbers;
         for (std::size_t i = 0; i < tensors.size(); ++i) numbers.emplace(tensors[i].key, i);

@@ -48,6 +48,41 @@ inline pickle::Code floats(const std::string& key, const std::vector<std::int64_
     return strided(storage("FloatStorage", key, shape.empty() ? 1 : shape[0] * stride[0]), 0, shape, stride);
 }
 
+/// A storage in the form before PyTorch 1.6: its key, the number of elements that the file states, and their bytes.
+struct LegacyStorage {
+    std::string key;
+    std::uint64_t count = 0;
+    std::string bytes;
+};
+
+inline pickle::Code legacy_storage(const std::string& type, const std::string& key, std::int64_t count,
+                                   const pickle::Code& view = pickle::none()) {
+    return pickle::persistent(pickle::tuple({pickle::text("storage"), pickle::global("torch." + type),
+                                             pickle::text(key), pickle::text("cpu"), pickle::integer(count), view}));
+}
+
+/// The pickles of such a file, each of which a test may want otherwise.
+struct LegacyPickles {
+    std::string magic = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+    pickle::Code version = pickle::integer(1001);
+    pickle::Code system = pickle::dict({{"protocol_version", pickle::integer(1001)},
+                                        {"little_endian", pickle::boolean(true)},
+                                        {"type_sizes", pickle::dict({})}});
+    std::optional<pickle::Code> keys = {};  ///< those of the storages
+};
+
+inline std::string legacy_file(const pickle::Code& value, const std::vector<LegacyStorage>& storages,
+                               const LegacyPickles& pickles = {}) {
+    pickle::Codes keys;
+    std::string data;
+    for (const LegacyStorage& storage : storages) {
+        keys.push_back(pickle::text(storage.key));
+        data += le(storage.count, 8) + storage.bytes;
+    }
+    return pickles.magic + pickle::file(pickles.version) + pickle::file(pickles.system) + pickle::file(value) +
+           pickle::file(pickles.keys.value_or(pickle::list(keys))) + data;
+}
+
 inline std::string int32_bytes(const std::vector<std::uint64_t>& values) {
     std::string bytes;
     for (const std::uint64_t value : values) bytes += le(value, 4);

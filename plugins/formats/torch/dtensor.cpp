@@ -158,7 +158,7 @@ Ref required_in(const Values& values, const Rebuild& rebuild, std::string_view n
 }
 
 /// Dtype and shape are arguments of _rebuild_wrapper_subclass.
-Whole read_whole(const Values& values, const Rebuild& rebuild) {
+Whole whole_of(const Values& values, const Rebuild& rebuild) {
     if (rebuild.function != Symbol::rebuild_wrapper) throw Error("it is rebuilt in a way that is not known");
     return {read_dtype(values, rebuild.args[1]), values.dims(rebuild.args[2], "a shape")};
 }
@@ -213,7 +213,7 @@ SourceTensor read_plain(const SavedFile& file, const Rebuild& rebuild) {
 
 SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshReader& meshes) {
     const Values& values = file.values();
-    const Whole whole = read_whole(values, rebuild);
+    const Whole whole = whole_of(values, rebuild);
     SourceTensor tensor{.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {}};
     StridedTensor local = read_strided(file, required_in(values, rebuild, "_local_tensor"));
     const Ref spec = required_in(values, rebuild, "_spec");
@@ -231,6 +231,46 @@ SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshRea
     return tensor;
 }
 
+namespace {
+
+/// Replicated on all ranks, or split among ranks of which this one has everything.
+SourceTensor read_whole_dtensor(const SavedFile& file, const Rebuild& rebuild) {
+    const Values& values = file.values();
+    const Whole whole = whole_of(values, rebuild);
+    StridedTensor local = read_strided(file, required_in(values, rebuild, "_local_tensor"));
+    const Ref spec = required_in(values, rebuild, "_spec");
+    if (!values.is_made_by(spec, Symbol::dtensor_spec)) throw Error("its _spec is " + values.describe(spec));
+    check_tensor_meta(values, spec, whole);
+    for (const Ref placement : values.sequence(values.required(spec, "placements"), "its placements")) {
+        const PlacementKind kind = read_placement(values, placement, whole.shape.rank()).kind;
+        if (kind != PlacementKind::partial_sum && kind != PlacementKind::partial_avg) continue;
+        throw Error("it is one rank's summand of a sum over ranks: save the model's full state dict");
+    }
+    check_local(whole, local);
+    return {.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {complete(std::move(local))}};
+}
+
+}  // namespace
+
+SourceTensor read_whole(const SavedFile& file, const Rebuild& rebuild) {
+    SourceTensor tensor = rebuild.type == Symbol::dtensor          ? read_whole_dtensor(file, rebuild)
+                          : rebuild.type == Symbol::sharded_tensor ? read_sharded_tensor(file, rebuild)
+                                                                   : read_plain(file, rebuild);
+    if (!tensor.shape) tensor.shape = tensor.shards.front().spec->shape;
+    if (tensor.shards.size() != 1 || tensor.shards.front().spec->shape != tensor.shape) {
+        const std::string part =
+            tensor.shards.size() == 1 ? to_string(tensor.shards.front().spec->shape) + " of it" : "parts of it";
+        throw Error(
+            fmt::format("it is {} as a whole and the file has {}, as one rank of several saves it: name the directory "
+                        "with the files of all ranks, called model_world_size_W_rank_R.pt",
+                        to_string(*tensor.shape), part));
+    }
+    ShardSpec spec = *tensor.shards.front().spec;
+    spec.origin = Dims::filled(spec.shape.rank(), 0);
+    tensor.shards.front().spec = std::move(spec);
+    return tensor;
+}
+
 bool is_before_strided_shards(const SavedFile& file, const Rebuild& dtensor) {
     const auto [module, name] = file.values().global(nth(dtensor.args, 0, "a wrapper"));
     return module.starts_with("torch.distributed._tensor");
@@ -238,7 +278,7 @@ bool is_before_strided_shards(const SavedFile& file, const Rebuild& dtensor) {
 
 SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild) {
     const Values& values = file.values();
-    const Whole whole = read_whole(values, rebuild);
+    const Whole whole = whole_of(values, rebuild);
     SourceTensor tensor{.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {}};
     const ShardedState state = sharded_state(values, rebuild);
     if (values.dims(values.required(state.metadata, "size"), "a shape") != whole.shape) {

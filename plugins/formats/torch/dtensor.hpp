@@ -16,6 +16,10 @@ SourceTensor read_plain(const SavedFile& file, const Rebuild& rebuild);
 SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshReader& meshes);
 SourceTensor read_sharded_tensor(const SavedFile& file, const Rebuild& rebuild);
 
+/// A tensor of any of these kinds that this file holds whole, with its shape and origin. Throws Error when it holds a part
+/// of it.
+SourceTensor read_whole(const SavedFile& file, const Rebuild& rebuild);
+
 /// Whether a DTensor is of PyTorch 2.1 to 2.4, which had no _StridedShard: where two mesh dimensions split one tensor
 /// dimension it does not say which of them came first.
 bool is_before_strided_shards(const SavedFile& file, const Rebuild& dtensor);

@@ -94,17 +94,29 @@ constexpr std::array<const Opcode*, 256> kByCode = [] {
     return by_code;
 }();
 
-}  // namespace
-
-Pickle parse_pickle(std::string bytes) {
-    PickleMachine machine(std::move(bytes));
+void run(PickleMachine& machine) {
     for (unsigned char code = machine.next_code(); code != kStop; code = machine.next_code()) {
         const Opcode* opcode = kByCode[code];
         if (opcode == nullptr) machine.fail(fmt::format("opcode {} is not supported", code));
         machine.begin_opcode(opcode->name);
         opcode->run(machine);
     }
+}
+
+}  // namespace
+
+Pickle parse_pickle(std::string bytes) {
+    PickleMachine machine(std::move(bytes));
+    run(machine);
+    machine.check_at_end();
     return std::move(machine).finish();
+}
+
+LeadingPickle parse_leading_pickle(std::string bytes) {
+    PickleMachine machine(std::move(bytes));
+    run(machine);
+    const std::size_t taken = machine.position();
+    return {std::move(machine).finish(), taken};
 }
 
 }  // namespace unshard::torch

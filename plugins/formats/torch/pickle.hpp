@@ -1,6 +1,8 @@
 // A pickle as data: the values it would build, with nothing imported and nothing run.
 #pragma once
 
+#include "unshard/tools/error.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
@@ -12,6 +14,9 @@
 #include <vector>
 
 namespace unshard::torch {
+
+/// The pickle of a rank of a model with a trillion parameters takes a few MiB.
+inline constexpr std::uint64_t kMaxPickleBytes = 256 << 20;
 
 /// A value of a pickle, by its place in `Pickle::values`. Values are shared and may even contain themselves.
 using Ref = std::uint32_t;
@@ -68,8 +73,23 @@ struct Pickle {
     Ref root = kNone;
 };
 
+/// The bytes end before the pickle does.
+class PickleGoesOn : public Error {
+public:
+    using Error::Error;
+};
+
 /// Runs the machine of pickle protocols 2 to 5 over `bytes`. Takes time and memory linear in their number. Throws
 /// Error.
 Pickle parse_pickle(std::string bytes);
+
+/// A pickle that other bytes may follow, and how many bytes it takes.
+struct LeadingPickle {
+    Pickle pickle;
+    std::size_t bytes = 0;
+};
+
+/// The same for the pickle that `bytes` begin with. Throws PickleGoesOn when more of them are needed.
+LeadingPickle parse_leading_pickle(std::string bytes);
 
 }  // namespace unshard::torch

@@ -31,10 +31,9 @@ public:
     }
 
     /// Throws Error that says where in the pickle it went wrong, and in which opcode.
-    [[noreturn]] void fail(const std::string& what) const {
-        const std::string opcode = opcode_.empty() ? "" : fmt::format(" ({})", opcode_);
-        throw Error(fmt::format("damaged pickle: byte {}{}: {}", at_, opcode, what));
-    }
+    [[noreturn]] void fail(const std::string& what) const { throw Error(described(what)); }
+    /// The same where more bytes could mend it.
+    [[noreturn]] void fail_at_end(const std::string& what) const { throw PickleGoesOn(described(what)); }
 
     /// The next opcode's code.
     unsigned char next_code() {
@@ -43,11 +42,16 @@ public:
     }
     void begin_opcode(std::string_view name) { opcode_ = name; }
 
-    /// The top of the stack becomes the result. A pickler leaves nothing else, neither on the stack nor behind the end.
+    /// How many bytes were taken.
+    std::size_t position() const { return at_; }
+    void check_at_end() const {
+        if (at_ != bytes_->size()) fail(fmt::format("{} bytes lie behind its end", bytes_->size() - at_));
+    }
+
+    /// The top of the stack becomes the result. A pickler leaves nothing else on it.
     Pickle finish() && {
         const Ref root = pop();
         if (depth_ != 0 || !marks_.empty()) fail("values are left on the stack at its end");
-        if (at_ != bytes_->size()) fail(fmt::format("{} bytes lie behind its end", bytes_->size() - at_));
         return {std::move(bytes_), std::move(tuples_), std::move(values_), root};
     }
 
@@ -55,7 +59,7 @@ public:
 
     std::string_view take(std::uint64_t count) {
         if (count > bytes_->size() - at_) {
-            fail(fmt::format("{} bytes are needed, {} are left", count, bytes_->size() - at_));
+            fail_at_end(fmt::format("{} bytes are needed, {} are left", count, bytes_->size() - at_));
         }
         const std::string_view taken = std::string_view(*bytes_).substr(at_, count);
         at_ += count;
@@ -80,7 +84,7 @@ public:
 
     std::string_view line() {
         const std::size_t end = bytes_->find('\n', at_);
-        if (end == std::string::npos) fail("a line of text does not end");
+        if (end == std::string::npos) fail_at_end("a line of text does not end");
         const std::string_view text = take(end - at_);
         take(1);
         return text_of(text);
@@ -88,7 +92,7 @@ public:
 
     void check_frame() {
         const auto bytes = number<std::uint64_t>();
-        if (bytes > bytes_->size() - at_) fail(fmt::format("a frame of {} bytes ends outside it", bytes));
+        if (bytes > bytes_->size() - at_) fail_at_end(fmt::format("a frame of {} bytes ends outside it", bytes));
     }
 
     void check_protocol() {
@@ -279,6 +283,11 @@ private:
     static constexpr std::size_t kMaxValues = 1 << 25, kFewValues = 4096;
     static constexpr unsigned kHighestProtocol = 5;
     static constexpr Ref kTrue = 1, kFalse = 2, kEmptyTuple = 3, kUnset = std::numeric_limits<Ref>::max();
+
+    std::string described(const std::string& what) const {
+        const std::string opcode = opcode_.empty() ? "" : fmt::format(" ({})", opcode_);
+        return fmt::format("damaged pickle: byte {}{}: {}", at_, opcode, what);
+    }
 
     void check_pairs(std::span<const Ref> items) const {
         if (items.size() % 2 != 0) fail("a key without a value");

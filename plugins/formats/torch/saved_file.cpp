@@ -1,4 +1,4 @@
-// torch.save's archive (torch/serialization.py, caffe2/serialize/inline_container.cc): all entries are in one folder,
+// torch.save's archive, since PyTorch 1.6 (torch/serialization.py, caffe2/serialize/inline_container.cc): all entries are in one folder,
 // named after the file or "archive":
 //     data.pkl     the object, in which each storage is a persistent id with a key
 //     data/<key>   the bytes of a storage
@@ -8,20 +8,18 @@
 
 #include "formats/torch/saved_file.hpp"
 
+#include "formats/torch/legacy_file.hpp"
+
 #include <fmt/format.h>
 #include <libdeflate.h>
 
 #include <charconv>
 #include <system_error>
-#include <unordered_map>
 
 namespace unshard::torch {
 namespace {
 
 constexpr std::string_view kPickle = "data.pkl";
-
-/// The pickle of a rank of a model with a trillion parameters takes a few MiB.
-constexpr std::uint64_t kMaxPickleBytes = 256 << 20;
 
 /// Records hold numbers of a few digits.
 constexpr std::uint64_t kMaxNumberBytes = 32;
@@ -134,41 +132,30 @@ Values read_values(const Records& records, std::span<const std::string> opaque) 
     return {std::move(pickle), std::move(symbols)};
 }
 
-/// What a persistent id says about a storage.
-struct StorageClaim {
-    std::pair<std::string_view, std::string_view> type;
-    std::int64_t count = 0;
-    friend bool operator==(const StorageClaim&, const StorageClaim&) = default;
-};
-
-/// Persistent ids with the same key must agree. PyTorch would use the first and ignore what the others say.
-void check_storage_claims(const Values& values) {
-    std::unordered_map<std::string_view, StorageClaim> claims;
-    for (Ref ref = 0; ref < values.count(); ++ref) {
-        if (values.get_if<Persistent>(ref) == nullptr) continue;
-        const StorageId id = values.storage_id(ref);
-        if (id.count == 0) continue;
-        const StorageClaim claim{values.global(id.type), id.count};
-        if (claims.try_emplace(id.key, claim).first->second == claim) continue;
-        throw Error(fmt::format(
-            "storage 'data/{}' is said to be of two types or lengths: the file is damaged: copy or save it again",
-            id.key.substr(0, 100)));
-    }
-}
-
 }  // namespace
 
-SavedFile::SavedFile(const ByteSource& file, std::span<const std::string> opaque, std::optional<ByteRange> range)
-    : file_(file),
-      entries_(read_zip(file, range.value_or(ByteRange{0, file.bytes()}))),
-      folder_(find_folder(entries_)),
-      values_(read_values(Records(file, entries_, folder_), opaque)) {
-    const Records records(file_, entries_, folder_);
+SavedFile::Contents SavedFile::read_archive(const ByteSource& file, std::span<const std::string> opaque,
+                                            ByteRange range) {
+    ZipEntries entries = read_zip(file, range);
+    std::string folder = find_folder(entries);
+    const Records records(file, entries, folder);
+    Values values = read_values(records, opaque);
     check_byte_order(records);
     check_versions(records);
-    check_alignment(records, entries_, range ? range->begin : 0);
-    check_storage_claims(values_);
+    check_alignment(records, entries, range.begin);
+    values.storages();
+    return {std::move(entries), std::move(folder), std::move(values)};
 }
+
+SavedFile::Contents SavedFile::read_contents(const ByteSource& file, std::span<const std::string> opaque,
+                                             std::optional<ByteRange> range) {
+    if (range || !begins_as_legacy(file)) return read_archive(file, opaque, range.value_or(ByteRange{0, file.bytes()}));
+    LegacyFile legacy = read_legacy(file, opaque);
+    return {std::move(legacy.storages), "", std::move(legacy.values)};
+}
+
+SavedFile::SavedFile(const ByteSource& file, std::span<const std::string> opaque, std::optional<ByteRange> range)
+    : SavedFile(file, read_contents(file, opaque, range)) {}
 
 std::string SavedFile::read(const ZipEntry& entry) const {
     if (std::optional<std::string> bytes = read_checked(file_, entry)) return *std::move(bytes);
@@ -176,7 +163,8 @@ std::string SavedFile::read(const ZipEntry& entry) const {
 }
 
 ZipEntry SavedFile::storage(const std::string& key) const {
-    if (const ZipEntry* entry = entries_.find(fmt::format("{}data/{}", folder_, key))) return *entry;
+    const std::string name = fmt::format("{}data/{}", contents_.folder, key);
+    if (const ZipEntry* entry = contents_.entries.find(name)) return *entry;
     throw Error(fmt::format("there is no storage 'data/{}' in the file: it is damaged: copy or save it again",
                             key.substr(0, 100)));
 }

@@ -1,6 +1,7 @@
-// The state dict that one rank saved.
+// The state dict in a file: what one rank saved, or a whole model.
 #pragma once
 
+#include "formats/torch/model_part.hpp"
 #include "unshard/index.hpp"
 #include "unshard/tools/input_file.hpp"
 
@@ -12,12 +13,14 @@
 namespace unshard::torch {
 
 struct StateDictRequest {
-    std::uint64_t rank = 0;  ///< the rank in the file's name
-    std::string root;        ///< keys of nested dicts that lead to the state dict, joined by '.'; empty: the top
-    std::vector<std::string> opaque;  ///< classes and functions to let through as inert values
+    std::uint64_t rank = 0;        ///< the rank in the file's name
+    std::string root = kAutoRoot;  ///< keys of nested dicts that lead to the state dict, joined by '.'; empty: the top
+    std::vector<std::string> opaque = {};  ///< classes and functions to let through as inert values
+    bool is_whole = false;                 ///< the file is all there is: a rank's part of a tensor is refused
 };
 
 struct StateDict {
+    std::string root;                   ///< where it was found
     std::vector<SourceTensor> tensors;  ///< in the order of the file; shards have the rank, `file` 0
     std::vector<Mesh> meshes;
     std::vector<Dropped> dropped;

@@ -42,6 +42,10 @@ constexpr StorageClass kStorageClasses[] = {
     {"BoolStorage", DType::boolean},  {"ComplexFloatStorage", DType::c64}, {"ComplexDoubleStorage", DType::c128},
 };
 
+/// Those of quantised tensors, which are not supported.
+constexpr std::pair<std::string_view, std::uint64_t> kQuantisedElements[] = {
+    {"QInt8Storage", 1}, {"QUInt8Storage", 1}, {"QInt32Storage", 4}, {"QUInt4x2Storage", 1}, {"QUInt2x4Storage", 1}};
+
 /// A storage as a persistent id describes it.
 struct Storage {
     std::optional<DType> dtype;  ///< none: of bytes, the tensor says the dtype
@@ -259,7 +263,50 @@ void check_stated(const Values& values, const Rebuild& rebuild, const StridedTen
                             to_string(tensor.dtype), to_string(tensor.spec.shape)));
 }
 
+/// Dtype and sizes of the whole tensor.
+std::pair<DType, std::span<const Ref>> look_at(const Values& values, const Rebuild& rebuild) {
+    const std::span<const Ref> args = rebuild.args;
+    if (rebuild.stated_shape != kNone) {
+        return {read_dtype(values, rebuild.stated_dtype), values.sequence(rebuild.stated_shape, "a shape")};
+    }
+    const Ref shape = nth(args, 2, "a tensor");
+    if (rebuild.function == Symbol::rebuild_wrapper) {
+        return {read_dtype(values, args[1]), values.sequence(shape, "a shape")};
+    }
+    const bool states_dtype = rebuild.function == Symbol::rebuild_tensor_with_dtype;
+    const std::optional<DType> dtype = states_dtype ? std::optional(read_dtype(values, args[6]))
+                                                    : storage_dtype(values, values.storage_id(args[0]).type);
+    return {dtype.value_or(DType::u8), values.sequence(shape, "a shape")};
+}
+
 }  // namespace
+
+bool is_opaque_tensor(const Values& values, Ref tensor) {
+    try {
+        return unwrap_tensor(values, tensor).type == Symbol::inert;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
+bool is_weight(const Values& values, Ref tensor) {
+    try {
+        const Rebuild rebuild = unwrap_tensor(values, tensor);
+        const auto [dtype, sizes] = look_at(values, rebuild);
+        return info(dtype).is_float && !sizes.empty();
+    } catch (const Error&) {
+        return true;
+    }
+}
+
+std::uint64_t storage_element_bytes(const Values& values, Ref storage_class) {
+    const auto [module, name] = values.global(storage_class);
+    const auto* quantised =
+        std::ranges::find(kQuantisedElements, name, &std::pair<std::string_view, std::uint64_t>::first);
+    if (quantised != std::end(kQuantisedElements) && module == "torch") return quantised->second;
+    const std::optional<DType> dtype = storage_dtype(values, storage_class);
+    return dtype ? size_of(*dtype) : 1;
+}
 
 DType read_dtype(const Values& values, Ref ref) {
     const auto [module, name] = values.global(ref);

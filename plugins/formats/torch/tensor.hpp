@@ -25,6 +25,13 @@ struct Rebuild {
     bool requires_grad = false;  ///< as the parameter around it says
 };
 
+/// Whether a tensor is of a class that was let through as an inert value.
+bool is_opaque_tensor(const Values& values, Ref tensor);
+
+/// Whether a value is a tensor of floating-point numbers with at least one dimension, as weights are; or one that cannot
+/// be read, which may be a weight too.
+bool is_weight(const Values& values, Ref tensor);
+
 /// Throws Error for values that are no tensors, for classes that are not known, and for attributes that change
 /// elements.
 Rebuild unwrap_tensor(const Values& values, Ref ref);
@@ -43,6 +50,10 @@ Shard complete(StridedTensor tensor);
 StridedTensor read_strided(const SavedFile& file, const Rebuild& rebuild);
 /// The same, unwrapped first; it must be a plain tensor.
 StridedTensor read_strided(const SavedFile& file, Ref ref);
+
+/// How many bytes an element of a storage of this class takes; also of classes whose tensors are not supported. Throws
+/// Error when that is not known.
+std::uint64_t storage_element_bytes(const Values& values, Ref storage_class);
 
 /// The DType of a value like `torch.bfloat16`. Throws Error that names an unknown one.
 DType read_dtype(const Values& values, Ref ref);

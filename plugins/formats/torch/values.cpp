@@ -101,13 +101,41 @@ std::pair<std::string_view, std::string_view> Values::global(Ref ref) const {
 StorageId Values::storage_id(Ref ref) const {
     const auto* persistent = get_if<Persistent>(ref);
     if (persistent == nullptr) throw Error(fmt::format("a storage is {}, not a storage", describe(ref)));
+    const std::size_t least = 5, items = ids_ == StorageIds::legacy ? least + 1 : least;
     const auto* id = get_if<Tuple>(persistent->id);
-    if (id == nullptr || id->items.size() != 5 || get_if<Global>(id->items[1]) == nullptr ||
+    if (id == nullptr || id->items.size() != items || get_if<Global>(id->items[1]) == nullptr ||
         view(id->items[0], "the kind of a storage") != "storage") {
         throw Error("a storage has a persistent id that PyTorch does not write: the file is damaged");
     }
+    if (items > least && id->items[least] != kNone) {
+        throw Error(
+            "a storage is a part of another one, as PyTorch before 0.4 saved it: load and save it with a newer "
+            "PyTorch");
+    }
     return {id->items[1], view(id->items[2], "the key of a storage"), view(id->items[3], "the place of a storage"),
             static_cast<std::int64_t>(count(id->items[4], "the size of a storage"))};
+}
+
+bool Values::is_class_id(Ref persistent) const {
+    const auto* id = get_if<Tuple>(get_if<Persistent>(persistent)->id);
+    const auto* kind = id == nullptr || id->items.empty() ? nullptr : get_if<Text>(id->items[0]);
+    return ids_ == StorageIds::legacy && kind != nullptr && kind->value == "module";
+}
+
+std::unordered_map<std::string_view, StorageId> Values::storages() const {
+    std::unordered_map<std::string_view, StorageId> found;
+    for (Ref ref = 0; ref < count(); ++ref) {
+        if (get_if<Persistent>(ref) == nullptr || is_class_id(ref)) continue;
+        const StorageId id = storage_id(ref);
+        StorageId& known = found.try_emplace(id.key, id).first->second;
+        if (known.count == 0) known = id;  // an empty storage may have been of any type
+        const bool is_same = id.count == known.count && global(id.type) == global(known.type);
+        if (is_same || id.count == 0) continue;
+        throw Error(fmt::format(
+            "storage 'data/{}' is said to be of two types or lengths: the file is damaged: copy or save it again",
+            id.key.substr(0, 100)));
+    }
+    return found;
 }
 
 std::span<const Ref> Values::args(Ref made) const {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -26,9 +27,16 @@ struct StorageId {
     std::int64_t count = 0;
 };
 
+/// In which form persistent ids stand in a pickle.
+enum class StorageIds : std::uint8_t {
+    archive,
+    legacy,  ///< with None behind the others; and there are ids of classes, ('module', class, file, source)
+};
+
 class Values {
 public:
-    Values(Pickle pickle, std::vector<Symbol> symbols) : pickle_(std::move(pickle)), symbols_(std::move(symbols)) {}
+    Values(Pickle pickle, std::vector<Symbol> symbols, StorageIds ids = StorageIds::archive)
+        : pickle_(std::move(pickle)), symbols_(std::move(symbols)), ids_(ids) {}
 
     Ref root() const { return pickle_.root; }
     std::size_t count() const { return pickle_.values.size(); }
@@ -68,6 +76,9 @@ public:
 
     /// Throws Error when the value is no storage of this form.
     StorageId storage_id(Ref ref) const;
+    /// All storages by key. Persistent ids with the same key must agree, or an Error is thrown: PyTorch would use the
+    /// first and ignore what the others say.
+    std::unordered_map<std::string_view, StorageId> storages() const;
 
     /// The arguments that an object was made with, or a function called with.
     std::span<const Ref> args(Ref made) const;
@@ -82,8 +93,11 @@ public:
     Ref required(Ref object, std::string_view name) const;
 
 private:
+    bool is_class_id(Ref persistent) const;
+
     Pickle pickle_;
     std::vector<Symbol> symbols_;
+    StorageIds ids_;
 };
 
 }  // namespace unshard::torch

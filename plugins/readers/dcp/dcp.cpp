@@ -4,8 +4,8 @@
 
 #include "chunks.hpp"
 #include "files.hpp"
+#include "formats/torch/model_part.hpp"
 #include "metadata.hpp"
-#include "model_part.hpp"
 #include "split_order.hpp"
 #include "unshard/plugin.hpp"
 #include "unshard/tools/in_context.hpp"
@@ -31,13 +31,19 @@ std::vector<std::optional<dcp::Metadata>> read_metadata(const std::vector<std::s
 }
 
 /// What all ranks saved; each key once.
-std::vector<dcp::Entry> unite_entries(const std::vector<std::optional<dcp::Metadata>>& parts) {
-    if (parts.size() == 1) return parts.front()->entries();
-    std::vector<dcp::Entry> united;
+struct SavedValues {
+    std::vector<std::string> keys;
+    std::vector<torch::Entry> entries;
+};
+
+SavedValues unite(const std::vector<std::optional<dcp::Metadata>>& parts) {
+    SavedValues united;
     std::unordered_set<std::string> seen;
     for (const auto& part : parts) {
-        for (dcp::Entry& entry : part->entries()) {
-            if (seen.insert(entry.key).second) united.push_back(std::move(entry));
+        for (dcp::Saved& saved : part->saved()) {
+            if (parts.size() > 1 && !seen.insert(saved.key).second) continue;
+            united.keys.push_back(std::move(saved.key));
+            united.entries.push_back(std::move(saved.entry));
         }
     }
     return united;
@@ -59,7 +65,7 @@ public:
     CheckpointIndex index(const Request& request) override {
         Options options(request.options);
         const auto opaque = options.take<std::vector<std::string>>("opaque", {});
-        const auto root = options.take<std::string>("root", "auto");
+        const auto root = options.take<std::string>("root", torch::kAutoRoot);
         const auto split_order = torch::parse_split_order(options.take<std::string>("split_order", ""));
         options.finish();
 
@@ -69,10 +75,11 @@ public:
         std::vector<dcp::Tensor> tensors;
         {
             const auto parts = read_metadata(paths, opaque, request.threads);
-            dcp::ModelPart model =
-                in_context(paths.front(), [&] { return dcp::find_model(unite_entries(parts), root); });
+            const SavedValues saved = in_context(paths.front(), [&] { return unite(parts); });
+            torch::ModelPart model = in_context(paths.front(), [&] { return torch::find_model(saved.entries, root); });
             index.dropped = std::move(model.dropped);
-            tensors = collect(parts, paths, std::move(model.tensors), files);
+            tensors = name_tensors(std::move(model.tensors), saved.keys);
+            add_chunks(parts, paths, tensors, files);
             const bool is_old = std::ranges::any_of(parts, [](const auto& p) { return p->is_before_strided_shards(); });
             if (split_order && !is_old) torch::refuse_split_order();
             if (is_old) in_context(paths.front(), [&] { dcp::settle_split_order(tensors, split_order); });
@@ -88,21 +95,25 @@ public:
     }
 
 private:
-    static std::vector<dcp::Tensor> collect(const std::vector<std::optional<dcp::Metadata>>& parts,
-                                            const std::vector<std::string>& paths, std::vector<dcp::ModelTensor> wanted,
-                                            dcp::FileTable& files) {
+    static std::vector<dcp::Tensor> name_tensors(std::vector<torch::ModelTensor> wanted,
+                                                 const std::vector<std::string>& keys) {
         std::vector<dcp::Tensor> tensors;
-        dcp::TensorNumbers numbers;
-        for (const dcp::ModelTensor& tensor : wanted) {
-            numbers.emplace(tensor.key, tensors.size());
+        for (torch::ModelTensor& tensor : wanted) {
             dcp::Tensor& added = tensors.emplace_back();
-            added.key = tensor.key;
-            added.name = tensor.name;
+            added.key = keys[tensor.entry];
+            added.name = std::move(tensor.name);
         }
+        return tensors;
+    }
+
+    static void add_chunks(const std::vector<std::optional<dcp::Metadata>>& parts,
+                           const std::vector<std::string>& paths, std::vector<dcp::Tensor>& tensors,
+                           dcp::FileTable& files) {
+        dcp::TensorNumbers numbers;
+        for (std::size_t i = 0; i < tensors.size(); ++i) numbers.emplace(tensors[i].key, i);
         for (std::size_t i = 0; i < parts.size(); ++i) {
             in_context(paths[i], [&] { parts[i]->add_chunks(numbers, tensors, files); });
         }
-        return tensors;
     }
 
     /// The number of ranks: the highest rank in a file's name plus one, or `ranks` if that is more. Ranks after these

@@ -124,7 +124,7 @@ Ref dtype_of(const Values& values, Ref record) {
 }
 
 /// Reads no more than it needs: values that are not converted may be of any dtype.
-bool is_weight(const Values& values, Ref record) {
+bool is_weight_record(const Values& values, Ref record) {
     const bool is_float = values.global(dtype_of(values, record)).second.find("float") != std::string_view::npos;
     return is_float && !values.sequence(values.required(record, "size"), "its size").empty();
 }
@@ -260,7 +260,7 @@ Metadata::Metadata(const InputFile& file, std::span<const std::string> opaque)
     throw Error(fmt::format("it holds {}, not the metadata of a checkpoint", values_.describe(values_.root())));
 }
 
-std::vector<Entry> Metadata::entries() const {
+std::vector<Saved> Metadata::saved() const {
     std::unordered_map<std::string_view, Ref> paths;
     const std::optional<Ref> planner_data = values_.attribute(values_.root(), "planner_data");
     if (planner_data && *planner_data != kNone) {
@@ -270,21 +270,22 @@ std::vector<Entry> Metadata::entries() const {
             paths[text(values_, key, "a key of planner_data")] = path;
         }
     }
-    std::vector<Entry> entries;
+    std::vector<Saved> all;
     std::uint64_t budget = kPathBudget + bytes_;
     std::unordered_set<std::string_view> seen;
     for (const auto& [key, record] : records_of(values_)) {
-        Entry entry{.key = values_.text(key, "the name of a tensor"), .path = {}};
-        in_context(fmt::format("'{}'", entry.key), [&] {
+        Saved saved{.key = values_.text(key, "the name of a tensor"), .entry = {}};
+        in_context(fmt::format("'{}'", saved.key), [&] {
             if (!seen.insert(text(values_, key, "the name of a tensor")).second) throw Error("it is there twice");
-            const auto path = paths.find(entry.key);
-            entry.path = path == paths.end() ? std::vector{entry.key} : read_path(values_, path->second, budget);
+            const auto path = paths.find(saved.key);
+            torch::Entry& entry = saved.entry;
+            entry.path = path == paths.end() ? std::vector{saved.key} : read_path(values_, path->second, budget);
             entry.is_tensor = values_.symbol(record) == Symbol::checkpoint_tensor;
-            entry.is_weight = entry.is_tensor && is_weight(values_, record);
+            entry.is_weight = entry.is_tensor && is_weight_record(values_, record);
         });
-        entries.push_back(std::move(entry));
+        all.push_back(std::move(saved));
     }
-    return entries;
+    return all;
 }
 
 bool Metadata::is_before_strided_shards() const {

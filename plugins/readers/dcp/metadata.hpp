@@ -2,6 +2,7 @@
 #pragma once
 
 #include "files.hpp"
+#include "formats/torch/model_part.hpp"
 #include "formats/torch/values.hpp"
 #include "unshard/dims.hpp"
 #include "unshard/dtype.hpp"
@@ -17,11 +18,9 @@
 namespace unshard::dcp {
 
 /// A saved value: a tensor, or any other object, which is saved as bytes.
-struct Entry {
-    std::string key;                ///< as the metadata calls it
-    std::vector<std::string> path;  ///< the keys that lead to it in the saved object; just `key` when that is not known
-    bool is_tensor = false;
-    bool is_weight = false;  ///< a tensor of floating-point numbers with at least one dimension
+struct Saved {
+    std::string key;     ///< as the metadata calls it
+    torch::Entry entry;  ///< its path is just `key` when it is not known
 };
 
 /// Where a chunk's bytes lie.
@@ -54,7 +53,7 @@ public:
     /// Throws Error when the file is not what PyTorch writes. `opaque`: classes to let through.
     Metadata(const InputFile& file, std::span<const std::string> opaque);
 
-    std::vector<Entry> entries() const;
+    std::vector<Saved> saved() const;
 
     /// Whether it is of PyTorch before 2.4, see split_order.hpp.
     bool is_before_strided_shards() const;

@@ -207,6 +207,16 @@ void check_world_sizes(const std::vector<StateDict>& ranks) {
     }
 }
 
+void check_roots(const std::vector<StateDict>& ranks) {
+    for (std::size_t rank = 1; rank < ranks.size(); ++rank) {
+        if (ranks[rank].root == ranks[0].root) continue;
+        throw Error(
+            fmt::format("the model is in '{}' of the file of rank 0 and in '{}' of that of rank {}: rank files of "
+                        "different runs are mixed, or name the part to convert with --set input.root=",
+                        ranks[0].root, ranks[rank].root, rank));
+    }
+}
+
 /// What was left out, each name once.
 std::vector<Dropped> unite_dropped(const std::vector<StateDict>& ranks) {
     std::vector<Dropped> dropped;
@@ -238,6 +248,7 @@ CheckpointIndex combine(std::vector<StateDict> ranks) {
     CheckpointIndex index;
     index.ranks = ranks.size();
     check_world_sizes(ranks);
+    check_roots(ranks);
     MeshTable meshes;
     std::vector<Gathered> gathered = gather(ranks, meshes);
     index.meshes = meshes.take();

@@ -78,11 +78,10 @@ public:
         Options options(request.options);
         torch::StateDictRequest wanted;
         wanted.opaque = options.take("opaque", wanted.opaque);
-        wanted.root = options.take<std::string>("root", "auto");
+        wanted.root = options.take<std::string>("root", torch::kAutoRoot);
         const auto names = options.take<std::string>("files", "");
         const auto split_order = torch::parse_split_order(options.take<std::string>("split_order", ""));
         options.finish();
-        if (wanted.root == "auto") wanted.root.clear();
 
         const fsdp::RankFiles found =
             torch::in_context(request.input, [&] { return fsdp::find_rank_files(request.input, names); });
@@ -94,7 +93,7 @@ public:
         parallel_for(paths.size(), request.threads, [&](std::size_t rank) {
             const InputFile file(paths[rank]);
             files[rank] = source_file(file);
-            ranks[rank] = torch::read_state_dict(file, {rank, wanted.root, wanted.opaque});
+            ranks[rank] = torch::read_state_dict(file, {.rank = rank, .root = wanted.root, .opaque = wanted.opaque});
             progress(++done, paths.size());
         });
         const bool is_before_strided_shards = std::ranges::any_of(ranks, &torch::StateDict::is_before_strided_shards);

@@ -114,16 +114,16 @@ TEST_CASE("dcp: what is nested beside weights at the top is no weight") {
     CHECK(checkpoint.index().dropped == std::vector<Dropped>{{"train_state", "not of the model: 1 tensor"}});
 }
 
-TEST_CASE("dcp: extra state and objects of the model are left out by name") {
+TEST_CASE(
+    "dcp: what is no tensor of the model is left out by name, a tensor of extra state is for the pipeline to drop") {
     DcpCheckpoint checkpoint;
     add_model(checkpoint, {"model"});
     checkpoint.tensor({"model", "a._extra_state"}, {7}).object({"model", "b._extra_state", "scale"});
     checkpoint.object({"model", "version"});
     checkpoint.write();
-    CHECK(names_of(checkpoint.index()) == kModel);
-    CHECK(checkpoint.index().dropped == std::vector<Dropped>{{"a._extra_state", "extra state of a module, no weight"},
-                                                             {"version", "not a tensor"},
-                                                             {"model.b._extra_state", "not of the model: no tensors"}});
+    CHECK(names_of(checkpoint.index()) == Names{"a.weight", "b.weight", "a._extra_state"});
+    CHECK(checkpoint.index().dropped ==
+          std::vector<Dropped>{{"version", "not a tensor"}, {"model.b._extra_state", "not of the model: no tensors"}});
 }
 
 TEST_CASE("dcp: several parts that look like a model are listed, and one can be named") {

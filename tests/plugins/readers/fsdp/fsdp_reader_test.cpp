@@ -122,3 +122,20 @@ TEST_CASE("the options opaque and root reach the files, others are refused") {
     CHECK(checkpoint.error({{"roots", "model"}}) ==
           "unknown option 'roots': known are files, opaque, root, split_order");
 }
+
+TEST_CASE("the model in rank files of a training state is found, in the same place on all ranks") {
+    const auto file = [](const std::string& key) {
+        const pickle::Code optimizer =
+            pickle::dict({{"state", pickle::dict({{"w", floats("0", {1})}})}, {"param_groups", pickle::list({})}});
+        return torch_file(pickle::dict({{key, state_dict({{"w", floats("0", {1})}})}, {"optimizer", optimizer}}),
+                          {"1234"});
+    };
+    Checkpoint same, mixed;
+    same.ranks({file("model"), file("model")});
+    CHECK(same.index().tensors.at(0).shards.size() == 2);
+    mixed.ranks({file("model"), file("ema")});
+    CHECK(mixed.error() ==
+          "the model is in 'model' of the file of rank 0 and in 'ema' of that of rank 1: rank files of different runs "
+          "are "
+          "mixed, or name the part to convert with --set input.root=");
+}

@@ -1,13 +1,15 @@
 // A training state is a tree of dictionaries, and a model's state dict is one of them: names to tensors, none nested.
-// Its place differs: {"model": ..}, {"state_dict": ..}, {"app": {"model": ..}}, or at the top (torchtitan).
+// Its place differs: {"model": ..}, {"state_dict": ..} (Lightning), {"state": {"model": ..}} (Composer), or at the top
+// (torchtitan, rank files of FSDP, models on the Hugging Face Hub).
 //
 // So every dictionary that directly contains weights is a candidate, but for those of optimizers: their state has an
 // entry of weights for each parameter. An optimizer's state dict is recognised by its "param_groups"
 // (torch/optim/optimizer.py), or by its name ("optimizer", "optim_0") together with its contents, since a module may
 // have such a name too. There must be one candidate: e.g. an exponential average of the model's weights looks just like
-// the model. A root that the user gives may have dictionaries below it; their keys become part of the names.
+// the model. Where all tensors lie at the top, it is the state dict whatever their types. A root that the user gives may
+// have dictionaries below it; their keys become part of the names.
 
-#include "model_part.hpp"
+#include "formats/torch/model_part.hpp"
 
 #include "unshard/tools/error.hpp"
 #include "unshard/tools/name_list.hpp"
@@ -21,7 +23,7 @@
 #include <string_view>
 #include <utility>
 
-namespace unshard::dcp {
+namespace unshard::torch {
 namespace {
 
 using Path = std::vector<std::string>;
@@ -87,9 +89,11 @@ bool names_part_of_optimizer(std::string_view text) {
 }
 
 /// What modules keep beside their weights (torch.nn.Module.get_extra_state), e.g. TransformerEngine its fp8 scales.
-bool is_extra_state(const Path& path) {
-    return std::ranges::any_of(
-        path, [](std::string_view key) { return key == "_extra_state" || key.ends_with("._extra_state"); });
+bool is_extra_state(std::string_view key) {
+    return key == "_extra_state" || key.ends_with("._extra_state");
+}
+bool is_in_extra_state(Keys path) {
+    return std::ranges::any_of(path, [](const std::string& key) { return is_extra_state(key); });
 }
 
 class TrainingState {
@@ -115,13 +119,20 @@ public:
         std::map<Path, std::size_t> found;
         if (optimizers_.contains(Path())) return found;
         for (const Entry& entry : entries_) {
-            if (!entry.is_weight || is_extra_state(entry.path) || is_optimizer_state(entry.path, 0)) continue;
+            if (!entry.is_weight || is_in_extra_state(entry.path) || is_optimizer_state(entry.path, 0)) continue;
             ++found[first_keys(entry.path, entry.path.size() - 1)];
         }
+        if (found.empty() && are_all_at_top()) found[Path()] = 0;
         return found;
     }
 
 private:
+    bool are_all_at_top() const {
+        return std::ranges::all_of(entries_, [&](const Entry& entry) {
+            return !entry.is_tensor || (entry.path.size() == 1 && !is_optimizer_state(entry.path, 0));
+        });
+    }
+
     std::span<const Entry> entries_;
     std::set<Path> optimizers_;
 };
@@ -154,13 +165,15 @@ std::optional<std::size_t> depth_of_root(const Path& path, const std::string& ro
     return std::nullopt;
 }
 
-/// Counts the values that are not part of the model, for each part of the training state.
+/// The values that are not part of the model, for each part of the training state.
 class DroppedParts {
 public:
-    void add(const Path& path, std::size_t depth, bool is_tensor) {
-        std::string part = joined(Keys(path).first(depth + 1));
-        if (path.size() == 1) part = part.substr(0, part.find('.'));
-        ++(is_tensor ? parts_[part].tensors : parts_[part].others);
+    void add(const Entry& entry, std::size_t depth) {
+        std::string part = joined(Keys(entry.path).first(depth + 1));
+        if (entry.path.size() == 1) part = part.substr(0, part.find('.'));
+        Count& count = parts_[part];
+        ++(entry.is_tensor ? count.tensors : count.others);
+        count.kind = entry.kind;
     }
 
     void append_to(std::vector<Dropped>& dropped) const {
@@ -171,10 +184,14 @@ private:
     struct Count {
         std::size_t tensors = 0;
         std::size_t others = 0;
+        std::string kind = {};  ///< of the last other value
 
+        /// A value of a kind may hold tensors, e.g. a list.
         std::string text() const {
-            if (tensors == 0) return "no tensors";
-            return counted(tensors, "tensor") + (others == 0 ? "" : ", " + counted(others, "other value"));
+            if (tensors != 0)
+                return counted(tensors, "tensor") + (others == 0 ? "" : ", " + counted(others, "other value"));
+            if (kind.empty()) return "no tensors";
+            return others == 1 ? kind : counted(others, "other value");
         }
     };
 
@@ -190,24 +207,38 @@ std::size_t keys_in_common(const Path& path, const std::string& root) {
 
 }  // namespace
 
+bool has_model(std::span<const Entry> entries) {
+    return std::ranges::any_of(entries, &Entry::is_tensor) && !TrainingState(entries).candidates().empty();
+}
+
 ModelPart find_model(std::span<const Entry> entries, const std::string& wanted) {
+    if (std::ranges::none_of(entries, &Entry::is_tensor)) throw Error("there is no tensor in it");
     const TrainingState state(entries);
-    const bool is_found = wanted == "auto";
-    ModelPart part{.root = is_found ? find_root(state) : wanted, .tensors = {}, .dropped = {}};
+    const bool is_found = wanted == kAutoRoot;
+    ModelPart part{.root = is_found ? find_root(state) : wanted};
     DroppedParts dropped;
-    for (const Entry& entry : entries) {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        const Entry& entry = entries[i];
         const std::optional<std::size_t> depth = depth_of_root(entry.path, part.root);
         const bool is_nested = depth && is_found && entry.path.size() != *depth + 1;
         if (!depth) {
-            dropped.add(entry.path, keys_in_common(entry.path, part.root), entry.is_tensor);
-        } else if (is_nested || state.is_optimizer_state(entry.path, *depth)) {
-            dropped.add(entry.path, *depth, entry.is_tensor);
-        } else if (std::string name = joined(Keys(entry.path).subspan(*depth)); is_extra_state(entry.path)) {
+            dropped.add(entry, keys_in_common(entry.path, part.root));
+            continue;
+        }
+        if (is_nested || state.is_optimizer_state(entry.path, *depth)) {
+            dropped.add(entry, *depth);
+            continue;
+        }
+        std::string name = joined(Keys(entry.path).subspan(*depth));
+        if (is_in_extra_state(Keys(entry.path).first(entry.path.size() - 1)) ||
+            (!entry.is_tensor && is_extra_state(entry.path.back()))) {
             part.dropped.push_back({std::move(name), "extra state of a module, no weight"});
-        } else if (!entry.is_tensor) {
-            part.dropped.push_back({std::move(name), "not a tensor"});
+        } else if (entry.is_tensor) {
+            part.tensors.push_back({i, std::move(name)});
         } else {
-            part.tensors.push_back({entry.key, std::move(name)});
+            part.others.push_back(i);
+            const std::string kind = entry.kind.empty() ? "" : " but " + entry.kind;
+            part.dropped.push_back({std::move(name), "not a tensor" + kind});
         }
     }
     dropped.append_to(part.dropped);
@@ -215,4 +246,4 @@ ModelPart find_model(std::span<const Entry> entries, const std::string& wanted) 
     throw Error(fmt::format("there is no tensor below '{}', which --set input.root names", part.root));
 }
 
-}  // namespace unshard::dcp
+}  // namespace unshard::torch
