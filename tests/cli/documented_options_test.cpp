@@ -65,7 +65,7 @@ Options known_options(const std::string& section, const std::vector<std::string>
 
 TEST_CASE("the documentation has the options of the bundled plugins") {
     std::map<std::string, Options> known;
-    for (const char* name : {"fsdp", "dcp", "dcp_hf", "safetensors", "gguf"}) {
+    for (const char* name : {"fsdp", "dcp", "dcp_hf", "safetensors", "gguf", "torch_file"}) {
         known[std::string("reader ") + name] = known_options("input", {"--reader", name});
     }
     for (const char* name : {"placement", "tensor_parallel", "concat"}) {

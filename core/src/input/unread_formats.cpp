@@ -31,10 +31,7 @@ constexpr std::array kFormats = {
         "a checkpoint with one file for each rank, under names that are not known: if they hold FSDP's sharded state "
         "dicts, link them as model_world_size_W_rank_R.pt; flat parameters (LOCAL_STATE_DICT) must be saved again by "
         "the program that trained"},
-    UnreadFormat{
-        R"(.*\.(pt|pth|bin|ckpt))",
-        "a file of torch.save, which is not read on its own: if it holds one rank's state dict of a run of one, link "
-        "it as model_world_size_1_rank_0.pt; else load it with PyTorch and save it with safetensors.torch.save_file"},
+    UnreadFormat{R"(.*\.(pt|pth|bin|ckpt))", "the kind that torch.save writes: name the file that the model is in"},
 };
 
 /// Whether a file, by its name, belongs to a checkpoint that the readers know.

@@ -94,10 +94,8 @@ TEST_CASE("what is not there, or is a file, is said to be so") {
     write_file(directory / "file.pt", "x");
     CHECK(error_at(directory / "file.pt") ==
           (directory / "file.pt") +
-              ": is a file that no reader knows: 'file.pt' is of a file of torch.save, which is not read on its own: "
-              "if it "
-              "holds one rank's state dict of a run of one, link it as model_world_size_1_rank_0.pt; else load it with "
-              "PyTorch and save it with safetensors.torch.save_file");
+              ": is a file that no reader knows: 'file.pt' is of the kind that torch.save writes: name the file that "
+              "the model is in");
     write_file(directory / "notes", "x");
     CHECK(error_at(directory / "notes") ==
           (directory / "notes") + ": is a file that no reader knows: name the checkpoint's directory");
