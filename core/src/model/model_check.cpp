@@ -85,6 +85,14 @@ std::string prefix_in_front(const ModelRules& rules, const Values& values, const
     return {};
 }
 
+/// The option that takes a prefix off once. --strip does so as often as it leads, which is too often where the class's own
+/// names begin with it: "model.model.layers" of Lightning.
+std::string option_against(const std::string& prefix, const std::vector<NamedShape>& shapes) {
+    const auto is_repeated = [&](const NamedShape& s) { return s.name.starts_with(prefix + prefix); };
+    if (std::ranges::none_of(shapes, is_repeated)) return "--strip " + prefix;
+    return fmt::format("--rename '^{}='", re2::RE2::QuoteMeta(prefix));
+}
+
 class Check {
 public:
     Check(const ModelCheck& wanted, const ModelRules& rules, Plan& plan)
@@ -134,8 +142,8 @@ private:
         if (!prefix.empty()) {
             throw Error(
                 fmt::format("the tensors are those of {} in config.json, with '{}' in front of their names: pass "
-                            "--strip {} to take it off",
-                            class_, prefix, prefix));
+                            "{} to take it off",
+                            class_, prefix, option_against(prefix, shapes_)));
         }
         throw Error(fmt::format(
             "no tensor has a name that {} in config.json has, such as {}; there are {} (--rename FROM=TO brings other "

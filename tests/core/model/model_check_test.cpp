@@ -127,6 +127,13 @@ TEST_CASE("one prefix in front of every name is found, and the option that takes
           "names: pass --strip net.model. to take it off");
 }
 
+TEST_CASE("where names begin with the prefix twice, an option is offered that takes it off once") {
+    Checked model({square("layers.layers.1.w"),
+                   square("layers.layers.0.w"),
+                   {"layers.embed", DType::f32, {5, 4}, {5, 4}, {}, {}, true}});
+    CHECK(model.error().ends_with("with 'layers.' in front of their names: pass --rename '^layers\\.=' to take it off"));
+}
+
 TEST_CASE("a class that FSDP2 wrapped is the class itself") {
     Checked model({kEmbedding, square("layers.0.w"), square("layers.1.w")});
     nlohmann::json config = kConfig;
