@@ -33,14 +33,16 @@ TEST_CASE("a call that would start a program in Python is refused, with no word 
     const std::string why =
         ", which Python would run when it loads the file; unshard runs nothing of it, and does not believe the rest: "
         "get the checkpoint from where it was trained";
-    for (const std::string name : {"os.system", "posix.system", "subprocess.Popen", "builtins.eval", "__builtin__.exec",
-                                   "importlib.util.find_spec", "io.open"}) {
+    for (const std::string name :
+         {"os.system", "posix.system", "subprocess.Popen", "builtins.eval", "__builtin__.exec",
+          "importlib.util.find_spec", "io.open", "pickle.loads", "torch.hub.load", "_io.FileIO"}) {
         CHECK(refusal(call(name, {text("x")})) == "'p' calls '" + name + "'" + why);
         CHECK(refusal(list({object(name), none()})) == "'p' calls '" + name + "'" + why);
         CHECK(symbol_of(call(name, {text("x")}), {name}) == Symbol::inert);
     }
     CHECK(symbol_of(call("builtins.set", {list({})})) == Symbol::unknown);
     CHECK(symbol_of(call("ospf.connect", {})) == Symbol::unknown);
+    CHECK(symbol_of(call("torch.hubs.load", {})) == Symbol::unknown);
 }
 
 TEST_CASE("what the pickle throws away is checked too") {
