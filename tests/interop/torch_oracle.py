@@ -38,42 +38,49 @@ def load(file: Path) -> object:
             return torch.load(file, weights_only=False, pickle_module=SAFE_PICKLE, map_location="cpu")
 
 
-def tensors_of(state: object) -> dict[str, torch.Tensor]:
-    if type(state) not in (dict, OrderedDict, defaultdict):
-        return {}
-    return {name: value.detach().resolve_neg().clone(memory_format=torch.contiguous_format)
-            for name, value in state.items() if isinstance(value, torch.Tensor)}
+def tensors_of(state: object, above: tuple[int, ...] = ()) -> dict[str, torch.Tensor]:
+    """Those in dictionaries of dictionaries, by their keys joined by dots."""
+    found = {}
+    if type(state) not in (dict, OrderedDict, defaultdict) or id(state) in above:
+        return found
+    for name, value in state.items():
+        if isinstance(value, torch.Tensor):
+            found[name] = value.detach().resolve_neg().clone(memory_format=torch.contiguous_format)
+        found |= {f"{name}.{below}": tensor for below, tensor in tensors_of(value, (*above, id(state))).items()}
+    return found
 
 
 def reads(file: Path, expected: Callable[[], dict[str, torch.Tensor]]) -> bool:
-    """Whether unshard reads a rank's file; other tensors than the expected ones fail."""
+    """Whether unshard reads a file; other tensors than the expected ones fail."""
     output = file.parent.parent / "out"
     shutil.rmtree(output, ignore_errors=True)
-    done = unshard("convert", file.parent, "-o", output, "--quiet")
+    source = file.parent if "rank" in file.name else file
+    done = unshard("convert", source, "-o", output, "--quiet", "--set", "input.root=")
     assert done.code in (0, 1), done.err
     if done.code == 0:
         assert_same_tensors(read_tensors(output), expected())
     return done.code == 0
 
 
-def rank_file(folder: Path) -> Path:
+def file_for(reader: str, folder: Path) -> Path:
     """Used again and again."""
     (folder / "ckpt").mkdir(exist_ok=True)
-    return folder / "ckpt/model_world_size_1_rank_0.pt"
+    return folder / "ckpt" / {"fsdp": "model_world_size_1_rank_0.pt", "torch_file": "model.pt"}[reader]
 
 
-def agrees(archive: Archive, folder: Path, undamaged: Archive | None = None) -> bool:
-    """Whether unshard reads it; other tensors than torch.load's fail. What torch.load refuses may be read when the damage
-    is where no tensor depends on it: then the tensors are the undamaged archive's."""
-    file = rank_file(folder)
+def truth_of(file: Path, otherwise: Callable[[], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """torch.load's tensors. What it refuses may be read when the damage is where no tensor depends on it."""
+    try:
+        return tensors_of(load(file))
+    except Exception:
+        return otherwise()
 
-    def expected() -> dict[str, torch.Tensor]:
-        try:
-            return tensors_of(load(file))
-        except Exception:
-            if undamaged is None:
-                raise
-            save(undamaged, file)
-            return tensors_of(load(file))
+
+def agrees(archive: Archive, file: Path, undamaged: Archive | None = None) -> bool:
+    """Whether unshard reads it; other tensors than torch.load's fail, or than the undamaged archive's where that refuses."""
+    def of_undamaged() -> dict[str, torch.Tensor]:
+        assert undamaged is not None, "torch.load refuses it"
+        save(undamaged, file)
+        return tensors_of(load(file))
     save(archive, file)
-    return reads(file, expected)
+    return reads(file, lambda: truth_of(file, of_undamaged))

@@ -1,27 +1,47 @@
 """State dicts that are odd but valid pickles, and pickles that were damaged op by op.
 
-An archive is the bytes of data.pkl and of each storage. Everything is drawn from one random generator, so a seed says it all.
+An archive is the bytes of the pickle and of each storage, in the form of zip or the one before PyTorch 1.6, "legacy". Everything
+is drawn from one random generator, so a seed says it all.
 """
 import io
+import pickle
 import pickletools
 import random
+import re
 import struct
 import zipfile
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-Archive = tuple[bytes, dict[str, bytes]]
+FORMS = ["zip", "legacy"]
+
+
+@dataclass(frozen=True)
+class Archive:
+    form: str
+    data: bytes
+    storages: dict[str, bytes]
+    counts: dict[str, int]  # of elements
 
 STORAGES = {"FloatStorage": 4, "IntStorage": 4, "BFloat16Storage": 2, "LongStorage": 8, "BoolStorage": 1}
 DTYPES = {"float32": 4, "int32": 4, "bfloat16": 2, "uint16": 2, "float8_e4m3fn": 1}
 
 
 def save(archive: Archive, file: Path) -> None:
-    data, storages = archive
+    if archive.form == "legacy":
+        system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+        pickles = [torch.serialization.MAGIC_NUMBER, 1001, system, archive.data, sorted(archive.storages)]
+        whole = b"".join(part if part is archive.data else pickle.dumps(part, protocol=2) for part in pickles)
+        for key in sorted(archive.storages):
+            whole += struct.pack("<q", archive.counts[key]) + archive.storages[key]
+        file.write_bytes(whole)
+        return
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as target:
-        target.writestr("archive/data.pkl", data)
-        for key, content in storages.items():
+        target.writestr("archive/data.pkl", archive.data)
+        for key, content in archive.storages.items():
             target.writestr(f"archive/data/{key}", content)
         target.writestr("archive/version", "3\n")
 
@@ -69,8 +89,9 @@ def items(pairs: list[tuple[bytes, bytes]]) -> bytes:
 class OddStateDict:
     """One in a few choices is something that PyTorch would not write, and that Python nevertheless makes sense of."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, form: str):
         self.random = random.Random(seed)
+        self.form = form
         self.storages: dict[str, tuple[str, int, bytes]] = {}
         self.numbers = 0  # of the memo that are used
         self.known: list[int] = []  # memo entries that are tensors
@@ -84,8 +105,16 @@ class OddStateDict:
     def archive(self) -> Archive:
         pairs = [(self.name(), self.value()) for _ in range(self.random.randrange(1, 5))]
         data = b"\x80\x02" + self.mapping(pairs) + b"."
-        return data, {key: content + (self.seldom(b"?" * 8, b"") if key != "aside" else b"")
-                      for key, (_, _, content) in self.storages.items()}
+        storages = {key: content + (self.seldom(b"?" * 8, b"") if key != "aside" else b"")
+                    for key, (_, _, content) in self.storages.items()}
+        if self.form == "legacy":  # has none that the pickle does not name
+            named_here = re.findall(rb"X....(0|1|2|aside)X....(?:cpu|meta)", data, re.DOTALL)
+            storages = {key: storages[key] for key in {name.decode() for name in named_here}}
+        return Archive(self.form, data, storages, {key: count for key, (_, count, _) in self.storages.items()})
+
+    def persistent(self, *id: bytes) -> bytes:
+        view = [b"N"] if self.form == "legacy" else []
+        return self.seldom(array(*id, *view), row(*id, *view), 0.01) + b"Q"
 
     def seldom(self, odd, usual, chance: float = 0.02):
         return odd if self.random.random() < chance else usual
@@ -133,12 +162,12 @@ class OddStateDict:
         key = self.random.choice("012")
         kind, count, content = self.storages[key]
         kind = self.seldom(self.random.choice(list(STORAGES)), kind, 0.02)
-        untyped = self.seldom(True, False, 0.02)
+        untyped = self.form == "zip" and self.seldom(True, False, 0.02)  # torch.load cannot read it of the legacy form
         stated = self.seldom(count - 1, count, 0.02)
         id = [text("storage"), named("torch.storage.UntypedStorage" if untyped else f"torch.{kind}"),
               self.seldom(integer(0), text(key), 0.01), text(self.seldom("meta", "cpu", 0.01)),
               integer(len(content) if untyped else stated)]
-        return self.seldom(array(*id), row(*id), 0.01) + b"Q", "uint8" if untyped else kind, count
+        return self.persistent(*id), "uint8" if untyped else kind, count
 
     def shape(self, count: int) -> tuple[int, list[int], list[int]]:
         sizes = [self.random.randrange(0, 3) for _ in range(self.random.randrange(0, 3))]
@@ -155,7 +184,7 @@ class OddStateDict:
 
     def aside(self) -> bytes:
         """A tensor in order, for where unshard does not look and torch.load does."""
-        storage = row(text("storage"), named("torch.FloatStorage"), text("aside"), text("cpu"), integer(4)) + b"Q"
+        storage = self.persistent(text("storage"), named("torch.FloatStorage"), text("aside"), text("cpu"), integer(4))
         return call("torch._utils._rebuild_tensor_v2", storage, integer(0), row(integer(4)), row(integer(1)), boolean(False),
                     call("collections.OrderedDict"))
 
@@ -209,35 +238,70 @@ class OddStateDict:
         return tensor
 
 
-def odd_state_dict(seed: int) -> Archive:
-    return OddStateDict(seed).archive()
+def odd_state_dict(seed: int, form: str) -> Archive:
+    return OddStateDict(seed, form).archive()
 
 
 # --- damage
 
 
-def usual_file() -> bytes:
+def usual_file(form: str) -> bytes:
     """What torch.save writes for a small model."""
-    from collections import OrderedDict
     base = torch.arange(24, dtype=torch.float32)
     state = OrderedDict(w=torch.nn.Parameter(base.view(4, 6).t()), v=base[3:9], b=torch.ones(3, dtype=torch.bfloat16),
-                        f=torch.ones(2).to(torch.float8_e4m3fn), e=torch.zeros(0, 2), s=torch.tensor(7), n=3, o=None)
+                        e=torch.zeros(0, 2), s=torch.tensor(7), n=3, o=None)
+    if form == "zip":
+        state["f"] = torch.ones(2).to(torch.float8_e4m3fn)
     state["t"] = torch.arange(4.0)
     state["t"].tag = "x"
     state._metadata = OrderedDict({"": {"version": 1}})
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    torch.save(state, buffer, _use_new_zipfile_serialization=form == "zip")
     return buffer.getvalue()
 
 
-def usual_archive() -> Archive:
-    with zipfile.ZipFile(io.BytesIO(usual_file())) as source:
+def legacy_parts(whole: bytes) -> list[bytes]:
+    """The five pickles, and what follows."""
+    parts, rest = [], whole
+    for _ in range(5):
+        end = 1 + max(position for _, _, position in pickletools.genops(rest))
+        parts.append(rest[:end])
+        rest = rest[end:]
+    return [*parts, rest]
+
+
+def usual_archive(form: str) -> Archive:
+    if form == "legacy":
+        *_, data, keys, rest = legacy_parts(usual_file(form))
+        sizes = {args[2]: torch._utils._element_size(args[1].dtype) for args in storage_ids(data)}
+        storages, counts = {}, {}
+        for key in pickle.loads(keys):
+            counts[key] = struct.unpack_from("<q", rest)[0]
+            end = 8 + counts[key] * sizes[key]
+            storages[key], rest = rest[8:end], rest[end:]
+        return Archive(form, data, storages, counts)
+    with zipfile.ZipFile(io.BytesIO(usual_file(form))) as source:
         contents = {name.split("/", 1)[1]: source.read(name) for name in source.namelist()}
-    return contents["data.pkl"], {name[5:]: data for name, data in contents.items() if name.startswith("data/")}
+    return Archive(form, contents["data.pkl"], {name[5:]: data for name, data in contents.items() if name.startswith("data/")}, {})
 
 
-def outside_of_storages(file: bytes) -> list[int]:
-    """Places of all bytes but the tensors' own."""
+def storage_ids(data: bytes) -> list[tuple]:
+    found = []
+
+    class Unpickler(pickle.Unpickler):
+        def persistent_load(self, id):
+            found.append(id)
+
+        def find_class(self, module, name):
+            return getattr(torch, name) if name.endswith("Storage") else lambda *args: OrderedDict()
+    Unpickler(io.BytesIO(data)).load()
+    return found
+
+
+def outside_of_storages(file: bytes, form: str) -> list[int]:
+    """Places of all bytes but the tensors' own; of the legacy form, of its pickles."""
+    if form == "legacy":
+        return list(range(len(file) - len(legacy_parts(file)[-1])))
     places = set(range(len(file)))
     with zipfile.ZipFile(io.BytesIO(file)) as source:
         for entry in source.infolist():
@@ -260,7 +324,7 @@ POOL = [b"N", b"\x88", b"\x89", b")", b"]", b"}", b"(", b"0", b"2", b"\x85", b"\
 def damaged(archive: Archive, seed: int) -> Archive:
     """A few operations are lost, doubled, exchanged, replaced, or have another operand."""
     draw = random.Random(seed)
-    ops = operations(archive[0])
+    ops = operations(archive.data)
     for _ in range(draw.choice([1, 1, 1, 2, 3])):
         at = draw.randrange(1, len(ops) - 1)
         kind = draw.randrange(6)
@@ -278,4 +342,4 @@ def damaged(archive: Archive, seed: int) -> Archive:
         elif len(ops[at]) > 1:
             place = draw.randrange(1, len(ops[at]))
             ops[at] = ops[at][:place] + bytes([draw.randrange(256)]) + ops[at][place + 1:]
-    return b"".join(ops), archive[1]
+    return replace(archive, data=b"".join(ops))
