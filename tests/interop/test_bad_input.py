@@ -2,7 +2,6 @@
 import argparse
 import copy
 import dataclasses
-import io
 import os
 import re
 import shutil
@@ -300,11 +299,3 @@ def test_thousands_of_meshes_are_one_when_they_are_equal_and_too_many_when_not(a
         assert_same_tensors(written, {f"w{i}": tensor._local_tensor for i in range(4000)})
     else:
         assert "different meshes" in refusal(checkpoint)
-
-
-def test_a_file_in_the_legacy_format_is_refused(tmp_path, refusal):
-    buffer = io.BytesIO()
-    torch.save({"weight": torch.ones(3)}, buffer, _use_new_zipfile_serialization=False)
-    checkpoint = only_rank(tmp_path / "ckpt", {})
-    rank_file(checkpoint, 0, world=1).write_bytes(buffer.getvalue())
-    assert rank_file(checkpoint, 0, world=1).name in refusal(checkpoint)

@@ -84,5 +84,5 @@ def test_tensors_of_ascend_devices_are_read(module, tmp_path):
 def test_what_is_not_on_the_way_to_a_tensor_needs_no_permission(tmp_path):
     model = {"w": torch.ones(2), "generators": (random.Random(1), [random.Random(2)])}
     checkpoint = saved({"model": model, "rng": random.Random(3), "deep": {"rng": {1: random.Random(4)}}}, tmp_path)
-    output = convert(checkpoint, tmp_path / "out", "--set", "input.root=model")
+    output = convert(checkpoint, tmp_path / "out")
     assert_same_tensors(read_tensors(output), {"w": torch.ones(2)})

@@ -40,12 +40,6 @@ struct Listing {
     std::set<std::string> indices;
 };
 
-/// "pytorch_model.bin" and "pytorch_model-00001-of-00002.bin" begin with "pytorch_model", "pytorch_model_fsdp.bin" does
-/// not.
-bool has_head(std::string_view name, std::string_view head) {
-    return head.empty() || (name.starts_with(head) && name.size() > head.size() && name[head.size()] != '_');
-}
-
 std::string index_suffix(const FileForm& form) {
     return form.tensors + std::string(kIndex);
 }
@@ -53,7 +47,7 @@ std::string index_suffix(const FileForm& form) {
 Listing list(const std::string& directory, const FileForm& form) {
     Listing found;
     for (std::string& name : names_in(directory).value_or(std::vector<std::string>())) {
-        if (name.starts_with('.') || !has_head(name, form.head)) continue;
+        if (name.starts_with('.') || !name.starts_with(form.head)) continue;
         if (name.ends_with(form.tensors))
             found.tensors.insert(std::move(name));
         else if (name.ends_with(index_suffix(form)))
@@ -135,7 +129,7 @@ std::vector<std::string> only_model(const std::set<std::string>& names, const Fi
 }
 
 std::string only_index(const std::set<std::string>& names, const FileForm& form) {
-    const std::string usual = form.model + std::string(kIndex);
+    std::string usual = form.model + std::string(kIndex);
     if (names.contains(usual)) return usual;
     if (names.size() == 1) return *names.begin();
     throw Error(fmt::format("several indices, {}: leave one", name_list(names)));

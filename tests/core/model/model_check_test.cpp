@@ -131,7 +131,8 @@ TEST_CASE("where names begin with the prefix twice, an option is offered that ta
     Checked model({square("layers.layers.1.w"),
                    square("layers.layers.0.w"),
                    {"layers.embed", DType::f32, {5, 4}, {5, 4}, {}, {}, true}});
-    CHECK(model.error().ends_with("with 'layers.' in front of their names: pass --rename '^layers\\.=' to take it off"));
+    CHECK(
+        model.error().ends_with("with 'layers.' in front of their names: pass --rename '^layers\\.=' to take it off"));
 }
 
 TEST_CASE("a class that FSDP2 wrapped is the class itself") {
