@@ -1,10 +1,8 @@
-// Directories of safetensors files made by hand, and what a reader says about them.
+// Directories of safetensors files made by hand.
 #pragma once
 
-#include "support/bundled_plugins.hpp"
-#include "support/error_text.hpp"
 #include "support/pickle_builder.hpp"
-#include "support/temp_dir.hpp"
+#include "support/reader_directory.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -47,44 +45,9 @@ inline std::string shard_file(const std::vector<ByteTensor>& tensors) {
     return safetensors_bytes(tensors, {{"format", "pt"}, {"DCP_VERSION", "1.0"}, {"DCP_SHARDING_INFO", notes.dump()}});
 }
 
-class SafetensorsDirectory {
-public:
-    explicit SafetensorsDirectory(std::string reader) : reader_(std::move(reader)) {}
-
-    SafetensorsDirectory& file(const std::string& name, const std::string& bytes) {
-        write_file(directory_ / name, bytes);
-        return *this;
-    }
-    SafetensorsDirectory& index_file(const nlohmann::json& weight_map) {
-        return file("model.safetensors.index.json", nlohmann::json({{"weight_map", weight_map}}).dump());
-    }
-
-    std::string operator/(const std::string& name) const { return directory_ / name; }
-    int probe(const std::string& name = "") const { return plugins_.reader(reader_)->probe(request(name, {})); }
-    CheckpointIndex index(const std::string& name = "", const nlohmann::json& options = {}) const {
-        return plugins_.reader(reader_)->index(request(name, options));
-    }
-    /// The error, with the directory's name cut out of it.
-    std::string error(const std::string& name = "", const nlohmann::json& options = {}) const {
-        std::string text = error_of([&] { index(name, options); });
-        for (std::size_t at; (at = text.find(directory_.path())) != std::string::npos;) {
-            text.replace(at, directory_.path().size(), "DIR");
-        }
-        return text;
-    }
-
-private:
-    Request request(const std::string& name, const nlohmann::json& options) const {
-        Request request;
-        request.input = name.empty() ? directory_.path() : directory_ / name;
-        if (options.is_object()) request.options = options;
-        request.threads = 2;
-        return request;
-    }
-
-    std::string reader_;
-    TempDir directory_;
-    Plugins plugins_ = bundled_plugins();
+struct SafetensorsDirectory : ReaderDirectory {
+    explicit SafetensorsDirectory(std::string reader)
+        : ReaderDirectory(std::move(reader), "model.safetensors.index.json") {}
 };
 
 }  // namespace unshard::test

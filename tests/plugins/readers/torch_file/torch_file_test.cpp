@@ -1,8 +1,8 @@
 // Whole models in files of torch.save, through the real loader.
 
 #include "plugins/formats/torch/saved_bytes.hpp"
-#include "support/bundled_plugins.hpp"
 #include "support/catch.hpp"
+#include "support/reader_directory.hpp"
 
 using namespace unshard;
 using namespace unshard::test;
@@ -11,47 +11,8 @@ namespace {
 
 const std::string kFirst = "pytorch_model-00001-of-00002.bin", kSecond = "pytorch_model-00002-of-00002.bin";
 
-/// A directory of files, and what the reader says about it.
-class Files {
-public:
-    Files& file(const std::string& name, const std::string& bytes) {
-        write_file(directory_ / name, bytes);
-        return *this;
-    }
-    Files& index_file(const nlohmann::json& weight_map) {
-        return file("pytorch_model.bin.index.json", nlohmann::json({{"weight_map", weight_map}}).dump());
-    }
-    Files& remove(const std::string& name) {
-        std::filesystem::remove(directory_ / name);
-        return *this;
-    }
-
-    int probe(const std::string& name = "", const std::string& reader = "torch_file") const {
-        return plugins_.reader(reader)->probe(request(name, {}));
-    }
-    CheckpointIndex index(const std::string& name = "", const nlohmann::json& options = {}) const {
-        return plugins_.reader("torch_file")->index(request(name, options));
-    }
-    std::string error(const std::string& name = "", const nlohmann::json& options = {}) const {
-        std::string text = error_of([&] { index(name, options); });
-        for (std::size_t at; (at = text.find(directory_.path())) != std::string::npos;) {
-            text.replace(at, directory_.path().size(), "DIR");
-        }
-        return text;
-    }
-
-private:
-    Request request(const std::string& name, const nlohmann::json& options) const {
-        Request request;
-        request.input = name.empty() ? directory_.path() : directory_ / name;
-        if (options.is_object()) request.options = options;
-        request.threads = 2;
-        return request;
-    }
-
-    std::unique_ptr<TempDir> made_ = std::make_unique<TempDir>();
-    TempDir& directory_ = *made_;
-    Plugins plugins_ = bundled_plugins();
+struct Files : ReaderDirectory {
+    Files() : ReaderDirectory("torch_file", "pytorch_model.bin.index.json") {}
 };
 
 /// A file of tensors of one float each.
