@@ -174,6 +174,36 @@ void check_local(const Whole& whole, const StridedTensor& local) {
     }
 }
 
+/// A DTensor's parts: its dtype and shape, its DTensorSpec, and what this rank has of it.
+struct DTensorParts {
+    Whole whole;
+    Ref spec = kNone;
+    StridedTensor local;
+};
+
+DTensorParts parts_of(const SavedFile& file, const Rebuild& rebuild) {
+    const Values& values = file.values();
+    const Whole whole = whole_of(values, rebuild);
+    StridedTensor local = read_strided(file, required_in(values, rebuild, "_local_tensor"));
+    const Ref spec = required_in(values, rebuild, "_spec");
+    if (!values.is_made_by(spec, Symbol::dtensor_spec)) throw Error("its _spec is " + values.describe(spec));
+    check_tensor_meta(values, spec, whole);
+    return {whole, spec, std::move(local)};
+}
+
+/// Replicated on all ranks, or split among ranks of which this one has everything.
+SourceTensor read_whole_dtensor(const SavedFile& file, const Rebuild& rebuild) {
+    const Values& values = file.values();
+    auto [whole, spec, local] = parts_of(file, rebuild);
+    for (const Ref placement : values.sequence(values.required(spec, "placements"), "its placements")) {
+        const PlacementKind kind = read_placement(values, placement, whole.shape.rank()).kind;
+        if (kind != PlacementKind::partial_sum && kind != PlacementKind::partial_avg) continue;
+        throw Error("it is one rank's summand of a sum over ranks: save the model's full state dict");
+    }
+    check_local(whole, local);
+    return {.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {complete(std::move(local))}};
+}
+
 /// The state of a ShardedTensor: (local shards, metadata, ProcessGroupState, sharding spec, init_rrefs). The third has
 /// the rank and the world size of the run.
 struct ShardedState {
@@ -213,13 +243,8 @@ SourceTensor read_plain(const SavedFile& file, const Rebuild& rebuild) {
 
 SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshReader& meshes) {
     const Values& values = file.values();
-    const Whole whole = whole_of(values, rebuild);
+    auto [whole, spec, local] = parts_of(file, rebuild);
     SourceTensor tensor{.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {}};
-    StridedTensor local = read_strided(file, required_in(values, rebuild, "_local_tensor"));
-    const Ref spec = required_in(values, rebuild, "_spec");
-    if (!values.is_made_by(spec, Symbol::dtensor_spec)) throw Error("its _spec is " + values.describe(spec));
-    check_tensor_meta(values, spec, whole);
-
     const std::uint32_t number = mesh_of_placements(values, spec, is_before_strided_shards(file, rebuild), meshes);
     const Mesh& mesh = meshes.meshes()[number];
     local.spec.mesh = number;
@@ -230,27 +255,6 @@ SourceTensor read_dtensor(const SavedFile& file, const Rebuild& rebuild, MeshRea
     tensor.shards.push_back(complete(std::move(local)));
     return tensor;
 }
-
-namespace {
-
-/// Replicated on all ranks, or split among ranks of which this one has everything.
-SourceTensor read_whole_dtensor(const SavedFile& file, const Rebuild& rebuild) {
-    const Values& values = file.values();
-    const Whole whole = whole_of(values, rebuild);
-    StridedTensor local = read_strided(file, required_in(values, rebuild, "_local_tensor"));
-    const Ref spec = required_in(values, rebuild, "_spec");
-    if (!values.is_made_by(spec, Symbol::dtensor_spec)) throw Error("its _spec is " + values.describe(spec));
-    check_tensor_meta(values, spec, whole);
-    for (const Ref placement : values.sequence(values.required(spec, "placements"), "its placements")) {
-        const PlacementKind kind = read_placement(values, placement, whole.shape.rank()).kind;
-        if (kind != PlacementKind::partial_sum && kind != PlacementKind::partial_avg) continue;
-        throw Error("it is one rank's summand of a sum over ranks: save the model's full state dict");
-    }
-    check_local(whole, local);
-    return {.name = {}, .dtype = whole.dtype, .shape = whole.shape, .shards = {complete(std::move(local))}};
-}
-
-}  // namespace
 
 SourceTensor read_whole(const SavedFile& file, const Rebuild& rebuild) {
     SourceTensor tensor = rebuild.type == Symbol::dtensor          ? read_whole_dtensor(file, rebuild)

@@ -4,11 +4,16 @@
 #include "unshard/index.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace unshard::torch {
+
+/// The most bytes of all paths. In the pickle paths share their keys, here each has copies; only in a hostile file
+/// these take more memory than the file.
+inline constexpr std::uint64_t kPathBudget = 64 << 20;
 
 /// A saved value: a tensor, or any other object.
 struct Entry {

@@ -1,5 +1,5 @@
-// torch.save's archive, since PyTorch 1.6 (torch/serialization.py, caffe2/serialize/inline_container.cc): all entries are in one folder,
-// named after the file or "archive":
+// torch.save's archive, since PyTorch 1.6 (torch/serialization.py, caffe2/serialize/inline_container.cc): all entries
+// are in one folder, named after the file or "archive":
 //     data.pkl     the object, in which each storage is a persistent id with a key
 //     data/<key>   the bytes of a storage
 //     byteorder    "little" or "big"; not written before PyTorch 2.1

@@ -15,10 +15,6 @@ using Items = std::span<const std::pair<Ref, Ref>>;
 
 constexpr std::size_t kMaxDepth = 64;
 
-/// The most bytes of all paths. In the pickle paths share their keys, here each has copies; only in a hostile file
-/// these take more memory than the file.
-constexpr std::uint64_t kPathBudget = 64 << 20;
-
 class TreeWalk {
 public:
     explicit TreeWalk(const Values& values) : values_(values) {}

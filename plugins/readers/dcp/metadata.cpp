@@ -41,10 +41,6 @@ constexpr std::size_t kMaxPath = 64;
 /// As long as a tensor's name may be.
 constexpr std::size_t kMaxName = 64 << 10;
 
-/// The most bytes of all paths. In the pickle paths share their keys, here each has copies; only in a hostile file
-/// these take more memory than the file.
-constexpr std::uint64_t kPathBudget = 64 << 20;
-
 /// Reads the whole file, but refuses runs of zeros: a sparse file can be huge without taking any space.
 std::string read_without_holes(const InputFile& file) {
     constexpr std::uint64_t kStep = 1 << 20;
@@ -271,7 +267,7 @@ std::vector<Saved> Metadata::saved() const {
         }
     }
     std::vector<Saved> all;
-    std::uint64_t budget = kPathBudget + bytes_;
+    std::uint64_t budget = torch::kPathBudget + bytes_;
     std::unordered_set<std::string_view> seen;
     for (const auto& [key, record] : records_of(values_)) {
         Saved saved{.key = values_.text(key, "the name of a tensor"), .entry = {}};
