@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 namespace unshard {
@@ -38,10 +37,7 @@ struct TensorView {
     bool is_whole() const { return !permute && !transpose && view.empty(); }
 };
 
-/// The keys that tensor_view_of reads.
-inline constexpr std::string_view kTensorViewKeys[] = {"permute", "transpose", "view", "take", "axes", "shape"};
-
-/// Reads these keys of a table. `expression` makes an expression of a value. Throws UsageError with file:line:column
+/// Reads the keys above of a table. `expression` makes an expression of a value. Throws UsageError with file:line:column
 /// when they do not fit together.
 TensorView tensor_view_of(const Node& table, const std::function<Expression(const Node&)>& expression);
 

@@ -112,6 +112,10 @@ TEST_CASE("experts that do not fit together are refused by name") {
     changed[2].dtype = DType::bf16;
     CHECK(refused(changed) == "'l.0.e.0.gate' is f32, 'l.0.e.1.gate' is bf16: they cannot be stacked as 'l.0.gate_up'");
     changed = parts;
+    changed[2].is_sum = true;
+    CHECK(refused(changed) ==
+          "'l.0.e.0.gate' and 'l.0.e.1.gate' are not sums of the same kind: they cannot be stacked as 'l.0.gate_up'");
+    changed = parts;
     changed[1].shape = changed[1].view = {2, 2};
     CHECK(refused(changed) == "'l.0.e.0.up': its shape is (2, 2), config.json makes it (3, 2): it cannot be stacked");
     changed = parts;

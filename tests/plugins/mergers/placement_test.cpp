@@ -263,6 +263,15 @@ TEST_CASE("partial placements are added, averages divided by the number of ranks
     CHECK((w.is_sum && w.divisor == 2 && w.copies[1].box == Box::whole({3})));
 }
 
+TEST_CASE("a tensor that is a sum on some ranks only is refused") {
+    IndexBuilder b(2);
+    const auto mesh = b.mesh({2}, {0, 1});
+    b.tensor("w", Dims{3});
+    b.placed(0, {3}, mesh, {partial(PlacementKind::partial_avg)});
+    b.placed(1, {3}, mesh, {partial(PlacementKind::partial_sum)});
+    CHECK(error_of(b.index()) == "'w': its shards have different Partial placements");
+}
+
 TEST_CASE("stated origins need no placements") {
     IndexBuilder b(2);
     b.tensor("w", Dims{4, 2});
