@@ -43,8 +43,13 @@ constexpr std::array kKeyOptions = {
               "f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q2_k, q3_k_s/m/l, q4_k_s/m, q5_k_s/m or q6_k"},
     KeyOption{"--max-shard-size", "S", "output.max_shard_size", Kind::text, kOutput,
               "size of one weight file: 5GB (the default), 500MB, 2GiB"},
-    KeyOption{"--experts", "FORM", "output.experts", Kind::text, kOutput,
-              "keep (the default), stacked (one tensor for all experts of a layer) or separate (one for each)"},
+    KeyOption{"--output-names", "NAME|FILE", "output.names", Kind::text, kOutput,
+              "names in the output: hub (the default for safetensors: as save_pretrained writes them) or keep (as in "
+              "memory)"},
+    KeyOption{
+        "--experts", "FORM", "output.experts", Kind::text, kOutput,
+        "auto (the default: as the names), keep, stacked (one tensor for all experts of a layer) or separate (one "
+        "for each)"},
     KeyOption{"--reader", "R", "input.reader", Kind::text, kInput, "the format; found by itself by default"},
     KeyOption{"--assets", "DIR", "input.assets", Kind::text, kInput,
               "where config.json and the tokenizer are, or none; default: looked for in and beside INPUT"},
@@ -56,6 +61,9 @@ constexpr std::array kKeyOptions = {
               "tensor-parallel rules, for mergers that need them"},
     KeyOption{"--verify-replicas", "", "merge.verify_replicas", Kind::flag, kInput,
               "compare all that several ranks hold of the same tensor; by default a sample of it"},
+    KeyOption{"--names", "NAME|FILE", "select.names", Kind::text, kNames,
+              "whose names and layouts the checkpoint has: auto (the default: recognised), keep (the model's own), "
+              "megatron, torchtitan, ..., or a file"},
     KeyOption{"--strip", "PREFIX", "select.strip", Kind::prefixes, kNames,
               "take this off the front of names, beside what wrappers put there (repeatable)"},
     KeyOption{"--rename", "FROM=TO", "select.rename", Kind::renames, kNames,
@@ -66,7 +74,8 @@ constexpr std::array kKeyOptions = {
     KeyOption{"--allow-missing", "", "select.allow_missing", Kind::flag, kNames,
               "write a model that lacks tensors which its class has"},
     KeyOption{"--extra-rows", "WHAT", "select.extra_rows", Kind::text, kNames,
-              "rows of the embedding past config.json's vocab_size: refuse (the default), cut, or keep and change it"},
+              "rows of the embedding past config.json's vocab_size: auto (the default: cut those of Megatron, "
+              "refuse others), refuse, cut, or keep and change it"},
     KeyOption{"--threads", "N", "engine.threads", Kind::number, kRunning, "default: all cores"},
     KeyOption{"--tile-mib", "N", "engine.tile_mib", Kind::number, kRunning,
               "size of a unit of work, 1 to 1024; default: 4"},
@@ -141,9 +150,9 @@ std::vector<Setting> all_settings(const Conversion& conversion) {
     return settings;
 }
 
-constexpr std::array kComparisonKeys = {"input.options.opaque", "select.keep",       "select.drop",
-                                        "select.strip",         "select.rename",     "engine.threads",
-                                        "engine.tile_mib",      "engine.plugin_path"};
+constexpr std::array kComparisonKeys = {"input.options.opaque", "select.keep",     "select.drop",
+                                        "select.names",         "select.strip",    "select.rename",
+                                        "engine.threads",       "engine.tile_mib", "engine.plugin_path"};
 
 void add_running_options(CLI::App& app, Conversion& conversion) {
     add_list(app, "--set", conversion.sets, "set any key of the pipeline, e.g. input.root=model (repeatable)")

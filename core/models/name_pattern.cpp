@@ -53,6 +53,11 @@ NamePattern::NamePattern(std::string_view text) : text_(text) {
 }
 
 std::optional<Placeholders> NamePattern::match(std::string_view name) const {
+    std::optional<Placeholders> found = match_front(name);
+    return name.empty() ? found : std::nullopt;
+}
+
+std::optional<Placeholders> NamePattern::match_front(std::string_view& name) const {
     Placeholders found;
     for (std::size_t i = 0; i < literals_.size(); ++i) {
         if (!name.starts_with(literals_[i])) return std::nullopt;
@@ -62,7 +67,6 @@ std::optional<Placeholders> NamePattern::match(std::string_view name) const {
         if (!number) return std::nullopt;
         found.emplace_back(placeholders_[i], *number);
     }
-    if (!name.empty()) return std::nullopt;
     return found;
 }
 

@@ -20,6 +20,8 @@ public:
 
     /// The numbers in a name of this form. Decimal without leading zeros, at most nine digits. Linear in the name.
     std::optional<Placeholders> match(std::string_view name) const;
+    /// The same for how a name begins; what it matches is taken off.
+    std::optional<Placeholders> match_front(std::string_view& name) const;
     /// The name with these numbers; every placeholder of the pattern must be among them.
     std::string fill(const Placeholders& at) const;
 

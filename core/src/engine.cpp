@@ -17,8 +17,10 @@
 #include "models/plugin_facts.hpp"
 #include "plan/choose_merger.hpp"
 #include "plan/foreign_names.hpp"
+#include "plan/names_of.hpp"
 #include "plan/select.hpp"
 #include "plan/shared_replicas.hpp"
+#include "plan/translate.hpp"
 #include "report/stored.hpp"
 #include "text/quantity.hpp"
 #include "unshard/tools/json_file.hpp"
@@ -176,13 +178,21 @@ OutputReport describe(const Output& output) {
     return report;
 }
 
-/// The plan with experts in the form that an output asks for; the common plan when it keeps them.
+/// The plan with names, and experts in the form, that an output asks for; the common plan when it keeps them.
 std::shared_ptr<const Plan> plan_for(const Pipeline::Output& wanted, std::shared_ptr<const Plan> common,
-                                     const Model& model) {
-    if (wanted.experts == "keep") return common;
-    auto plan = std::make_shared<const Plan>(with_experts(*common, wanted.experts, model.config.settings, model.known));
-    verify_plan(model.index, *plan);
-    return plan;
+                                     const Model& model, std::vector<std::string>& name_changes) {
+    std::optional<ChosenDialect> dialect = output_dialect(
+        wanted.names, {names_of(common->tensors), architecture_of(model.config.settings), model.files.directories()});
+    if (dialect && wanted.experts != "auto") dialect->models.rules.clear();  // as `experts` says
+    const bool keeps_experts = wanted.experts == "auto" || wanted.experts == "keep";
+    if (keeps_experts && !dialect) return common;
+    Plan plan = with_experts(*common, wanted.experts, model.config.settings, model.known);
+    if (dialect) {
+        plan = translate(std::move(plan), *dialect, model.config.settings, model.known.rules);
+        name_changes.push_back(fmt::format("{}: {}", wanted.path, dialect->title));
+    }
+    verify_plan(model.index, plan);
+    return std::make_shared<const Plan>(std::move(plan));
 }
 
 /// Where a format does not state the shapes of whole tensors, shards at the end may be missing: only config.json's
@@ -219,7 +229,8 @@ void warn(RunReport& report, Observer& observer, const std::vector<std::string>&
 }
 
 /// Cuts rows past the vocabulary or makes config.json count them, as the pipeline says.
-void fit_vocabulary(Model& model, const std::string& extra_rows) {
+void fit_vocabulary(Model& model, std::string extra_rows) {
+    if (extra_rows == "auto") extra_rows = model.pads_vocabulary ? "cut" : "refuse";
     const VocabularyContext context{model.config.settings, model.config.file, model.known};
     if (fit_vocabulary(model.plan, context, extra_rows, model.config_changes)) verify_plan(model.index, model.plan);
     if (model.config_changes.empty()) return;
@@ -253,14 +264,25 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     model.config_changes = model.config.corrections;
     model.known = {find_rules(model.files, model.config.settings), model.files.directories()};
     const bool is_conversion = !pipeline.outputs.empty();
-    if (is_conversion) refuse_foreign_names(model.index, model.config.settings, pipeline.select);
+    if (is_conversion) refuse_lora(model.index, model.config.settings);
+    const std::vector<std::string> saved_names = names_of(model.index.tensors);
     Selection selection(pipeline.select);
     selection.before_merge(model.index);
     model.name_changes = selection.name_changes();
+    const std::optional<ChosenDialect> dialect = choose_dialect(
+        pipeline.select.names,
+        {names_of(model.index.tensors), architecture_of(model.config.settings), model.files.directories()});
+    if (is_conversion && !dialect) refuse_interleaved_rows(saved_names, model.config.settings, pipeline.select);
 
     observer.pass("plan");
     model.merger = choose_merger(pipeline.merge, model.index);
     Plan merged = merge(pipeline.merge, model, plugins, threads);
+    if (dialect) {
+        verify_plan(model.index, merged);
+        merged = translate(std::move(merged), *dialect, model.config.settings, model.known.rules);
+        model.pads_vocabulary = dialect->models.pads_vocabulary;
+        model.name_changes.push_back(fmt::format("the names and layouts of {} became the model's", dialect->title));
+    }
 
     observer.pass("select");
     model.plan =
@@ -298,7 +320,7 @@ RunReport run(const Pipeline& pipeline, const RunOptions& options, Observer& obs
     observer.pass("lay out");
     std::vector<Output> outputs;
     for (const Pipeline::Output& o : pipeline.outputs) {
-        outputs.push_back(lay_out(o, plan_for(o, common, model), model, plugins, threads));
+        outputs.push_back(lay_out(o, plan_for(o, common, model, model.name_changes), model, plugins, threads));
     }
 
     observer.pass("verify");

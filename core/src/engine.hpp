@@ -32,7 +32,8 @@ struct Model {
     std::string path, reader, merger, assets;
     CheckpointIndex index;
     Plan plan;
-    std::vector<std::string> name_changes;  ///< the prefixes that were removed from names, in words
+    std::vector<std::string> name_changes;  ///< what was changed in names without being asked for, in words
+    bool pads_vocabulary = false;           ///< of the dialect whose names the checkpoint has
     ModelFiles files;
     ModelConfig config;                                        ///< with `config_changes` made
     nlohmann::json config_changes = nlohmann::json::object();  ///< a merge patch: what outputs must change in the file

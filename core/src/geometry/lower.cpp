@@ -267,14 +267,19 @@ Destination lower_one(const PlannedTensor& tensor, const Placed& placed, const E
         destination.dims = {0};
         return destination;
     }
-    const Lowering lowering(tensor, placed);
-    destination.dims = lowering.dims();
-    destination.copies = lowering.apply(tensor.copies);
-    destination.replicas = lowering.apply(tensor.replicas);
+    Lowered lowered = lower(tensor, placed);
+    destination.dims = lowered.dims;
+    destination.copies = std::move(lowered.copies);
+    destination.replicas = std::move(lowered.replicas);
     return destination;
 }
 
 }  // namespace
+
+Lowered lower(const PlannedTensor& tensor, const Placed& placed) {
+    const Lowering lowering(tensor, placed);
+    return {lowering.dims(), lowering.apply(tensor.copies), lowering.apply(tensor.replicas)};
+}
 
 std::vector<Destination> lower(const Plan& plan, const Layout& layout) {
     std::vector<Destination> destinations;

@@ -25,6 +25,17 @@ struct Destination {
     double add = 0;
 };
 
+/// A part of a tensor in its written order: boxes of the copies refer to `dims`.
+struct Lowered {
+    Dims dims;
+    std::vector<Copy> copies;
+    std::vector<Copy> replicas;
+};
+
+/// What `placed` (its view, box and axes, which fit the tensor) takes of a tensor; it has elements. Throws Error when
+/// that cannot be expressed in boxes of the tensor's view.
+Lowered lower(const PlannedTensor& tensor, const Placed& placed);
+
 /// One destination for each placed tensor. The plan has passed verify_plan; nothing is assumed of the layout.
 /// Throws Error when a placement makes no sense, or when its view cannot be expressed in boxes of the merger's view.
 std::vector<Destination> lower(const Plan& plan, const Layout& layout);

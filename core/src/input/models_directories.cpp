@@ -54,7 +54,7 @@ nlohmann::json without_models_directory(nlohmann::json options) {
 }
 
 std::string rules_file(const std::string& rules, std::span<const std::string> directories) {
-    if (is_rules_file(rules)) {
+    if (is_data_file(rules)) {
         if (has_file(rules)) return rules;
         throw UsageError(fmt::format("rules '{}': no such file", rules));
     }

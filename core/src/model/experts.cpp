@@ -22,7 +22,7 @@ bool can_stack(const ModelRules& rules) {
 }  // namespace
 
 Plan with_experts(Plan plan, std::string_view form, const nlohmann::json& config, const KnownModel& known) {
-    if (form == "keep") return plan;
+    if (form == "auto" || form == "keep") return plan;
     const auto fail = [&](const std::string& why) {
         throw Error(fmt::format("experts = '{}': {}: with 'keep' they are written as they are", form, why));
     };

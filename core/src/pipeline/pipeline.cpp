@@ -50,7 +50,7 @@ void read(TomlSection section, Pipeline::Input& input) {
 
 void read(TomlSection section, Pipeline::Merge& merge) {
     merge.merger = section.text("merger", merge.merger);
-    merge.rules = section.text_or_path("rules", merge.rules, is_rules_file);
+    merge.rules = section.text_or_path("rules", merge.rules, is_data_file);
     merge.verify_replicas = section.flag("verify_replicas", merge.verify_replicas);
     merge.options = section.json("options");
     check_no_option(section, merge.options, "rules", "[merge]");
@@ -82,6 +82,7 @@ void check_one_of(const char* key, const std::string& value, const Known& known)
 }
 
 void read(TomlSection section, Pipeline::Select& select) {
+    select.names = section.text_or_path("names", select.names, is_data_file);
     select.strip = section.texts("strip", select.strip);
     for (const TomlSection& rule : section.sections("rename", "in a rename of [select]")) {
         select.rename.push_back(rename_rule(rule));
@@ -100,10 +101,11 @@ Pipeline::Output output(TomlSection section) {
     output.writer = section.text("writer", output.path.ends_with(".gguf") ? "gguf" : "safetensors");
     output.dtype = section.text("dtype", output.writer == "gguf" ? "auto" : "keep");
     output.max_shard_size = section.text("max_shard_size", "");
+    output.names = section.text_or_path("names", output.writer == "safetensors" ? "hub" : "keep", is_data_file);
     output.experts = section.text("experts", output.experts);
     section.check("experts", [&] { check_one_of("experts", output.experts, kExpertForms); });
     output.options = section.json("options");
-    for (const char* key : {"dtype", "max_shard_size", "experts"}) {
+    for (const char* key : {"dtype", "max_shard_size", "names", "experts"}) {
         check_no_option(section, output.options, key, "[[output]]");
     }
     nlohmann::json types = section.json_array("types");
@@ -186,8 +188,8 @@ Pipeline read(const std::string& text, std::span<const Setting> settings) {
 
 }  // namespace
 
-bool is_rules_file(const std::string& rules) {
-    return rules.find('/') != std::string::npos || rules.ends_with(".toml");
+bool is_data_file(const std::string& name) {
+    return name.find('/') != std::string::npos || name.ends_with(".toml");
 }
 
 Pipeline load_pipeline(const std::string& file, std::span<const Setting> settings, bool trust_plugins) {

@@ -12,12 +12,13 @@
 
 namespace unshard {
 
-/// What `[output] experts` can be: as they are, one tensor for all experts of a layer, or one for each.
-inline constexpr std::array<std::string_view, 3> kExpertForms = {"keep", "stacked", "separate"};
+/// What `[output] experts` can be: as `names` makes them, as they are, one tensor for all experts of a layer, or one for
+/// each.
+inline constexpr std::array<std::string_view, 4> kExpertForms = {"auto", "keep", "stacked", "separate"};
 
 /// What to do with rows of the embedding past vocab_size: refuse the model, leave them out, or write them and change
-/// vocab_size.
-inline constexpr std::array<std::string_view, 3> kExtraRows = {"refuse", "cut", "keep"};
+/// vocab_size. "auto" leaves them out where the checkpoint's dialect is known to pad, and refuses them elsewhere.
+inline constexpr std::array<std::string_view, 4> kExtraRows = {"auto", "refuse", "cut", "keep"};
 
 /// The first match of `from` in a name is replaced by `to`; what it does not match stays.
 struct RenameRule {
@@ -41,19 +42,21 @@ struct Pipeline {
         nlohmann::json options = nlohmann::json::object();
     } merge;
     struct Select {
+        std::string names = "auto";                 ///< a dialect, see plan/translate.hpp
         std::vector<std::string> strip = {"auto"};  ///< prefixes; "auto": those of wrappers, see plan/strip.hpp
         std::vector<RenameRule> rename;             ///< each rule in turn
         std::vector<std::string> keep;              ///< RE2: names that no rule drops, tied weights included
         std::vector<std::string> drop;              ///< RE2
         bool allow_missing = false;  ///< tensors that the model's class has and the checkpoint has not are a warning
-        std::string extra_rows = "refuse";  ///< one of kExtraRows
+        std::string extra_rows = "auto";  ///< one of kExtraRows
     } select;
     struct Output {
         std::string path;
         std::string writer;
         std::string dtype = "keep";
         std::string max_shard_size;                         ///< empty: the writer's default
-        std::string experts = "keep";                       ///< one of kExpertForms
+        std::string names = "keep";                         ///< a dialect, "hub" among them; see plan/translate.hpp
+        std::string experts = "auto";                       ///< one of kExpertForms
         nlohmann::json options = nlohmann::json::object();  ///< `types` too, which has its own place in the file
     };
     std::vector<Output> outputs;
@@ -65,8 +68,8 @@ struct Pipeline {
     std::string models;  ///< facts about models that come before the program's own: the file's directory's `models`
 };
 
-/// Whether rules are a file; else they are a name in one of the directories of models.
-bool is_rules_file(const std::string& rules);
+/// Whether rules or names are a file; else they are a name in one of the directories of models.
+bool is_data_file(const std::string& name);
 
 /// A value from the command line, put over the file's before anything is checked.
 struct Setting {

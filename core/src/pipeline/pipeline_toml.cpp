@@ -82,12 +82,14 @@ std::string to_toml(const Pipeline::Merge& merge) {
 
 std::string to_toml(const Pipeline::Select& select) {
     return "\n# Names. Patterns are RE2 and match anywhere unless ^ and $ say where.\n[select]\n" +
+           line("names", toml_string(select.names), "whose names the checkpoint has: megatron, ..., or keep them") +
            line("strip", toml_strings(select.strip), "prefixes; \"auto\": what wrappers of training code put there") +
            line("rename", renames(select.rename), R"([{ from = '^backbone\.(.*)', to = 'model.\1' }])") +
            line("drop", toml_strings(select.drop), R"(['\.rotary_emb\.inv_freq$'])") +
            line("keep", toml_strings(select.keep), "never dropped, tied weights included") +
            line("allow_missing", select.allow_missing ? "true" : "false", "write a model that lacks tensors") +
-           line("extra_rows", toml_string(select.extra_rows), "past vocab_size: refuse, cut, or keep and change it");
+           line("extra_rows", toml_string(select.extra_rows),
+                "past vocab_size: auto, refuse, cut, or keep and change it");
 }
 
 std::string to_toml(const Pipeline::Output& output) {
@@ -96,8 +98,9 @@ std::string to_toml(const Pipeline::Output& output) {
            line("dtype", toml_string(output.dtype),
                 "safetensors: keep f32 f16 bf16; gguf: auto f32 f16 bf16 q8_0 q4_k_m ...") +
            optional_line("max_shard_size", output.max_shard_size, "\"5GB\"", "of one file") +
+           line("names", toml_string(output.names), "hub: as save_pretrained writes them; keep: as in memory") +
            line("experts", toml_string(output.experts),
-                "of a mixture: keep, stacked (one tensor a layer) or separate") +
+                "of a mixture: auto (as names), keep, stacked (one tensor a layer) or separate") +
            options_of("output", output.options);
 }
 

@@ -24,29 +24,17 @@ namespace {
 
 constexpr std::size_t kFewNames = 3;
 
-std::vector<std::string> names_that_match(const CheckpointIndex& index, const re2::RE2& pattern) {
-    std::vector<std::string> names;
-    for (const SourceTensor& tensor : index.tensors) {
-        if (re2::RE2::PartialMatch(tensor.name, pattern)) names.push_back(tensor.name);
+std::vector<std::string> names_that_match(const std::vector<std::string>& names, const re2::RE2& pattern) {
+    std::vector<std::string> found;
+    for (const std::string& name : names) {
+        if (re2::RE2::PartialMatch(name, pattern)) found.push_back(name);
     }
-    return names;
+    return found;
 }
 
 /// Phi-4-multimodal has adapters of its own, which its class loads.
 bool has_adapters_of_its_own(const nlohmann::json& config) {
     return config.is_object() && (config.contains("vision_lora") || config.contains("speech_lora"));
-}
-
-void refuse_lora(const CheckpointIndex& index, const nlohmann::json& config) {
-    if (has_adapters_of_its_own(config)) return;
-    const re2::RE2 pattern(R"((^|\.)(lora_[A-Za-z_]+|base_layer|modules_to_save)(\.|$))");
-    const std::vector<std::string> names = names_that_match(index, pattern);
-    if (names.empty()) return;
-    throw Error(
-        fmt::format("{}: names of LoRA (PEFT), whose adapters are not merged here, and without them the model is the "
-                    "untrained one: "
-                    "merge them in the training program (merge_and_unload) and save the model again",
-                    name_list(names, kFewNames)));
 }
 
 bool renames_any(const Pipeline::Select& select, const std::vector<std::string>& names) {
@@ -56,14 +44,31 @@ bool renames_any(const Pipeline::Select& select, const std::vector<std::string>&
     });
 }
 
-void refuse_interleaved_rows(const CheckpointIndex& index, const nlohmann::json& config,
+}  // namespace
+
+void refuse_lora(const CheckpointIndex& index, const nlohmann::json& config) {
+    if (has_adapters_of_its_own(config)) return;
+    const re2::RE2 pattern(R"((^|\.)(lora_[A-Za-z_]+|base_layer|modules_to_save)(\.|$))");
+    std::vector<std::string> names;
+    for (const SourceTensor& tensor : index.tensors) {
+        if (re2::RE2::PartialMatch(tensor.name, pattern)) names.push_back(tensor.name);
+    }
+    if (names.empty()) return;
+    throw Error(
+        fmt::format("{}: names of LoRA (PEFT), whose adapters are not merged here, and without them the model is the "
+                    "untrained one: "
+                    "merge them in the training program (merge_and_unload) and save the model again",
+                    name_list(names, kFewNames)));
+}
+
+void refuse_interleaved_rows(const std::vector<std::string>& all, const nlohmann::json& config,
                              const Pipeline::Select& select) {
     const re2::RE2 rotated(R"((^|\.)layers\.\d+\.attention\.(qkv_linear\.)?w[qk]\.weight$)");
     const re2::RE2 embedding(R"((^|\.)tok_embeddings\.weight$)");
     const re2::RE2 of_others(R"(\.attention\.(q_norm|k_norm|sinks))");
-    const std::vector<std::string> names = names_that_match(index, rotated);
-    if (names.empty() || names_that_match(index, embedding).empty()) return;
-    if (!names_that_match(index, of_others).empty()) return;
+    const std::vector<std::string> names = names_that_match(all, rotated);
+    if (names.empty() || names_that_match(all, embedding).empty()) return;
+    if (!names_that_match(all, of_others).empty()) return;
     const bool has_class = config.is_object() && config.contains("architectures");
     if (!has_class && !renames_any(select, names)) return;
     throw Error(fmt::format(
@@ -72,13 +77,6 @@ void refuse_interleaved_rows(const CheckpointIndex& index, const nlohmann::json&
         "torchtitan's "
         "convert_to_hf.py, or pass --assets none without a rename to keep names and rows as they are",
         name_list(names, kFewNames)));
-}
-
-}  // namespace
-
-void refuse_foreign_names(const CheckpointIndex& index, const nlohmann::json& config, const Pipeline::Select& select) {
-    refuse_lora(index, config);
-    refuse_interleaved_rows(index, config, select);
 }
 
 }  // namespace unshard

@@ -6,11 +6,18 @@
 
 #include <nlohmann/json.hpp>
 
+#include <string>
+#include <vector>
+
 namespace unshard {
 
-/// Before anything is renamed or dropped. Throws Error for LoRA adapters beside their base weights, and for the names
-/// of torchtitan's and Meta's Llama where they are renamed or `config` (null when there is none) is of another class:
-/// each could be made to look like a complete model, with other logits.
-void refuse_foreign_names(const CheckpointIndex& index, const nlohmann::json& config, const Pipeline::Select& select);
+/// Before anything is renamed or dropped. Throws Error for LoRA adapters beside their base weights, which could be made
+/// to look like a complete model, with other logits. `config` is null when there is none.
+void refuse_lora(const CheckpointIndex& index, const nlohmann::json& config);
+
+/// The same for the names of torchtitan's and Meta's Llama (`names`, before any was changed), where they are renamed or
+/// `config` is of another class.
+void refuse_interleaved_rows(const std::vector<std::string>& names, const nlohmann::json& config,
+                             const Pipeline::Select& select);
 
 }  // namespace unshard

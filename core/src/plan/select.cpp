@@ -1,5 +1,6 @@
 #include "plan/select.hpp"
 
+#include "plan/names_of.hpp"
 #include "plan/strip.hpp"
 #include "plan/tied.hpp"
 #include "text/pattern.hpp"
@@ -75,13 +76,6 @@ void check_names_unique(const std::vector<Tensor>& tensors, const std::vector<st
         throw Error(fmt::format("'{}' and '{}' both become '{}': drop one, or change what --strip or --rename does",
                                 origins[first->second], origins[i], tensors[i].name));
     }
-}
-
-template <class Tensor>
-std::vector<std::string> names_of(const std::vector<Tensor>& tensors) {
-    std::vector<std::string> names;
-    for (const Tensor& tensor : tensors) names.push_back(tensor.name);
-    return names;
 }
 
 void warn_of_idle(const std::vector<SelectRule>& rules, std::vector<std::string>& warnings) {

@@ -13,12 +13,13 @@ Pipeline unusual() {
     p.input = {
         "/data/it's \"here\"", "fsdp", "/assets", "state.model", {{"opaque", {"a.B"}}, {"half", 0.5}, {"one", 1.0}}};
     p.merge = {"tensor_parallel", "llama", true, {{"mesh", {{"tp", 2}}}}};
+    p.select.names = "megatron";
     p.select.strip = {"wrapped."};
     p.select.rename = {{R"(^backbone\.(.*))", R"(model.\1)"}};
     p.select.keep = {"^a$"};
     p.select.drop = {R"(\.rotary_emb\.inv_freq$)", "tab\there"};
-    p.outputs = {{"/out/hf", "safetensors", "bf16", "2GB", "separate", nlohmann::json::object()},
-                 {"/out/m.gguf", "gguf", "q8_0", "", "stacked", {{"pre", "qwen2"}}}};
+    p.outputs = {{"/out/hf", "safetensors", "bf16", "2GB", "keep", "separate", nlohmann::json::object()},
+                 {"/out/m.gguf", "gguf", "q8_0", "", "/own/names.toml", "stacked", {{"pre", "qwen2"}}}};
     p.engine = {3, 8, {"/plugins"}};
     return p;
 }
@@ -42,6 +43,7 @@ TEST_CASE("a printed pipeline reads back to the same values") {
     CHECK(r.merge.rules == p.merge.rules);
     CHECK(r.merge.verify_replicas == p.merge.verify_replicas);
     CHECK(r.merge.options == p.merge.options);
+    CHECK(r.select.names == p.select.names);
     CHECK(r.select.strip == p.select.strip);
     CHECK(r.select.rename[0].from == p.select.rename[0].from);
     CHECK(r.select.rename[0].to == p.select.rename[0].to);
@@ -58,6 +60,7 @@ TEST_CASE("a printed pipeline has every output") {
     for (std::size_t i = 0; i < p.outputs.size(); ++i) {
         CHECK(r.outputs[i].path == p.outputs[i].path);
         CHECK(r.outputs[i].writer == p.outputs[i].writer);
+        CHECK(r.outputs[i].names == p.outputs[i].names);
         CHECK(r.outputs[i].experts == p.outputs[i].experts);
         CHECK(r.outputs[i].dtype == p.outputs[i].dtype);
         CHECK(r.outputs[i].max_shard_size == p.outputs[i].max_shard_size);
