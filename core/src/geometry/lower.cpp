@@ -117,7 +117,7 @@ Dims common_refinement(const Dims& a, const Dims& b) {
     for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
         if (cuts[i] % cuts[i + 1] != 0) {
             throw Error(
-                fmt::format("the merger's view {} and the writer's view {} cut the tensor at places that do "
+                fmt::format("the merger's view {} and the view {} cut the tensor at places that do "
                             "not nest",
                             to_string(a), to_string(b)));
         }
@@ -195,7 +195,7 @@ public:
         const std::vector<Factors> written = factors_of(target.view, refined_);
         const std::vector<Box> boxes = refine(target.box, written, refined_);
         if (boxes.size() != 1) {
-            throw Error(fmt::format("the box {} + {} of the writer's view {} is cut by the merger's view {}",
+            throw Error(fmt::format("the box {} + {} of the view {} is cut by the merger's view {}",
                                     to_string(placed.box.origin), to_string(placed.box.extent), to_string(placed.view),
                                     to_string(tensor.view)));
         }

@@ -153,6 +153,7 @@ PlannedTensor stack(std::span<const PlannedTensor> parts) {
 }
 
 PlannedTensor concatenate(std::span<const PlannedTensor> parts) {
+    if (parts.size() == 1) return parts.front();
     for (const PlannedTensor& part : parts) {
         check_alike(parts.front(), part);
         check_same(parts.front(), part, agree_past_first(parts.front().shape, part.shape),

@@ -1,19 +1,16 @@
-// Parts become a stacked tensor by one more axis in front that counts experts; parts behind each other (gate, up)
-// follow in the axis after it. Their views need not be their shapes, but must agree in all but the first axis.
+// The tensors of single experts become one for all of a layer. Parts of an expert (gate, up) follow each other as rows.
 
+#include "geometry/parts.hpp"
 #include "model/experts.hpp"
 #include "models/whole_tensor.hpp"
-#include "unshard/tools/checked.hpp"
 #include "unshard/tools/contains.hpp"
 #include "unshard/tools/error.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 #include <optional>
-#include <span>
 #include <utility>
 #include <vector>
 
@@ -39,12 +36,6 @@ std::uint64_t expert_of(const NameMatch& match) {
     const auto found =
         std::find_if(match.at.begin(), match.at.end(), [](const auto& p) { return p.first == "expert"; });
     return found == match.at.end() ? 0 : found->second;
-}
-
-Dims with_leading(std::uint64_t value, const Dims& dims) {
-    Dims result{value};
-    for (const std::uint64_t d : dims) result.push_back(d);
-    return result;
 }
 
 class Stacking {
@@ -103,72 +94,28 @@ private:
                                     std::count_if(missing, stack.parts.end(), is_missing), stack.parts.size(),
                                     name_of_part(stack, static_cast<std::size_t>(missing - stack.parts.begin()))));
         }
-        const PlannedTensor& first = plan_.tensors[*stack.parts.front()];
         for (std::size_t slot = 0; slot < stack.parts.size(); ++slot) {
             const PlannedTensor& part = plan_.tensors[*stack.parts[slot]];
             const TensorRule& rule = rules_.tensors[stack.rule->parts[slot % stack.rule->parts.size()]];
             const Dims expected = whole_tensor(rule, values_, stack.match.at).shape;
-            if (part.dtype != first.dtype) {
-                throw Error(fmt::format("'{}' is {}, '{}' is {}: they cannot be stacked as '{}'", first.name,
-                                        to_string(first.dtype), part.name, to_string(part.dtype), name));
-            }
-            if (part.is_sum != first.is_sum || part.divisor != first.divisor) {
-                throw Error(fmt::format("'{}' and '{}' are not sums of the same kind: they cannot be stacked as '{}'",
-                                        first.name, part.name, name));
-            }
-            if (!(part.shape == expected)) {
-                throw Error(fmt::format("'{}': its shape is {}, config.json makes it {}: it cannot be stacked",
-                                        part.name, to_string(part.shape), to_string(expected)));
-            }
-            if (!continues(first.view, part.view)) {
-                throw Error(fmt::format("'{}' is merged through the view {}, '{}' through {}: they cannot be stacked",
-                                        first.name, to_string(first.view), part.name, to_string(part.view)));
-            }
+            if (part.shape == expected) continue;
+            throw Error(fmt::format("'{}': its shape is {}, config.json makes it {}: it cannot be stacked", part.name,
+                                    to_string(part.shape), to_string(expected)));
         }
-    }
-
-    static bool continues(const Dims& first, const Dims& other) {
-        return !first.empty() && first.rank() == other.rank() &&
-               std::equal(first.begin() + 1, first.end(), other.begin() + 1);
     }
 
     PlannedTensor made(const std::string& name, const Stack& stack) const {
         check_parts(name, stack);
-        const std::size_t parts = stack.rule->parts.size();
-        PlannedTensor whole = plan_.tensors[*stack.parts.front()];
+        std::vector<PlannedTensor> experts;
+        for (std::size_t slot = 0; slot < stack.parts.size();) {
+            std::vector<PlannedTensor> parts;
+            for (std::size_t i = 0; i < stack.rule->parts.size(); ++i)
+                parts.push_back(plan_.tensors[*stack.parts[slot++]]);
+            experts.push_back(concatenate(parts));
+        }
+        PlannedTensor whole = stack.rule->is_stacked ? unshard::stack(experts) : std::move(experts.front());
         whole.name = name;
-        whole.copies.clear();
-        whole.replicas.clear();
-        for (std::size_t slot = 1; slot < parts; ++slot) {
-            const PlannedTensor& part = plan_.tensors[*stack.parts[slot]];
-            whole.shape[0] = checked_add(whole.shape[0], part.shape[0]);
-            whole.view[0] = checked_add(whole.view[0], part.view[0]);
-        }
-        std::uint64_t row = 0;
-        for (std::size_t slot = 0; slot < stack.parts.size(); ++slot) {
-            const PlannedTensor& part = plan_.tensors[*stack.parts[slot]];
-            if (slot % parts == 0) row = 0;
-            const auto moved = [&](const Copy& copy) {
-                return placed(copy, row, stack.rule->is_stacked, slot / parts);
-            };
-            std::transform(part.copies.begin(), part.copies.end(), std::back_inserter(whole.copies), moved);
-            std::transform(part.replicas.begin(), part.replicas.end(), std::back_inserter(whole.replicas), moved);
-            whole.replicas_stated = whole.replicas_stated && part.replicas_stated;
-            row += part.view[0];
-        }
-        if (stack.rule->is_stacked) {
-            whole.shape = with_leading(stack.parts.size() / parts, whole.shape);
-            whole.view = with_leading(stack.parts.size() / parts, whole.view);
-        }
         return whole;
-    }
-
-    static Copy placed(Copy copy, std::uint64_t row, bool is_stacked, std::uint64_t expert) {
-        copy.box.origin[0] += row;
-        if (!is_stacked) return copy;
-        copy.box = {with_leading(expert, copy.box.origin), with_leading(1, copy.box.extent)};
-        copy.stride = with_leading(0, copy.stride);
-        return copy;
     }
 
     const Plan& plan_;

@@ -217,7 +217,7 @@ private:
             while (next != end && next->first[depth] == number) ++next;
             parts.push_back(stacked(gathered, begin, next, depth + 1));
         }
-        check_count(placeholder, parts.size(), fmt::format("it has {} of {}s", parts.size(), placeholder));
+        check_count(placeholder, parts.size(), fmt::format("it has {} {}s", parts.size(), placeholder));
         return stack(parts);
     }
 
@@ -235,7 +235,7 @@ private:
             }
             parts.push_back(*piece.second[i]);
         }
-        return parts.size() == 1 ? std::move(parts.front()) : concatenate(parts);
+        return concatenate(parts);
     }
 
     bool is_counted(const DialectRule& rule, const DialectName::Match& match, const std::string& placeholder) const {

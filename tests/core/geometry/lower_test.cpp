@@ -98,8 +98,8 @@ TEST_CASE("scalars and empty tensors have places too") {
 TEST_CASE("views that cut a tensor at different places are refused by name") {
     const PlannedTensor tensor = tensor_of({2, 3}, {Box::whole({2, 3})});
     REQUIRE(error_of([&] { lowered(tensor, placed({3, 2}, Box::whole({3, 2}), {1, 0})); }) ==
-            "w: the merger's view (2, 3) and the writer's view (3, 2) cut the tensor at places that do not nest");
+            "w: the merger's view (2, 3) and the view (3, 2) cut the tensor at places that do not nest");
     REQUIRE(error_of([&] { lowered(tensor, placed({6}, {{1}, {4}})); }) ==
-            "w: the box (1) + (4) of the writer's view (6) is cut by the merger's view (2, 3)");
+            "w: the box (1) + (4) of the view (6) is cut by the merger's view (2, 3)");
     REQUIRE(lowered(tensor, placed({3, 2}, Box::whole({3, 2}))).dims == Dims{2, 3});
 }

@@ -110,18 +110,19 @@ TEST_CASE("experts that do not fit together are refused by name") {
           "'l.0.gate_up': 1 of its 4 parts are missing, 'l.0.e.1.gate' among them: it cannot be stacked");
     std::vector<PlannedTensor> changed = parts;
     changed[2].dtype = DType::bf16;
-    CHECK(refused(changed) == "'l.0.e.0.gate' is f32, 'l.0.e.1.gate' is bf16: they cannot be stacked as 'l.0.gate_up'");
+    CHECK(refused(changed) == "'l.0.e.1.gate' is bf16, 'l.0.e.1.up' is f32: they cannot become one tensor");
     changed = parts;
     changed[2].is_sum = true;
     CHECK(refused(changed) ==
-          "'l.0.e.0.gate' and 'l.0.e.1.gate' are not sums of the same kind: they cannot be stacked as 'l.0.gate_up'");
+          "'l.0.e.1.gate' and 'l.0.e.1.up' are not sums of the same kind: they cannot become one tensor");
     changed = parts;
     changed[1].shape = changed[1].view = {2, 2};
     CHECK(refused(changed) == "'l.0.e.0.up': its shape is (2, 2), config.json makes it (3, 2): it cannot be stacked");
     changed = parts;
     changed[3].view = {6, 1};
-    CHECK(refused(changed) ==
-          "'l.0.e.0.gate' is merged through the view (3, 2), 'l.0.e.1.up' through (6, 1): they cannot be stacked");
+    CHECK(
+        refused(changed) ==
+        "'l.0.e.1.gate' is merged through the view (3, 2), 'l.0.e.1.up' through (6, 1): they cannot become one tensor");
     changed = parts;
     changed[3].name = "l.0.e.2.up";
     CHECK(refused(changed) == "'l.0.e.2.up': config.json makes 2 experts: they cannot be stacked");
@@ -131,10 +132,12 @@ TEST_CASE("a stacked tensor of another shape, or in a view that cuts through an 
     const Model model;
     const auto refused = [&](const PlannedTensor& tensor) { return error_of([&] { model.separate(tensor); }); };
     CHECK(refused(whole("l.0.down", {2, 3, 2}, {})) ==
-          "'l.0.down': its shape is (2, 3, 2), config.json makes it (2, 2, 3): its experts cannot be separated");
+          "'l.0.down': its experts cannot be separated: its shape is (2, 3, 2), config.json makes it (2, 2, 3)");
     PlannedTensor viewed = whole("l.0.down", {2, 2, 3}, {});
     viewed.view = {3, 4};
-    CHECK(refused(viewed) == "'l.0.down': merged through the view (3, 4), which cuts through 'l.0.e.0.down' (2, 3)");
+    CHECK(refused(viewed) ==
+          "'l.0.down': its experts cannot be separated: the box (0, 0, 0) + (1, 2, 3) of the view (2, 2, 3) is cut by "
+          "the merger's view (3, 4)");
 }
 
 TEST_CASE("a form that cannot be made says what is missing") {
