@@ -55,7 +55,7 @@ private:
     }
 
     DialectModels models(const Node& table) const {
-        table.check_keys({"classes", "has", "tensors", "drop", "rename", "others", "pads_vocabulary"});
+        table.check_keys({"classes", "has", "tensors", "drop", "rename", "others", "pads_vocabulary", "like"});
         DialectModels result;
         result.classes = table.texts("classes");
         if (table.has("has")) {
@@ -63,6 +63,11 @@ private:
         }
         for (const Node& rule : table.tables("drop")) result.rules.push_back(drop_rule(rule));
         for (const Node& rule : table.tables("tensors")) result.rules.push_back(tensor_rule(rule));
+        if (table.has("like")) {
+            const DialectModels* models = dialect_.find(table.text("like"));
+            if (!models) table.at("like").fail("no models above are of that class");
+            result.rules.insert(result.rules.end(), models->rules.begin(), models->rules.end());
+        }
         if (table.has("rename")) {
             for (const Node& pair : table.at("rename").items()) {
                 const std::vector<Node> both = pair.items();
@@ -103,7 +108,7 @@ private:
     }
 
     DialectRule tensor_rule(const Node& table) const {
-        table.check_keys({"name", "to", "numbers", "only"});
+        table.check_keys({"name", "to", "numbers", "only", "along"});
         DialectRule rule;
         rule.sources = sources(table.at("name"));
         const std::vector<std::string>& placeholders = placeholders_of(rule);
@@ -130,6 +135,10 @@ private:
         }
         check_targets(to, rule);
         rule.stacked = stacked_placeholders(rule);
+        if (table.has("along")) {
+            if (rule.sources.size() == 1) table.at("along").fail("'along' is for several names");
+            rule.along = table.at("along").count();
+        }
         if (rule.gathers()) check_gathered(table, rule);
         return rule;
     }
@@ -150,8 +159,8 @@ private:
     }
 
     static void check_gathered(const Node& table, const DialectRule& rule) {
-        const bool is_one = rule.to.size() == 1 && rule.to.front().part.is_whole();
-        if (!is_one) table.fail("several tensors become one whole tensor: 'to' must be one name");
+        if (rule.to.size() != 1) table.fail("several tensors become one tensor: 'to' must be one name");
+        if (!rule.only.empty()) table.fail("'only' is for rules of one tensor");
         for (const DialectSource& source : rule.sources) {
             if (source.size() != 1) table.fail("a name of several that become one tensor has no [ ]");
             if (source.front().placeholders() != placeholders_of(rule)) {

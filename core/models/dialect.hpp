@@ -19,6 +19,7 @@
 //     drop   = [ { name = "*._extra_state", why = "..." } ]
 //     rename = [ ["model.visual.", "visual."] ]          how names begin, afterwards; the first that fits
 //     pads_vocabulary = true                             embeddings may have rows past vocab_size, to be left out
+//     like = "LlamaForCausalLM"                          the rules of the models of that class, above, come after these
 //     others = "keep"                                    names that no rule is for stay; otherwise they are an error
 //
 // A name has placeholders for numbers, parts in [ ] that may be missing, or * at one end for any text; a target with *
@@ -28,12 +29,13 @@
 // for the first two dimensions of what is left when axes of placeholders are gone.
 //
 // The other way round, `name` can be a list: the rows of these tensors, one after the other, become those of the one
-// target. A placeholder that the name has and the target does not is stacked: it becomes a dimension in front.
+// target (`along = 1`: their columns). A placeholder that the name has and the target does not is stacked: it becomes a
+// dimension in front. What the target says it takes is taken of the whole.
 //
 //         { name = ["*.experts.{expert}.w1.weight", "*.experts.{expert}.w3.weight"], to = "*.experts.gate_up_proj" },
 //
-// With `only = ["experts", "2 * ff", "hidden"]` a rule is for tensors of that shape; others of the name stay as they
-// are. A tensor that has this shape before and after the rule is an error: its layout cannot be told.
+// With `only = ["experts", "2 * ff", "hidden"]` a rule is for tensors of that shape. One that has this shape before and
+// after the rule is an error: its layout cannot be told.
 #pragma once
 
 #include "models/expression_names.hpp"
@@ -91,6 +93,7 @@ struct DialectRule {
     std::vector<std::pair<std::string, Expression>> numbers;
     std::vector<Expression> only;      ///< the shape of the tensors that it is for; empty: of any
     std::vector<std::string> stacked;  ///< placeholders that become dimensions, the outermost first
+    std::uint64_t along = 0;           ///< the dimension in which several sources follow each other
 
     bool gathers() const { return sources.size() > 1 || !stacked.empty(); }
 };

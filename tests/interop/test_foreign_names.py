@@ -47,8 +47,9 @@ RENAME = 'select.rename=[{from = "attention\\\\.w([qk])", to = "self_attn.\\\\1_
 
 def test_llama_with_interleaved_rows_is_not_renamed(tmp_path, refusal):
     folder = save(tmp_path, LLAMA)
-    for said in (refusal(folder), refusal(folder, "--set", RENAME), refusal(folder, "--assets", "none", "--set", RENAME)):
-        assert "torchtitan" in said and "convert_to_hf.py" in said
+    for options in (["--names", "keep"], ["--set", RENAME], ["--assets", "none", "--set", RENAME]):
+        said = refusal(folder, *options)
+        assert "torchtitan" in said and "without --rename" in said and "--assets none" in said
 
 
 def test_llama_with_interleaved_rows_keeps_names_and_rows_without_a_config(tmp_path):

@@ -3,14 +3,16 @@ import io
 
 import torch
 import torch.distributed.checkpoint as checkpoint
-from parallel_scenarios import tensor_parallel
 from model_scenarios import causal_lm, fsdp1_state, shard_fsdp2, write_model_truth
+from parallel_scenarios import tensor_parallel
+from safetensors.torch import load_file
 from scenarios import Job, mesh_of, scenario, write_truth
 from state_scenarios import as_dtensor, every_dtype, local_part
 from torch.distributed.checkpoint._extension import StreamTransformExtension, ZStandard
 from torch.distributed.checkpoint.filesystem import SerializationFormat
 from torch.distributed.checkpoint.state_dict import get_state_dict
-from torch.distributed.tensor import Shard
+from torch.distributed.tensor import Shard, distribute_tensor
+from trainer_names import torchtitan
 
 
 def sharded_model(job: Job, kind: str = "Llama", mesh: tuple[int, ...] = (), names: tuple[str, ...] = ("fsdp",), **config):
@@ -234,3 +236,26 @@ def dcp_hf_fsdp_tp(job: Job) -> None:
 def dcp_hf_consolidated(job: Job) -> None:
     """The shards in sharded/, the whole tensors beside it."""
     save_hf(sharded_model(job).state_dict(), job, enable_consolidation=True)
+
+
+def save_torchtitan(job: Job, kind: str, dim_of_experts: int, **config) -> None:
+    """Rows split over three ranks, which cuts through heads; experts along another dimension."""
+    model = causal_lm(job, kind, **config)
+    write_model_truth(model, job)
+    if job.rank == 0:
+        model.save_pretrained(job.out / "saved")
+    torch.distributed.barrier()
+    state = torchtitan(load_file(job.out / "saved/model.safetensors"), model.config.to_dict() | {"architectures": [type(model).__name__]}, "new")
+    mesh = mesh_of(job.world)
+    save({name: distribute_tensor(tensor, mesh, [Shard(dim_of_experts if tensor.dim() == 3 else 0)])
+          for name, tensor in state.items()}, job)
+
+
+@scenario(3)
+def dcp_torchtitan(job: Job) -> None:
+    save_torchtitan(job, "Llama", 0)
+
+
+@scenario(3)
+def dcp_torchtitan_experts(job: Job) -> None:
+    save_torchtitan(job, "Qwen3Moe", 1, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=24)

@@ -65,8 +65,18 @@ void check_same(const PlannedTensor& first, const PlannedTensor& other, bool sha
     }
 }
 
-bool agree_past_first(const Dims& a, const Dims& b) {
-    return !a.empty() && a.rank() == b.rank() && std::equal(a.begin() + 1, a.end(), b.begin() + 1);
+bool agree_but_in(std::size_t axis, const Dims& a, const Dims& b) {
+    if (axis >= a.rank() || a.rank() != b.rank()) return false;
+    for (std::size_t i = 0; i < a.rank(); ++i) {
+        if (i != axis && a[i] != b[i]) return false;
+    }
+    return true;
+}
+
+/// Whether a view has the axes before `axis` as the shape has them.
+bool sees_before(std::size_t axis, const PlannedTensor& tensor) {
+    return axis < tensor.view.rank() &&
+           std::equal(tensor.shape.begin(), tensor.shape.begin() + axis, tensor.view.begin());
 }
 
 /// Adds the copies of a part to the whole; `move` brings one to its place there.
@@ -152,21 +162,21 @@ PlannedTensor stack(std::span<const PlannedTensor> parts) {
     return whole;
 }
 
-PlannedTensor concatenate(std::span<const PlannedTensor> parts) {
+PlannedTensor concatenate(std::span<const PlannedTensor> parts, std::size_t axis) {
     if (parts.size() == 1) return parts.front();
-    for (const PlannedTensor& part : parts) {
-        check_alike(parts.front(), part);
-        check_same(parts.front(), part, agree_past_first(parts.front().shape, part.shape),
-                   agree_past_first(parts.front().view, part.view));
-    }
     PlannedTensor whole = without_copies(parts.front(), parts.front().shape);
     whole.view = parts.front().view;
-    whole.shape[0] = whole.view[0] = 0;
     for (const PlannedTensor& part : parts) {
-        const std::uint64_t row = whole.view[0];
-        add_moved(whole, part, [row](Copy& copy) { copy.box.origin[0] += row; });
-        whole.shape[0] = checked_add(whole.shape[0], part.shape[0]);
-        whole.view[0] = checked_add(whole.view[0], part.view[0]);
+        check_alike(parts.front(), part);
+        const bool views_fit = agree_but_in(axis, parts.front().view, part.view) && sees_before(axis, part);
+        check_same(parts.front(), part, agree_but_in(axis, parts.front().shape, part.shape), views_fit);
+    }
+    whole.shape[axis] = whole.view[axis] = 0;
+    for (const PlannedTensor& part : parts) {
+        const std::uint64_t at = whole.view[axis];
+        add_moved(whole, part, [at, axis](Copy& copy) { copy.box.origin[axis] += at; });
+        whole.shape[axis] = checked_add(whole.shape[axis], part.shape[axis]);
+        whole.view[axis] = checked_add(whole.view[axis], part.view[axis]);
     }
     return whole;
 }

@@ -26,7 +26,8 @@ std::vector<PlannedTensor> unstack(const PlannedTensor& tensor);
 /// the first. Throws Error when they differ in dtype, shape, in whether they are sums, or in their views.
 PlannedTensor stack(std::span<const PlannedTensor> parts);
 
-/// The rows of tensors, one after the other. As `stack`; here views and shapes need only agree past the first axis.
-PlannedTensor concatenate(std::span<const PlannedTensor> parts);
+/// Tensors one after the other along an axis, in which their shapes may differ. As `stack`; their views must have the
+/// axes up to this one as their shapes have them.
+PlannedTensor concatenate(std::span<const PlannedTensor> parts, std::size_t axis = 0);
 
 }  // namespace unshard

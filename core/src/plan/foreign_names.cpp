@@ -73,9 +73,11 @@ void refuse_interleaved_rows(const std::vector<std::string>& all, const nlohmann
     if (!has_class && !renames_any(select, names)) return;
     throw Error(fmt::format(
         "{}: names of torchtitan's or Meta's Llama, which keeps the rows of these weights in another order than "
-        "transformers: to rename them is not enough, the model would compute something else: convert it with "
-        "torchtitan's "
-        "convert_to_hf.py, or pass --assets none without a rename to keep names and rows as they are",
+        "transformers: to rename them is not enough, the model would compute something else: without --rename, and "
+        "with "
+        "the config.json of a LlamaForCausalLM (--assets DIR), names and rows become those of transformers; --assets "
+        "none "
+        "without a rename keeps both as they are",
         name_list(names, kFewNames)));
 }
 

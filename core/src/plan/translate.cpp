@@ -133,12 +133,12 @@ private:
         DialectName::Match match;
     };
 
-    std::optional<Found> find(const std::string& tensor) const {
+    std::optional<Found> find(const PlannedTensor& tensor) const {
         for (const DialectRule& rule : dialect_.models.rules) {
             for (std::size_t source = 0; source < rule.sources.size(); ++source) {
                 for (const DialectName& name : rule.sources[source]) {
-                    std::optional<DialectName::Match> match = name.match(tensor);
-                    if (match) return Found{&rule, source, std::move(*match)};
+                    std::optional<DialectName::Match> match = name.match(tensor.name);
+                    if (match && is_for(rule, *match, tensor.shape)) return Found{&rule, source, std::move(*match)};
                 }
             }
         }
@@ -146,26 +146,25 @@ private:
     }
 
     void add(Plan& plan, PlannedTensor tensor) {
-        const std::optional<Found> found = find(tensor.name);
-        if (found && found->rule->to.empty()) {
-            plan.dropped.push_back({tensor.name, found->rule->why});
+        const std::optional<Found> found = find(tensor);
+        if (!found) {
+            others_.push_back(tensor.name);
+            if (dialect_.models.keeps_others) finish(std::move(tensor), std::string(source_));
             return;
         }
-        if (!found || !is_for(*found, tensor.shape)) {
-            if (!found) others_.push_back(tensor.name);
-            if (found || dialect_.models.keeps_others) finish(std::move(tensor), std::string(source_));
+        if (found->rule->to.empty()) {
+            plan.dropped.push_back({tensor.name, found->rule->why});
             return;
         }
         if (found->rule->gathers()) return gather(*found, std::move(tensor));
         take_apart(*found->rule, found->match, std::move(tensor));
     }
 
-    bool is_for(const Found& found, const Dims& shape) const {
-        const std::vector<Expression>& only = found.rule->only;
-        if (only.empty()) return true;
-        if (only.size() != shape.rank()) return false;
-        for (std::size_t i = 0; i < only.size(); ++i) {
-            const std::int64_t size = only[i].value(values_, found.match.at);
+    bool is_for(const DialectRule& rule, const DialectName::Match& match, const Dims& shape) const {
+        if (rule.only.empty()) return true;
+        if (rule.only.size() != shape.rank()) return false;
+        for (std::size_t i = 0; i < rule.only.size(); ++i) {
+            const std::int64_t size = rule.only[i].value(values_, match.at);
             if (size < 0 || static_cast<std::uint64_t>(size) != shape[i]) return false;
         }
         return true;
@@ -198,6 +197,9 @@ private:
     PlannedTensor made_of(const std::string& name, const Gathered& gathered) const {
         try {
             PlannedTensor whole = stacked(gathered, gathered.pieces.begin(), gathered.pieces.end(), 0);
+            const TensorView& part = gathered.rule->to.front().part;
+            if (!part.is_whole())
+                whole = taken(whole, taken_part(part, whole.shape, values_for(whole.shape), gathered.at.at));
             whole.name = made_[gathered.place].name;
             return whole;
         } catch (const Error& e) {
@@ -235,7 +237,7 @@ private:
             }
             parts.push_back(*piece.second[i]);
         }
-        return concatenate(parts);
+        return concatenate(parts, gathered.rule->along);
     }
 
     bool is_counted(const DialectRule& rule, const DialectName::Match& match, const std::string& placeholder) const {
@@ -269,9 +271,7 @@ private:
     }
 
     void place(const DialectRule& rule, const DialectName::Match& match, const PlannedTensor& tensor) {
-        Values values = values_;
-        if (!tensor.shape.empty()) values.numbers["rows"] = static_cast<std::int64_t>(tensor.shape[0]);
-        if (tensor.shape.rank() > 1) values.numbers["columns"] = static_cast<std::int64_t>(tensor.shape[1]);
+        const Values values = values_for(tensor.shape);
         DialectName::Match at = match;
         for (const auto& [placeholder, expression] : rule.numbers) {
             const std::int64_t number = expression.value(values, match.at);
@@ -279,19 +279,30 @@ private:
             at.at.emplace_back(placeholder, static_cast<std::uint64_t>(number));
         }
         for (const DialectTarget& target : rule.to) {
-            const TakenPart taken = part_for(target, tensor.shape, values, at.at);
-            Placed part;
-            part.view = taken.view;
-            part.box = taken.box;
-            part.axes = taken.axes;
+            const TakenPart part = part_for(target, tensor.shape, values, at.at);
             const bool is_whole = target.part.is_whole() && target.row_parts == 1;
-            if (!rule.only.empty() && !is_whole && taken.shape == tensor.shape) {
+            if (!rule.only.empty() && !is_whole && part.shape == tensor.shape) {
                 throw Error(fmt::format(
                     "its shape is {} in both layouts: which it has cannot be told: {} keep writes it as it is",
                     to_string(tensor.shape), dialect_.option));
             }
-            finish(is_whole ? tensor : part_of(tensor, part, taken.shape), name_of(target, at));
+            finish(is_whole ? tensor : taken(tensor, part), name_of(target, at));
         }
+    }
+
+    Values values_for(const Dims& shape) const {
+        Values values = values_;
+        if (!shape.empty()) values.numbers["rows"] = static_cast<std::int64_t>(shape[0]);
+        if (shape.rank() > 1) values.numbers["columns"] = static_cast<std::int64_t>(shape[1]);
+        return values;
+    }
+
+    static PlannedTensor taken(const PlannedTensor& tensor, const TakenPart& part) {
+        Placed placed;
+        placed.view = part.view;
+        placed.box = part.box;
+        placed.axes = part.axes;
+        return part_of(tensor, placed, part.shape);
     }
 
     static TakenPart part_for(const DialectTarget& target, const Dims& shape, const Values& values,

@@ -70,13 +70,17 @@ TEST_CASE("mistakes in a dialect are told with their place") {
     CHECK(failure("tensors = [{ name = 'a', to = ['b', { name = 'c', transpose = true }] }]") ==
           ":4:31: all of several targets, or none, say what they take");
     CHECK(failure("tensors = [{ name = ['a', 'b'], to = ['c', 'd'] }]") ==
-          ":4:12: several tensors become one whole tensor: 'to' must be one name");
+          ":4:12: several tensors become one tensor: 'to' must be one name");
     CHECK(failure("tensors = [{ name = ['a.{e}', 'b'], to = 'c' }]") ==
           ":4:12: 'a.{e}' and 'b' have other placeholders");
     CHECK(failure("tensors = [{ name = ['a', 'b'], to = 'c.{layer}' }]") ==
           ":4:12: '{layer}' of the target is in no name");
     CHECK(failure("tensors = [{ name = ['a[.x]', 'b'], to = 'c' }]") ==
           ":4:12: a name of several that become one tensor has no [ ]");
+    CHECK(failure("tensors = [{ name = 'a', to = 'c', along = 1 }]") == ":4:44: 'along' is for several names");
+    CHECK(failure("tensors = [{ name = ['a', 'b'], to = 'c', only = [2] }]") ==
+          ":4:12: 'only' is for rules of one tensor");
+    CHECK(failure("like = 'Nobody'") == ":4:8: no models above are of that class");
     CHECK(failure("rename = [['a']]") == ":4:11: a rename is [\"how a name begins\", \"how it begins then\"]");
     CHECK(failure("others = 'drop'") == ":4:10: 'others' can only be \"keep\"");
     CHECK(failure("other = 'keep'").find("'other'") != std::string::npos);

@@ -40,7 +40,9 @@ tensors = [
     { name = "layers.[{layer}.]w", to = "model.{layer}.w" },
     { name = "layers.[{layer}.]gate_up", to = ["model.{layer}.gate", "model.{layer}.up"] },
     { name = "layers.{layer}.t", to = { name = "model.{layer}.t", transpose = true } },
-    { name = "layers.{layer}.square", only = ["ff", "ff"], to = { name = "model.{layer}.square", transpose = true } },
+    { name = "layers.{layer}.square", only = ["ff", "experts"], to = { name = "model.{layer}.square", transpose = true } },
+    { name = "layers.{layer}.square", to = "model.{layer}.other" },
+    { name = ["layers.{layer}.w1", "layers.{layer}.w3"], along = 1, to = { name = "model.{layer}.gate_up", transpose = true } },
     { name = "mtp.{mtp}.w", to = "model.{layer}.w", numbers = { layer = "layers + mtp" } },
     { name = ["layers.{layer}.q", "layers.{layer}.k"], to = "model.{layer}.qk" },
     { name = ["layers.{layer}.e.{expert}.w1", "layers.{layer}.e.{expert}.w3"], to = "model.{layer}.w13" },
@@ -115,13 +117,27 @@ TEST_CASE("what is missing of a tensor that is put together is named") {
           "tensor");
 }
 
-TEST_CASE("a rule for a shape leaves others of the name alone, and does not guess where both layouts have it") {
-    const Plan plan = translated({tensor("layers.0.square", {2, 3})});
-    CHECK(plan.tensors[0] == tensor("layers.0.square", {2, 3}));
-    CHECK(refused({tensor("layers.0.square", {3, 3})}) ==
-          "'layers.0.square': its shape is (3, 3) in both layouts: which it has cannot be told: --names keep writes it "
-          "as "
-          "it is");
+TEST_CASE("a rule for a shape leaves others of the name to the next, and does not guess where both layouts have it") {
+    const Plan plan = translated({tensor("layers.0.square", {2, 3}), tensor("layers.1.square", {3, 2})});
+    CHECK(names_of(plan.tensors) == Names{"model.0.other", "model.1.square"});
+    CHECK(plan.tensors[1].shape == Dims{2, 3});
+    const std::string rules =
+        "config.ff = 'ff'\n[[models]]\nhas = ['layers.*']\n"
+        "tensors = [{ name = 'layers.w', only = ['ff', 'ff'], to = { name = 'w', transpose = true } }]\n";
+    CHECK(error_of([&] { translated({tensor("layers.w", {3, 3})}, rules); }) ==
+          "'layers.w': its shape is (3, 3) in both layouts: which it has cannot be told: --names keep writes it as it "
+          "is");
+}
+
+TEST_CASE("tensors follow each other in any dimension, and the whole is taken as the target says") {
+    const Plan plan = translated({tensor("layers.0.w1", {2, 1, 3}), tensor("layers.0.w3", {2, 1, 3})});
+    REQUIRE(names_of(plan.tensors) == Names{"model.0.gate_up"});
+    CHECK(plan.tensors[0].shape == Dims{2, 3, 2});  // (2, 2, 3), transposed
+    REQUIRE(plan.tensors[0].copies.size() == 2);
+    CHECK(plan.tensors[0].copies[1].box.origin == Dims{0, 0, 1});
+    CHECK(refused({tensor("layers.0.w1", {2, 1, 3}), tensor("layers.0.w3", {3, 1, 3})}) ==
+          "'model.0.gate_up': the shape of 'layers.0.w1' is (2, 1, 3), that of 'layers.0.w3' is (3, 1, 3): they cannot "
+          "become one tensor");
 }
 
 TEST_CASE("layouts that differ from config.json, and names that meet, are refused by name") {
