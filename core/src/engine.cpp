@@ -12,6 +12,7 @@
 #include "input/models_directories.hpp"
 #include "model/experts.hpp"
 #include "model/model_check.hpp"
+#include "model/module_prefix.hpp"
 #include "model/quantised.hpp"
 #include "model/vocabulary.hpp"
 #include "models/plugin_facts.hpp"
@@ -272,6 +273,10 @@ Model read_model(const Pipeline& pipeline, const Plugins& plugins, Observer& obs
     const std::optional<ChosenDialect> dialect = choose_dialect(
         pipeline.select.names,
         {names_of(model.index.tensors), architecture_of(model.config.settings), model.files.directories()});
+    if (pipeline.select.names == kAutoNames && !dialect) {
+        const auto change = take_off_module_prefix(model.index, model.known, model.config.settings);
+        if (change) model.name_changes.push_back(*change);
+    }
     if (is_conversion && !dialect) refuse_interleaved_rows(saved_names, model.config.settings, pipeline.select);
 
     observer.pass("plan");

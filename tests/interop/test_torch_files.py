@@ -228,16 +228,19 @@ def test_the_model_is_found_among_values_of_any_class_without_an_option(program,
 
 
 @pytest.mark.parametrize("program", ["lightning", "composer"])
-def test_the_attribute_in_front_of_all_names_is_noticed_and_taken_off_once(program, hub, tmp_path, refusal):
+def test_the_attribute_in_front_of_all_names_is_taken_off_once(program, hub, tmp_path, refusal):
     make, _ = PROGRAMS[program]
     folder = tmp_path / "run"
     folder.mkdir()
     model = {f"model.{name}": tensor for name, tensor in read_tensors(hub).items()}
     file = save(make(model, optimizer_of({"w": torch.randn(3)})), folder / "ep0-ba10-rank0.pt")
     shutil.copy(hub / "config.json", folder)
-    said = refusal(file)
+    said = refusal(file, "--names", "keep")
     assert "with 'model.' in front of their names: pass --rename '^model\\.=' to take it off" in said
-    output = convert(file, tmp_path / "out", "--rename", r"^model\.=")
+    renamed = convert(file, tmp_path / "renamed", "--rename", r"^model\.=")
+    assert_same_tensors(read_tensors(renamed), read_tensors(hub))
+    output = tmp_path / "out"
+    assert f"'model.' was taken off {len(model)} of {len(model)} names" in unshard("convert", file, "-o", output).out
     assert_same_tensors(read_tensors(output), read_tensors(hub))
     assert torch.equal(logits(output), logits(hub))
 

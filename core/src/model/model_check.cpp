@@ -1,5 +1,7 @@
 #include "model/model_check.hpp"
 
+#include "model/module_prefix.hpp"
+
 #include "models/completeness.hpp"
 #include "models/rules.hpp"
 #include "models/whole_tensor.hpp"
@@ -17,8 +19,6 @@ namespace unshard {
 namespace {
 
 constexpr std::size_t kMostNames = 20, kFewNames = 3;
-/// "base_model.model." are two.
-constexpr int kMostPrefixParts = 4;
 
 /// The tensors as the class has them: quantised weights under their plain names, without scales and the like.
 std::vector<NamedShape> shapes_of(const Plan& plan, const QuantisedWeights& quantised) {
@@ -67,22 +67,6 @@ std::vector<std::string> texts_of(const std::vector<WrongShape>& wrong) {
         texts.push_back(fmt::format("{} is {}, not {}", w.name, to_string(w.found), to_string(w.expected)));
     }
     return texts;
-}
-
-/// "net." where every name of the class is there once this is taken off; empty where no prefix does it.
-std::string prefix_in_front(const ModelRules& rules, const Values& values, const std::vector<NamedShape>& shapes) {
-    const std::string& first = shapes.front().name;
-    std::size_t end = 0;
-    for (int parts = 0; parts < kMostPrefixParts && (end = first.find('.', end)) != std::string::npos; ++parts) {
-        const std::string prefix = first.substr(0, ++end);
-        std::vector<NamedShape> without;
-        for (const NamedShape& s : shapes) {
-            const bool leads = s.name.starts_with(prefix) && s.name.size() > prefix.size();
-            without.push_back({leads ? s.name.substr(prefix.size()) : s.name, s.shape});
-        }
-        if (check_completeness(rules, values, without).missing.empty()) return prefix;
-    }
-    return {};
 }
 
 /// The option that takes a prefix off once. --strip does so as often as it leads, which is too often where the class's own
@@ -138,7 +122,7 @@ private:
     }
 
     [[noreturn]] void fail_other_names() const {
-        const std::string prefix = prefix_in_front(rules_, values_, shapes_);
+        const std::string prefix = module_prefix(rules_, values_, shapes_);
         if (!prefix.empty()) {
             throw Error(
                 fmt::format("the tensors are those of {} in config.json, with '{}' in front of their names: pass "
