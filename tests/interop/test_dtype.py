@@ -76,3 +76,15 @@ def test_what_the_class_keeps_in_float32_stays_so(name, option, tiny, tmp_path):
     assert bool(kept) == ((name, option) != ("gpt_oss", "bf16"))
     dtypes = [json.loads((output / "config.json").read_text())["dtype"] for output in (ours, tmp_path / "theirs")]
     assert dtypes[0] == dtypes[1]
+
+
+def test_tensors_get_types_by_name(tiny, tmp_path):
+    source = tiny("qwen3_moe") / "hf"
+    types = 'output.types=[{match = "norm|mlp.gate.weight", type = "f32"}]'
+    done = unshard("convert", source, "-o", tmp_path / "out", "--dtype", "f16", "--set", types)
+    assert done.code == 0, done.err
+    assert "which config.json states" in done.err
+    expected = {name: tensor.to(torch.float32 if "norm" in name or "mlp.gate.weight" in name else torch.float16)
+                for name, tensor in read_tensors(source).items()}
+    assert_same_tensors(read_tensors(tmp_path / "out"), expected)
+    assert json.loads((tmp_path / "out/config.json").read_text())["dtype"] == "float16"

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <re2/re2.h>
 
 #include <ranges>
 
@@ -24,21 +23,9 @@ const FileType* parse_file_type(const std::string& given) {
     throw UsageError(fmt::format("dtype '{}': writer 'gguf' knows auto {}", given, names_of(kFileTypes)));
 }
 
-TypeOverride parse_override(const nlohmann::json& item) {
-    const auto text = [&](const char* key) -> std::string {
-        const bool is_there = item.is_object() && item.size() == 2 && item.contains(key) && item[key].is_string();
-        if (!is_there)
-            throw UsageError(
-                fmt::format("option 'types': {} is not {{ match = \"...\", type = \"...\" }}", item.dump()));
-        return item[key].get<std::string>();
-    };
-    const std::string match = text("match"), type = text("type");
-    auto pattern = std::make_shared<re2::RE2>(match, re2::RE2::Quiet);
-    if (!pattern->ok()) throw UsageError(fmt::format("option 'types': pattern '{}': {}", match, pattern->error()));
-    const std::optional<Type> known = find_type(type_name(type));
-    if (!known)
-        throw UsageError(fmt::format("option 'types': type '{}' is unknown: known are {}", type, names_of(kTypes)));
-    return {std::move(pattern), *known};
+Type parse_type(const std::string& given) {
+    if (const std::optional<Type> known = find_type(type_name(given))) return *known;
+    throw UsageError(fmt::format("option 'types': type '{}' is unknown: known are {}", given, names_of(kTypes)));
 }
 
 }  // namespace
@@ -49,9 +36,7 @@ WriterOptions read_options(const Request& request) {
     result.file_type = parse_file_type(options.take<std::string>("dtype", "auto"));
     const auto size = options.take<std::string>("max_shard_size", "");
     if (!size.empty()) result.max_shard_size = parse_size("max_shard_size", size);
-    const auto types = options.take<nlohmann::json>("types", nlohmann::json::array());
-    if (!types.is_array()) throw UsageError(fmt::format("option 'types': {} is not an array", types.dump()));
-    for (const nlohmann::json& item : types) result.types.push_back(parse_override(item));
+    result.types = take_types<Type>(options, parse_type);
     result.pre = options.take<std::string>("pre", "");
     result.name = options.take<std::string>("name", "");
     options.finish();

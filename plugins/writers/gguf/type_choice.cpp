@@ -7,11 +7,11 @@
 #include "unshard/tools/contains.hpp"
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <ranges>
 #include <string_view>
 #include <tuple>
 
@@ -147,12 +147,6 @@ Type fitting(Type type, std::uint64_t row_elems) {
     return fits(smaller) ? smaller : Type::f16;
 }
 
-const TypeOverride* find_override(std::span<const TypeOverride> overrides, const std::string& name) {
-    const auto found = std::find_if(overrides.begin(), overrides.end(),
-                                    [&](const TypeOverride& o) { return re2::RE2::PartialMatch(name, *o.match); });
-    return found == overrides.end() ? nullptr : &*found;
-}
-
 /// Tensors that are stored in another type than wanted, one warning for all of one cause.
 class Fallbacks {
 public:
@@ -189,13 +183,13 @@ private:
 }  // namespace
 
 void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, const TypeChoiceModel& model,
-                  std::span<const TypeOverride> overrides, std::vector<std::string>& warnings) {
+                  std::span<const TypeOverride<Type>> overrides, std::vector<std::string>& warnings) {
     TypeChoice choice(file_type, model, tensors);
     Fallbacks fallbacks;
     for (TensorInfo& tensor : tensors) {
         tensor.type = Type::f32;
         if (is_always_f32(tensor) || (file_type.mixes_types && is_vector(tensor.shape))) continue;
-        if (const TypeOverride* wanted = find_override(overrides, tensor.name)) {
+        if (const TypeOverride<Type>* wanted = find_override(overrides, tensor.name)) {
             tensor.type = wanted->type;
         } else {
             tensor.type = file_type.mixes_types ? choice.type_of(tensor) : file_type.type;
@@ -207,12 +201,7 @@ void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, cons
         tensor.type = fits;
     }
     fallbacks.tell(warnings);
-    for (const TypeOverride& o : overrides) {
-        const auto is_matched = [&](const TensorInfo& t) { return re2::RE2::PartialMatch(t.name, *o.match); };
-        if (std::ranges::any_of(tensors, is_matched)) continue;
-        warnings.push_back(
-            fmt::format("option 'types': no tensor of the GGUF file has a name with '{}' in it", o.match->pattern()));
-    }
+    warn_of_idle(overrides, tensors | std::views::transform(&TensorInfo::name), "GGUF file", warnings);
 }
 
 bool is_before(const std::string& a, const std::string& b) {

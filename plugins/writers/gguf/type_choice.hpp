@@ -23,7 +23,7 @@ struct TypeChoiceModel {
 /// are in the order in which llama-quantize counts them: see is_before. Warns where rows fit no block of the type
 /// chosen.
 void choose_types(std::span<TensorInfo> tensors, const FileType& file_type, const TypeChoiceModel& model,
-                  std::span<const TypeOverride> overrides, std::vector<std::string>& warnings);
+                  std::span<const TypeOverride<Type>> overrides, std::vector<std::string>& warnings);
 
 /// llama-quantize's order: tensors outside of layers first, then by layer; by name within.
 bool is_before(const std::string& a, const std::string& b);

@@ -8,16 +8,20 @@
 #include "unshard/plugin.hpp"
 #include "unshard/tools/add_once.hpp"
 #include "unshard/tools/model_directory.hpp"
+#include "unshard/tools/name_list.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 namespace unshard {
 namespace {
 
 using safetensors::Entry;
+
+constexpr std::size_t kFewNames = 3;
 
 std::vector<Entry> entries_of(const Plan& plan, const std::vector<DType>& dtypes) {
     std::vector<Entry> entries;
@@ -87,15 +91,36 @@ std::string index_json(const std::vector<std::vector<Entry>>& parts) {
     return nlohmann::json{{"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}}.dump(2) + "\n";
 }
 
-/// The one type of all floating-point tensors, if there is one.
-std::optional<DType> common_dtype(const std::vector<Entry>& entries) {
-    std::optional<DType> common;
+/// The type of most floating-point elements; none when no tensor has any.
+std::optional<DType> usual_dtype(const std::vector<Entry>& entries) {
+    std::map<DType, std::uint64_t> elements;
     for (const Entry& e : entries) {
-        if (!info(e.dtype).is_float) continue;
-        if (common && *common != e.dtype) return std::nullopt;
-        common = e.dtype;
+        if (info(e.dtype).is_float) elements[e.dtype] = checked_add(elements[e.dtype], e.shape.numel());
     }
-    return common;
+    if (elements.empty()) return std::nullopt;
+    return std::ranges::max_element(elements, {}, [](const auto& pair) { return pair.second; })->first;
+}
+
+/// Says which tensors are of another type than config.json now states.
+void tell_others(const std::vector<Entry>& entries, DType usual, std::vector<std::string>& notes) {
+    std::vector<std::string> others;
+    for (const Entry& e : entries) {
+        if (info(e.dtype).is_float && e.dtype != usual) others.push_back(e.name);
+    }
+    if (others.empty()) return;
+    notes.push_back(
+        fmt::format("{} of {} tensors are not {}, of which most weights are, and which config.json states: {}",
+                    others.size(), entries.size(), to_string(usual), name_list(others, kFewNames)));
+}
+
+/// Whether config.json states another dtype.
+bool changes_dtype(const nlohmann::json& config, DType dtype) {
+    for (const char* key : {"dtype", "torch_dtype"}) {
+        if (config.is_object() && config.contains(key) && config[key].is_string() && config[key] != info(dtype).torch) {
+            return true;
+        }
+    }
+    return false;
 }
 
 class SafetensorsWriter : public Writer {
@@ -103,16 +128,27 @@ public:
     Layout layout(const Plan& plan, const Request& request) override {
         const safetensors::WriterOptions options = safetensors::read_options(request);
         Layout layout;
-        const auto dtypes = safetensors::stored_dtypes(plan, options.dtype, request, layout.warnings);
+        const auto dtypes = safetensors::stored_dtypes(plan, options, request, layout.warnings);
         const std::vector<Entry> entries = entries_of(plan, dtypes);
         const auto parts = parts_of(entries, options.max_shard_size);
         for (std::size_t i = 0; i < parts.size(); ++i) add_part(layout, part_name(i, parts.size()), parts[i]);
         if (parts.size() > 1) add_text_file(layout, "model.safetensors.index.json", index_json(parts));
-        add_assets(layout, request, options.dtype ? options.dtype : common_dtype(entries));
+        add_assets(layout, request, dtype_of_config(options, entries, request, layout.warnings));
         return layout;
     }
 
 private:
+    static std::optional<DType> dtype_of_config(const safetensors::WriterOptions& options,
+                                                const std::vector<Entry>& entries, const Request& request,
+                                                std::vector<std::string>& notes) {
+        if (options.dtype && options.types.empty()) return options.dtype;
+        const std::optional<DType> usual = usual_dtype(entries);
+        if (usual && (!options.types.empty() || changes_dtype(request.config, *usual))) {
+            tell_others(entries, *usual, notes);
+        }
+        return usual;
+    }
+
     static void add_assets(Layout& layout, const Request& request, std::optional<DType> dtype) {
         const std::string& directory = request.assets;
         safetensors::Assets found = safetensors::find_assets(directory, layout.warnings);

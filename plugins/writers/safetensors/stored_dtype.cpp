@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <ranges>
 
 namespace unshard::safetensors {
 namespace {
@@ -36,13 +37,17 @@ bool is_kept(const std::string& name, const Patterns& patterns) {
 
 }  // namespace
 
-std::vector<DType> stored_dtypes(const Plan& plan, std::optional<DType> wanted, const Request& request,
+std::vector<DType> stored_dtypes(const Plan& plan, const WriterOptions& options, const Request& request,
                                  std::vector<std::string>& notes) {
+    const WantedDType wanted = options.dtype;
     const Patterns patterns = wanted ? kept_patterns(*wanted, request) : Patterns();
     std::vector<DType> dtypes;
     std::vector<std::string> kept;
     for (const PlannedTensor& t : plan.tensors) {
-        dtypes.push_back(wanted ? cast_result(t.dtype, *wanted) : t.dtype);
+        const TypeOverride<WantedDType>* type = find_override<WantedDType>(options.types, t.name);
+        const WantedDType own = type ? type->type : wanted;
+        dtypes.push_back(own ? cast_result(t.dtype, *own) : t.dtype);
+        if (type) continue;
         if (!info(dtypes.back()).is_float || dtypes.back() == DType::f32 || !is_kept(t.name, patterns)) continue;
         dtypes.back() = cast_result(t.dtype, DType::f32);
         kept.push_back(t.name);
@@ -51,6 +56,8 @@ std::vector<DType> stored_dtypes(const Plan& plan, std::optional<DType> wanted, 
         notes.push_back(fmt::format("dtype {}: {} tensors are f32, in which transformers keeps them: {}",
                                     to_string(*wanted), kept.size(), name_list(kept, kFewNames)));
     }
+    const auto name = [](const PlannedTensor& t) -> const std::string& { return t.name; };
+    warn_of_idle<WantedDType>(options.types, plan.tensors | std::views::transform(name), "output", notes);
     return dtypes;
 }
 

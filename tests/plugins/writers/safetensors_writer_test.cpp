@@ -126,11 +126,32 @@ TEST_CASE("config.json stays as it is but for a dtype that is no longer true") {
           "{ \"dtype\": \"float32\",\n\"eps\": 1e-06, \"x\": Infinity, \"text_config\": {\"dtype\":\"float32\"} }");
 }
 
-TEST_CASE("tensors of several types leave config.json's dtype alone") {
+TEST_CASE("of tensors of several types config.json states that of most elements") {
     const Directory dir(Files{{"config.json", R"({"torch_dtype": "float16"})"}});
-    const Plan plan = plan_with({{"a", DType::bf16, {1}}, {"b", DType::f32, {1}}});
+    const Plan plan = plan_with({{"a", DType::bf16, {9}}, {"b", DType::f32, {2}}, {"c", DType::f32, {2}}});
     CHECK(literal(layout_of(plan, nlohmann::json::object(), dir.path), "config.json") ==
-          R"({"torch_dtype": "float16"})");
+          R"({"torch_dtype": "bfloat16"})");
+}
+
+TEST_CASE("tensors get the types that are asked for by name, and config.json that of most") {
+    const Directory dir(Files{{"config.json", R"({"dtype": "bfloat16"})"}});
+    const Plan plan = plan_with(
+        {{"gate", DType::bf16, {4}}, {"norm", DType::f32, {2}}, {"steps", DType::i64, {1}}, {"w", DType::bf16, {9}}});
+    const nlohmann::json types = {{{"match", "^gate"}, {"type", "f32"}},
+                                  {{"match", "norm"}, {"type", "keep"}},
+                                  {{"match", "^(gate|steps)"}, {"type", "f16"}},
+                                  {{"match", "nothing"}, {"type", "f16"}}};
+    const Layout layout = layout_of(plan, {{"dtype", "f16"}, {"types", types}}, dir.path);
+    const std::string header = literal(layout, "model.safetensors");
+    CHECK(header.find(R"("gate":{"dtype":"F32")") != std::string::npos);
+    CHECK(header.find(R"("norm":{"dtype":"F32")") != std::string::npos);
+    CHECK(header.find(R"("steps":{"dtype":"I64")") != std::string::npos);
+    CHECK(header.find(R"("w":{"dtype":"F16")") != std::string::npos);
+    CHECK(literal(layout, "config.json") == R"({"dtype": "float16"})");
+    CHECK(layout.warnings ==
+          std::vector<std::string>{
+              "option 'types': no tensor of the output has a name with 'nothing' in it",
+              "2 of 4 tensors are not f16, of which most weights are, and which config.json states: 'gate', 'norm'"});
 }
 
 TEST_CASE("without config.json the weights are laid out all the same, with a warning") {
@@ -144,6 +165,8 @@ TEST_CASE("bad options of the safetensors writer are usage errors") {
     const Plan plan = plan_with({{"a", DType::bf16, {1}}});
     CHECK_THROWS_WITH(layout_of(plan, {{"dtype", "q8_0"}}),
                       "dtype 'q8_0': writer 'safetensors' knows keep, f32, f16 and bf16");
+    CHECK_THROWS_WITH(layout_of(plan, {{"types", {{{"match", "a"}, {"type", "q8_0"}}}}}),
+                      "option 'types': type 'q8_0': writer 'safetensors' knows keep, f32, f16 and bf16");
     CHECK_NOTHROW(layout_of(plan, {{"max_shard_size", "500M"}}));
     CHECK_THROWS_WITH(layout_of(plan, {{"max_shard_size", "5 gigs"}}),
                       "max_shard_size '5 gigs': not a size; write it like 5GB, 500MB or 2GiB");

@@ -47,7 +47,7 @@ struct Chosen {
 };
 
 Chosen choose(const char* file_type, std::vector<TensorInfo> tensors, TypeChoiceModel model,
-              const std::vector<TypeOverride>& overrides = {}) {
+              const std::vector<TypeOverride<Type>>& overrides = {}) {
     Chosen chosen{std::move(tensors), {}};
     choose_types(chosen.tensors, *find_file_type(file_type), model, overrides, chosen.warnings);
     return chosen;
@@ -128,8 +128,8 @@ TEST_CASE("few heads for many, eight experts and 80 layers are exceptions") {
 }
 
 TEST_CASE("an override wins over the file type, but not over what must be f32") {
-    const std::vector<TypeOverride> overrides = {{std::make_shared<re2::RE2>("blk\\.0\\.attn_v"), Type::bf16},
-                                                 {std::make_shared<re2::RE2>("attn_v|norm"), Type::q8_0}};
+    const std::vector<TypeOverride<Type>> overrides = {{std::make_shared<re2::RE2>("blk\\.0\\.attn_v"), Type::bf16},
+                                                       {std::make_shared<re2::RE2>("attn_v|norm"), Type::q8_0}};
     const Chosen chosen = choose("q4_k_m", model_of(2, false), {"llama", 2, 8, 4, 0}, overrides);
     CHECK(chosen["blk.0.attn_v.weight"] == Type::bf16);
     CHECK(chosen["blk.1.attn_v.weight"] == Type::q8_0);
@@ -137,7 +137,7 @@ TEST_CASE("an override wins over the file type, but not over what must be f32") 
 }
 
 TEST_CASE("an override that no tensor's name matches is a warning") {
-    const std::vector<TypeOverride> overrides = {{std::make_shared<re2::RE2>("atn_v"), Type::q8_0}};
+    const std::vector<TypeOverride<Type>> overrides = {{std::make_shared<re2::RE2>("atn_v"), Type::q8_0}};
     CHECK(choose("q4_k_m", model_of(2, false), {"llama", 2, 8, 4, 0}, overrides).warnings ==
           std::vector<std::string>{"option 'types': no tensor of the GGUF file has a name with 'atn_v' in it"});
 }
