@@ -17,6 +17,7 @@ Run plan(CLI::App& app);
 Run inspect(CLI::App& app);
 Run plugins(CLI::App& app);
 Run diff(CLI::App& app);
+Run names(CLI::App& app);
 Run init(CLI::App& app);
 
 }  // namespace unshard::cli

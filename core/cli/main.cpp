@@ -27,8 +27,8 @@ struct Command {
 };
 
 constexpr std::array kCommands = {
-    Command{"convert", convert}, Command{"run", run},         Command{"plan", plan}, Command{"inspect", inspect},
-    Command{"diff", diff},       Command{"plugins", plugins}, Command{"init", init},
+    Command{"convert", convert}, Command{"run", run},     Command{"plan", plan},       Command{"inspect", inspect},
+    Command{"diff", diff},       Command{"names", names}, Command{"plugins", plugins}, Command{"init", init},
 };
 
 /// The exit code of a command that failed.

@@ -37,15 +37,9 @@ public:
     Check(const ModelRules& rules, const Values& values) : rules_(rules), values_(values) {}
 
     Completeness run(std::span<const NamedShape> model) {
-        std::uint64_t expected = 0;
-        for (const TensorRule& rule : rules_.tensors)
-            expected = checked_add(expected, combinations(rule.name, values_));
-        if (expected > kMostTensors) {
-            throw Error(fmt::format("config.json: it makes a model of {} tensors: at most {} are sensible", expected,
-                                    kMostTensors));
-        }
         for (const NamedShape& tensor : model) note(tensor);
-        for (const TensorRule& rule : rules_.tensors) look_for(rule);
+        for_each_tensor(rules_, values_,
+                        [this](const TensorRule& rule, const Placeholders& at) { look_for(rule, at); });
         return std::move(result_);
     }
 
@@ -73,15 +67,9 @@ private:
         return is_new;
     }
 
-    void look_for(const TensorRule& rule) {
-        const std::uint64_t count = combinations(rule.name, values_);
-        for (std::uint64_t i = 0; i < count; ++i) {
-            const Placeholders at = combination(rule.name, values_, i);
-            if (rule.when && rule.when->value(values_, at) == 0) continue;
-            if (rule.optional && rule.optional->value(values_, at) != 0) continue;
-            std::string name = rule.name.fill(at);
-            if (!present_.contains(name)) result_.missing.push_back(std::move(name));
-        }
+    void look_for(const TensorRule& rule, const Placeholders& at) {
+        std::string name = rule.name.fill(at);
+        if (!present_.contains(name)) result_.missing.push_back(std::move(name));
     }
 
     const ModelRules& rules_;
@@ -91,6 +79,25 @@ private:
 };
 
 }  // namespace
+
+void for_each_tensor(const ModelRules& rules, const Values& values,
+                     const std::function<void(const TensorRule&, const Placeholders&)>& use) {
+    std::uint64_t expected = 0;
+    for (const TensorRule& rule : rules.tensors) expected = checked_add(expected, combinations(rule.name, values));
+    if (expected > kMostTensors) {
+        throw Error(fmt::format("config.json: it makes a model of {} tensors: at most {} are sensible", expected,
+                                kMostTensors));
+    }
+    for (const TensorRule& rule : rules.tensors) {
+        const std::uint64_t count = combinations(rule.name, values);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const Placeholders at = combination(rule.name, values, i);
+            if (rule.when && rule.when->value(values, at) == 0) continue;
+            if (rule.optional && rule.optional->value(values, at) != 0) continue;
+            use(rule, at);
+        }
+    }
+}
 
 std::vector<std::string> tensors_behind(const ModelRules& rules, const NameMatch& match, const Values& values) {
     if (match.tensor) return {match.tensor->name.fill(match.at)};

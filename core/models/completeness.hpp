@@ -5,6 +5,7 @@
 #include "models/whole_tensor.hpp"
 #include "unshard/dims.hpp"
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,11 @@ struct Completeness {
     std::vector<WrongShape> wrong_shape;
     friend bool operator==(const Completeness&, const Completeness&) = default;
 };
+
+/// Calls `use` for each tensor that a model of these sizes must have, in the rules' order. Throws Error when that is an
+/// absurd number.
+void for_each_tensor(const ModelRules& rules, const Values& values,
+                     const std::function<void(const TensorRule&, const Placeholders&)>& use);
 
 /// Calls `use(rule, where)` for each part that a fused or an alternative form stands for, in the order of their
 /// elements: those of the first expert first.

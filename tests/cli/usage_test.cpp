@@ -48,8 +48,9 @@ TEST_CASE("unknown commands and options are named, with the nearest known one") 
     check_usage_error({"convrt"}, "unknown command 'convrt': did you mean 'convert'?");
     check_usage_error({"convrt", "x", "-o", "out"}, "unknown command 'convrt': did you mean 'convert'?");
     check_usage_error({"diff", "a", "b", "--", "c"}, "unexpected argument 'c': see 'unshard diff --help'");
-    check_usage_error({"transmogrify"},
-                      "unknown command 'transmogrify': known are convert, run, plan, inspect, diff, plugins, init");
+    check_usage_error(
+        {"transmogrify"},
+        "unknown command 'transmogrify': known are convert, run, plan, inspect, diff, names, plugins, init");
     check_usage_error({"help", "convrt"}, "unknown command 'convrt': did you mean 'convert'?");
     check_usage_error({"--verbose"}, "unknown option '--verbose': see 'unshard --help'");
     check_usage_error({"--force", "convert", "x", "-o", "y"}, "unknown option '--force': see 'unshard --help'");
