@@ -57,18 +57,24 @@ std::string mismatch(const CLI::App& app, const std::string& last) {
     return (option == nullptr ? name : option->get_name()) + ": needs a value";
 }
 
-/// CLI11 would take the next word for the value of "--output=".
-void check_values_given(const CLI::App& program, const std::vector<std::string>& words) {
+/// CLI11 would take the next word for the value of "--output=", and "true" for one of a flag.
+void check_values(const CLI::App& program, const std::vector<std::string>& words) {
     const auto is_given = [&](const CLI::App* app) { return !words.empty() && app->get_name() == words.front(); };
     const std::vector<const CLI::App*> given = program.get_subcommands(is_given);
     if (given.empty()) return;
     const CLI::App* app = given.front();
     for (const std::string& word : words) {
         if (word == "--") return;
-        if (!word.starts_with("--") || word.find('=') != word.size() - 1) continue;
-        const CLI::Option* option = app->get_option_no_throw(word.substr(0, word.size() - 1));
-        if (option == nullptr || option->get_type_size() == 0) continue;  // unknown, or a flag
-        throw UsageError(fmt::format("{}: needs a value: {}", option->get_name(), help_hint(*app)));
+        const std::size_t equals = word.find('=');
+        if (!word.starts_with("--") || equals == std::string::npos) continue;
+        const CLI::Option* option = app->get_option_no_throw(word.substr(0, equals));
+        if (option == nullptr) continue;  // unknown, which is told later
+        if (option->get_expected_max() == 0) {
+            throw UsageError(fmt::format("{}: takes no value: {}", option->get_name(), help_hint(*app)));
+        }
+        if (equals == word.size() - 1) {
+            throw UsageError(fmt::format("{}: needs a value: {}", option->get_name(), help_hint(*app)));
+        }
     }
 }
 
@@ -110,7 +116,7 @@ bool parse(CLI::App& program, const std::vector<std::string>& words) {
         const std::vector<CLI::App*> given = program.get_subcommands();
         return given.empty() || !program.remaining().empty() ? program : *given.front();
     };
-    check_values_given(program, words);
+    check_values(program, words);
     try {
         program.parse(std::vector<std::string>(words.rbegin(), words.rend()));
         return true;

@@ -88,6 +88,12 @@ TEST_CASE("bad values are named with the option") {
     check_usage_error({"convert", "x", "-o", ""}, "--output : 'path' in [[output]] is empty");
 }
 
+TEST_CASE("a flag takes no value") {
+    check_usage_error({"convert", "x", "-o", "y", "--force=banana"},
+                      "--force: takes no value: see 'unshard convert --help'");
+    check_usage_error({"convert", "x", "-o", "y", "--force="}, "--force: takes no value: see 'unshard convert --help'");
+}
+
 TEST_CASE("a path may be called like a command") {
     CHECK(unshard_process({"convert", "plan", "-o", "diff"}).err ==
           "unshard: plan: there is no such file or directory\n");

@@ -154,11 +154,6 @@ def test_experts_whose_layout_cannot_be_told_are_refused(tiny, tmp_path, refusal
     assert "moe.experts.mlp2_weight" in said and "in both layouts" in said and "--names keep" in said
 
 
-@pytest.mark.parametrize("name", ["dcp_torchtitan", "dcp_torchtitan_experts"])
-def test_shards_of_torchtitan_that_cut_through_heads_and_experts(name, converted, checkpoint_dir):
-    assert_same_tensors(read_tensors(converted(name)), read_tensors(checkpoint_dir(name) / "saved"))
-
-
 def test_a_tensor_that_the_dialect_does_not_know_is_named(trained, tmp_path, refusal):
     saved, _ = trained("torchtitan", "qwen3", "new")
     said = refusal(saved)

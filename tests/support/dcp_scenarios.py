@@ -239,13 +239,16 @@ def dcp_hf_consolidated(job: Job) -> None:
 
 
 def save_torchtitan(job: Job, kind: str, dim_of_experts: int, **config) -> None:
-    """Rows split over three ranks, which cuts through heads; experts along another dimension."""
+    """Rows split over three ranks, which cuts through heads; experts along another dimension. The truth is what
+    save_pretrained writes."""
     model = causal_lm(job, kind, **config)
     write_model_truth(model, job)
     if job.rank == 0:
         model.save_pretrained(job.out / "saved")
     torch.distributed.barrier()
-    state = torchtitan(load_file(job.out / "saved/model.safetensors"), model.config.to_dict() | {"architectures": [type(model).__name__]}, "new")
+    tensors = load_file(job.out / "saved/model.safetensors")
+    write_truth(tensors, job)
+    state = torchtitan(tensors, model.config.to_dict() | {"architectures": [type(model).__name__]}, "new")
     mesh = mesh_of(job.world)
     save({name: distribute_tensor(tensor, mesh, [Shard(dim_of_experts if tensor.dim() == 3 else 0)])
           for name, tensor in state.items()}, job)

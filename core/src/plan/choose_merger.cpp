@@ -44,7 +44,13 @@ std::string cause_of_other_shapes(const CheckpointIndex& index) {
 
 std::string choose_merger(const Pipeline::Merge& merge, const CheckpointIndex& index) {
     if (merge.merger != "auto") return merge.merger;
-    if (!states_no_geometry(index)) return "placement";
+    if (!states_no_geometry(index)) {
+        if (merge.rules.empty()) return "placement";
+        throw UsageError(
+            "rules are for merger tensor_parallel, and these tensors state themselves how they are split (merger "
+            "placement): "
+            "leave --rules out, or pass --merger tensor_parallel");
+    }
     throw Error(fmt::format(
         "none of the {} tensors says how {} ranks split it: {}. Pass --merger tensor_parallel, with --rules "
         "for the model, when each rank has its part of them; --merger placement when each has a whole "

@@ -160,7 +160,7 @@ private:
                           safetensors::config_for(config.string(), dtype, request.config_changes));
         } else {
             layout.warnings.push_back(
-                "no config.json was found: only the weights are written; pass --assets DIR to add it");
+                "there is no config.json: only the weights are written; --assets DIR names a directory with one");
         }
     }
 };

@@ -41,6 +41,14 @@ TEST_CASE("auto is placement where the checkpoint states something, or one rank 
     CHECK(chosen(with_mesh.index()) == "placement");
 }
 
+TEST_CASE("rules for tensors that state how they are split are a mistake") {
+    Pipeline::Merge merge;
+    merge.rules = "llama";
+    CHECK(error_of([&] { choose_merger(merge, plain_model(1).index()); }) ==
+          "rules are for merger tensor_parallel, and these tensors state themselves how they are split (merger "
+          "placement): leave --rules out, or pass --merger tensor_parallel");
+}
+
 TEST_CASE("a cause of other shapes is named only where the index points to it") {
     CHECK(cause_of_other_shapes(plain_model(2).index()) ==
           " (are these parts of a tensor-parallel model? pass --merger tensor_parallel)");

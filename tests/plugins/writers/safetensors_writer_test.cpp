@@ -157,8 +157,8 @@ TEST_CASE("tensors get the types that are asked for by name, and config.json tha
 TEST_CASE("without config.json the weights are laid out all the same, with a warning") {
     const Layout layout = layout_of(plan_with({{"a", DType::bf16, {1}}}));
     CHECK(layout.warnings ==
-          std::vector<std::string>{"no config.json was found: only the weights are written; pass --assets DIR "
-                                   "to add it"});
+          std::vector<std::string>{"there is no config.json: only the weights are written; --assets DIR names a "
+                                   "directory with one"});
 }
 
 TEST_CASE("bad options of the safetensors writer are usage errors") {
@@ -168,6 +168,8 @@ TEST_CASE("bad options of the safetensors writer are usage errors") {
     CHECK_THROWS_WITH(layout_of(plan, {{"types", {{{"match", "a"}, {"type", "q8_0"}}}}}),
                       "option 'types': type 'q8_0': writer 'safetensors' knows keep, f32, f16 and bf16");
     CHECK_NOTHROW(layout_of(plan, {{"max_shard_size", "500M"}}));
+    CHECK_THROWS_WITH(layout_of(plan, {{"max_shard_size", "99999999999GB"}}),
+                      "max_shard_size '99999999999GB': is more than 2^64 bytes");
     CHECK_THROWS_WITH(layout_of(plan, {{"max_shard_size", "5 gigs"}}),
                       "max_shard_size '5 gigs': not a size; write it like 5GB, 500MB or 2GiB");
     CHECK_THROWS_AS(layout_of(plan, {{"dtyp", "f16"}}), UsageError);

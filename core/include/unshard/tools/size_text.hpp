@@ -1,7 +1,7 @@
 // How users write sizes.
 #pragma once
 
-#include "unshard/tools/checked.hpp"
+#include "unshard/tools/error.hpp"
 
 #include <charconv>
 #include <cstdint>
@@ -25,7 +25,11 @@ inline std::uint64_t parse_size(const std::string& option, const std::string& te
     if (error != std::errc() || count == 0 || !is_unit) {
         throw UsageError(option + " '" + text + "': not a size; write it like 5GB, 500MB or 2GiB");
     }
-    for (std::size_t i = 0; i < power; ++i) count = checked_mul(count, is_binary ? 1024 : 1000);
+    for (std::size_t i = 0; i < power; ++i) {
+        if (__builtin_mul_overflow(count, is_binary ? 1024U : 1000U, &count)) {
+            throw UsageError(option + " '" + text + "': is more than 2^64 bytes");
+        }
+    }
     return count;
 }
 

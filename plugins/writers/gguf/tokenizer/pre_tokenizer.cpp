@@ -52,7 +52,7 @@ std::string step_of(const nlohmann::json& step) {
         const nlohmann::json& behavior = member(step, "behavior");
         return "punctuation " + (behavior.is_string() ? behavior.get<std::string>() : "Isolated");
     }
-    return type.is_string() ? type.get<std::string>() : "nothing";
+    return type.is_string() ? type.get<std::string>() : "a step without a type";
 }
 
 std::string joined(const std::vector<std::string>& steps) {
