@@ -1,8 +1,8 @@
 #include "arguments.hpp"
 
 #include "console.hpp"
-#include "text/suggest.hpp"
 #include "unshard/tools/error.hpp"
+#include "unshard/tools/suggest.hpp"
 
 #include <fmt/format.h>
 

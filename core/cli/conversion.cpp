@@ -96,19 +96,25 @@ std::string long_name(const KeyOption& option) {
 std::string rename_table(const std::string& value) {
     const std::size_t equals = value.find('=');
     if (equals == std::string::npos || equals == 0) {
-        throw UsageError(fmt::format("--rename {}: write it as FROM=TO, like --rename '^net\\.=model.'", value));
+        throw UsageError("write it as FROM=TO, like --rename '^net\\.=model.'");
     }
     return fmt::format("{{ from = {}, to = {} }}", toml_string(value.substr(0, equals)),
                        toml_string(value.substr(equals + 1)));
 }
 
 Setting list_setting(const KeyOption& option, const std::vector<std::string>& values) {
+    const std::string given = fmt::format("{} {}", long_name(option), fmt::join(values, " "));
     std::string list;
     for (const std::string& value : values) {
-        list += (list.empty() ? "" : ", ") + (option.kind == Kind::renames ? rename_table(value) : toml_string(value));
+        try {
+            list +=
+                (list.empty() ? "" : ", ") + (option.kind == Kind::renames ? rename_table(value) : toml_string(value));
+        } catch (const UsageError& e) {
+            throw UsageError(fmt::format("{}: {}", given, e.what()));
+        }
     }
     if (option.kind == Kind::prefixes) list += ", " + toml_string(kAutoStrip);
-    return {option.key, "[" + list + "]", fmt::format("{} {}", long_name(option), fmt::join(values, " ")), false, true};
+    return {option.key, "[" + list + "]", given, false, true};
 }
 
 void add_key_option(CLI::App& app, const KeyOption& option, std::vector<Setting>& settings) {

@@ -137,7 +137,7 @@ private:
         rule.stacked = stacked_placeholders(rule);
         if (table.has("along")) {
             if (rule.sources.size() == 1) table.at("along").fail("'along' is for several names");
-            rule.along = table.at("along").count();
+            rule.along = table.at("along").count(0, UINT32_MAX);
         }
         if (rule.gathers()) check_gathered(table, rule);
         return rule;

@@ -19,7 +19,7 @@ std::vector<Expression> expressions(const Node& table, std::string_view key,
 }
 
 std::uint32_t axis_of(const Node& node, const TensorView& in) {
-    const std::uint64_t value = node.count();
+    const std::uint64_t value = node.count(0, UINT32_MAX);
     if (value >= in.view.size()) node.fail(fmt::format("'view' has no axis {}", value));
     return static_cast<std::uint32_t>(value);
 }

@@ -124,7 +124,7 @@ TEST_CASE("a pipeline's mistakes are told with file, line and column") {
     const TempDir directory;
     write_file(directory / "p.toml", "version = 1\n[input]\npaht = 'x'\n");
     const ProcessResult result = unshard_process({"run", "p.toml"}, directory.path());
-    CHECK(result.err == "unshard: p.toml:3:1: unknown key 'paht' in [input]: did you mean 'path'?\n");
+    CHECK(result.err == "unshard: p.toml:3:8: unknown key 'paht' in [input]: did you mean 'path'?\n");
     CHECK(result.exit_code == 2);
     check_usage_error({"run", "/nowhere.toml"}, "/nowhere.toml: cannot open: No such file or directory");
 }

@@ -95,7 +95,7 @@ Pipeline pipeline_without_output(std::span<const Setting> settings);
 /// The pipeline as an annotated TOML file that load_pipeline reads back to the same values.
 std::string to_toml(const Pipeline& pipeline);
 
-/// A TOML string, quoted.
+/// A TOML string, quoted. Throws UsageError for what is not UTF-8.
 std::string toml_string(const std::string& text);
 
 }  // namespace unshard

@@ -4,6 +4,7 @@
 #include "plan/strip.hpp"
 #include "plan/tied.hpp"
 #include "text/pattern.hpp"
+#include "unshard/tools/extra_state.hpp"
 
 #include <fmt/format.h>
 
@@ -47,11 +48,6 @@ bool any_matches(std::vector<SelectRule>& rules, const std::string& name) {
     bool found = false;
     for (SelectRule& rule : rules) found |= rule.matches(name);
     return found;
-}
-
-/// torch.nn.Module.get_extra_state: TransformerEngine keeps its float8 scales there, which no other program reads.
-bool is_extra_state(const std::string& name) {
-    return name == "_extra_state" || name.ends_with("._extra_state");
 }
 
 std::string renamed(std::string name, std::vector<SelectRule>& renames) {

@@ -3,11 +3,11 @@
 #include "geometry/parts.hpp"
 #include "models/whole_tensor.hpp"
 #include "pipeline/pipeline.hpp"
-#include "text/suggest.hpp"
 #include "unshard/tools/contains.hpp"
 #include "unshard/tools/directory.hpp"
 #include "unshard/tools/error.hpp"
 #include "unshard/tools/name_list.hpp"
+#include "unshard/tools/suggest.hpp"
 
 #include <fmt/format.h>
 

@@ -12,12 +12,12 @@
 #include "text/name_groups.hpp"
 #include "text/printable.hpp"
 #include "text/quantity.hpp"
-#include "text/suggest.hpp"
 #include "text/table.hpp"
 #include "unshard/tools/contains.hpp"
 #include "unshard/tools/directory.hpp"
 #include "unshard/tools/error.hpp"
 #include "unshard/tools/json_file.hpp"
+#include "unshard/tools/suggest.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,5 +1,7 @@
 #include "text/printable.hpp"
 
+#include "unshard/tools/error.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -100,8 +102,9 @@ std::string printable(std::string_view text) {
 }
 
 std::string with_code_points(std::string_view text) {
-    return replaced(text, [](std::string_view bytes) {
-        return sequence_length(bytes) == 0 ? std::string(bytes) : fmt::format("\\u{:04x}", code_point(bytes));
+    return replaced(text, [&](std::string_view bytes) {
+        if (sequence_length(bytes) == 0) throw UsageError(fmt::format("'{}' is not UTF-8", text));
+        return fmt::format("\\u{:04x}", code_point(bytes));
     });
 }
 

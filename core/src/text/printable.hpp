@@ -14,7 +14,8 @@ bool is_printable(std::string_view name);
 /// it is.
 std::string printable(std::string_view text);
 
-/// Control characters and those of direction as \u0085, as TOML and JSON have them; bytes that are not UTF-8 stay.
+/// Control characters and those of direction as \u0085, as TOML and JSON have them. Throws UsageError for a text that is
+/// not UTF-8, which neither of them can say.
 std::string with_code_points(std::string_view text);
 
 /// `printable` for several lines.

@@ -26,15 +26,17 @@ void Problems::raise() const {
     throw Error(text);
 }
 
-void NameCheck::operator()(const std::string& name, std::size_t number) {
-    if (name.empty()) return problems_.add(fmt::format("tensor {} has no name", number));
+void NameCheck::operator()(const std::string& name, std::size_t number, std::string_view file) {
+    const auto add = [&](std::string_view what) {
+        problems_.add(fmt::format("tensor {}{}{}: {}", number, file.empty() ? "" : " of ", file, what));
+    };
+    if (name.empty()) return add("it has no name");
     if (name.size() > kLongestName) {
-        return problems_.add(fmt::format("tensor {}: its name has {} bytes, at most {} are possible", number,
-                                         grouped(name.size()), grouped(kLongestName)));
+        return add(
+            fmt::format("its name has {} bytes, at most {} are possible", grouped(name.size()), grouped(kLongestName)));
     }
     if (!is_printable(name)) {
-        return problems_.add(
-            fmt::format("tensor {}: its name '{}' has control characters or is not UTF-8", number, printable(name)));
+        return add(fmt::format("its name '{}' has control characters or is not UTF-8", printable(name)));
     }
     if (!seen_.insert(name).second) problems_.add(fmt::format("{}: two tensors have this name", name));
 }

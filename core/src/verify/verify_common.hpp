@@ -49,7 +49,8 @@ private:
 class NameCheck {
 public:
     explicit NameCheck(Problems& problems) : problems_(problems) {}
-    void operator()(const std::string& name, std::size_t number);
+    /// `file` is one that the tensor is in, when that is known.
+    void operator()(const std::string& name, std::size_t number, std::string_view file = "");
 
 private:
     Problems& problems_;

@@ -110,6 +110,12 @@ void check_encoding(const SourceTensor& tensor) {
     if (!tensor.shape) throw PluginMistake(fmt::format("is stored as '{}', without the whole tensor's shape", e.name));
 }
 
+/// That of its first shard.
+std::string_view file_of(const CheckpointIndex& index, const SourceTensor& tensor) {
+    const bool has_file = !tensor.shards.empty() && tensor.shards.front().file < index.files.size();
+    return has_file ? std::string_view(index.files[tensor.shards.front().file].path) : "";
+}
+
 }  // namespace
 
 void verify_index(const CheckpointIndex& index) {
@@ -122,7 +128,9 @@ void verify_index(const CheckpointIndex& index) {
     }
     problems.raise();
     NameCheck check_name(problems);
-    for (std::size_t i = 0; i < index.tensors.size(); ++i) check_name(index.tensors[i].name, i);
+    for (std::size_t i = 0; i < index.tensors.size(); ++i) {
+        check_name(index.tensors[i].name, i, file_of(index, index.tensors[i]));
+    }
     problems.raise();
     for (const SourceTensor& tensor : index.tensors) {
         problems.collect(tensor.name, [&] { tensor.shape.value_or(Dims()).numel(); });

@@ -12,6 +12,7 @@
 #include "formats/torch/model_part.hpp"
 
 #include "unshard/tools/error.hpp"
+#include "unshard/tools/extra_state.hpp"
 #include "unshard/tools/name_list.hpp"
 
 #include <fmt/format.h>
@@ -88,10 +89,6 @@ bool names_part_of_optimizer(std::string_view text) {
     return false;
 }
 
-/// What modules keep beside their weights (torch.nn.Module.get_extra_state), e.g. TransformerEngine its fp8 scales.
-bool is_extra_state(std::string_view key) {
-    return key == "_extra_state" || key.ends_with("._extra_state");
-}
 bool is_in_extra_state(Keys path) {
     return std::ranges::any_of(path, [](const std::string& key) { return is_extra_state(key); });
 }

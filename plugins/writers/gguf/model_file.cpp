@@ -204,7 +204,7 @@ private:
         if (!in.has("by_vocabulary")) return rules;
         for (const Node& by : in.at("by_vocabulary").items()) {
             by.check_keys({"size", "ids", "add_bos"});
-            rules.by_size.push_back({by.at("size").count(), read_ids(by), {}});
+            rules.by_size.push_back({by.at("size").count(0, UINT32_MAX), read_ids(by), {}});
             if (by.has("add_bos")) rules.by_size.back().add_bos = by.flag("add_bos");
         }
         return rules;

@@ -62,13 +62,14 @@ tensors = [
 }
 
 TEST_CASE("a slip in a rules file is told with its place") {
-    CHECK(failure("tensor = []") ==
-          ":6:10: unknown key 'tensor': known are architectures, mesh, config, define, prefixes, outside, "
-          "buffers, extra_layers, tensors, alternatives, fused");
+    CHECK(failure("tensor = []") == ":6:10: unknown key 'tensor' at the top level: did you mean 'tensors'?");
+    CHECK(failure("shapes = []") ==
+          ":6:10: unknown key 'shapes' at the top level: known are architectures, mesh, config, define, prefixes, "
+          "outside, buffers, extra_layers, tensors, alternatives, fused");
     CHECK(failure("extra_layers = 'l.'") == ":6:16: it must have one placeholder and end behind it with a dot");
     CHECK(failure("extra_layers = 'l.{stage}.'") == ":6:16: '{stage}' needs 'stages' in 'config' to count to");
-    CHECK(failure("tensors = 3") == ":6:11: 'tensors' must be an array of tables");
-    CHECK(failure("mesh = 3") == ":6:8: it must be a string");
+    CHECK(failure("tensors = 3") == ":6:11: 'tensors' at the top level is an integer: it must be an array of tables");
+    CHECK(failure("mesh = 3") == ":6:8: 'mesh' at the top level is an integer: it must be a string");
     CHECK(failure("config.heads = 3") == ":6:16: 'heads' must be a field's name or { field = ..., default = ... }");
     CHECK(failure("config.heads = { field = 'a', default = 'tails' }") ==
           ":6:41: 'tails' is not defined above: write config.tails = the field of config.json");
@@ -77,9 +78,9 @@ TEST_CASE("a slip in a rules file is told with its place") {
 }
 
 TEST_CASE("a slip in a tensor's rule is told with its place") {
-    CHECK(with_tensor("shape = [], split = 'row'") == ":6:12: 'name' is missing");
+    CHECK(with_tensor("shape = [], split = 'row'") == ":6:12: 'name' in [[tensors]] is missing");
     CHECK(with_tensor("name = 'a', split = 'row'") == ":6:12: 'shape' must be an array, one item a dimension");
-    CHECK(with_tensor("name = 'a', shape = []") == ":6:12: 'split' is missing");
+    CHECK(with_tensor("name = 'a', shape = []") == ":6:12: 'split' in [[tensors]] is missing");
     CHECK(with_tensor("name = 'a', shape = ['hidden'], split = 'row'") == ":6:12: split 'row' needs 2 dimensions");
     CHECK(with_tensor("name = 'a', shape = ['hidden'], split = 'rows'") ==
           ":6:54: split 'rows' is unknown: known are replicated, column, row, vocabulary, grouped");
@@ -128,7 +129,8 @@ TEST_CASE("a TOML file that is no model's is none of the directory's models") {
     std::ofstream(file.directory() / "slip.toml") << "architecture = ['Toy2']\ntensors = []\n";
     CHECK(message_of([&] {
               ModelFiles({file.directory().string()});
-          }).find("slip.toml:1:16: unknown key 'architecture'") != std::string::npos);
+          }).find("slip.toml:1:16: unknown key 'architecture' at the top level: did you mean 'architectures'?") !=
+          std::string::npos);
 }
 
 TEST_CASE("an architecture in two files is refused") {

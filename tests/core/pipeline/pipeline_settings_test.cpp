@@ -40,6 +40,7 @@ TEST_CASE("a setting makes the tables it needs") {
     CHECK(with({set("input.options.a.b", "1")}).input.options == nlohmann::json{{"a", {{"b", 1}}}});
     CHECK(with({set("input.options.a", "1"), set("input.options.b", "2")}).input.options ==
           nlohmann::json{{"a", 1}, {"b", 2}});
+    CHECK(with({set("input.options.0.1", "2")}).input.options == nlohmann::json{{"0", {{"1", 2}}}});
 }
 
 TEST_CASE("a setting of output goes to every output, a numbered one to one") {
@@ -65,6 +66,7 @@ TEST_CASE("a list option goes in front of the file's list") {
     CHECK(with({drop}).select.drop == std::vector<std::string>{"x", "y", "a"});
     const Setting keep{"select.keep", "['z']", "--keep z", false, true};
     CHECK(with({keep}).select.keep == std::vector<std::string>{"z"});
+    CHECK(with({set("select.drop", "a"), drop}).select.drop == std::vector<std::string>{"x", "y", "a"});
 }
 
 TEST_CASE("a text option stays a text") {
@@ -86,6 +88,13 @@ TEST_CASE("errors in settings name the option") {
     CHECK(error_with({set("input..path", "x")}) ==
           "--set input..path=x: 'input..path' is not a key: write it like input.root=model");
     CHECK(error_with({set("version.x", "1")}) == "--set version.x=1: 'version' is not a table");
+    CHECK(error_with({set("select.drop.0", "x")}) == "--set select.drop.0=x: 'drop' is not a table");
+    CHECK(
+        error_with({set("input.options.x", "inf")}) ==
+        "--set input.options.x=inf: '/input/options/x' is a date, a time or a number that is not finite, which has no "
+        "use here");
+    CHECK(error_with({{"select.drop", "['(']", "--drop (", false, true}}) ==
+          "--drop (: '(' is no RE2 pattern: missing ): (");
 }
 
 TEST_CASE("a value with a line break cannot bring in further keys") {

@@ -85,22 +85,23 @@ TEST_CASE("a plugin's options reach it as JSON") {
 }
 
 TEST_CASE("options that JSON does not have are errors with their place") {
-    for (const auto& [value, place] :
-         {std::pair{"inf", "/x"}, {"-nan", "/x"}, {"1979-05-27", "/x"}, {"[1, 07:32:00]", "/x/1"}}) {
+    for (const auto& [value, column, place] :
+         {std::tuple{"inf", 5, "x"}, {"-nan", 5, "x"}, {"1979-05-27", 5, "x"}, {"[1, 07:32:00]", 9, "x/1"}}) {
         CHECK(error_in(fmt::format("{}[output.options]\nx = {}\n", kMinimal, value)) ==
-              fmt::format("p.toml:6:1: '{}' is a date, a time or a number that is not finite, which has no use here",
-                          place));
+              fmt::format("p.toml:7:{}: '/output/0/options/{}' is a date, a time or a number that is not finite, which "
+                          "has no use here",
+                          column, place));
     }
 }
 
 TEST_CASE("unknown keys are errors with their place and the nearest known key") {
     CHECK(error_in("version = 1\n[input]\npaht = 'ckpt'\n") ==
-          "p.toml:3:1: unknown key 'paht' in [input]: did you mean 'path'?");
+          "p.toml:3:8: unknown key 'paht' in [input]: did you mean 'path'?");
     CHECK(
         error_in("version = 1\nthreads = 3\n[input]\npath = 'c'\n") ==
-        "p.toml:2:1: unknown key 'threads' at the top level: known are version, input, merge, select, output, engine");
+        "p.toml:2:11: unknown key 'threads' at the top level: known are version, input, merge, select, output, engine");
     CHECK(error_in(std::string(kMinimal) + "dtipe = 'f16'\n") ==
-          "p.toml:6:1: unknown key 'dtipe' in [[output]]: did you mean 'dtype'?");
+          "p.toml:6:9: unknown key 'dtipe' in [[output]]: did you mean 'dtype'?");
 }
 
 TEST_CASE("wrong types are errors with their place") {
@@ -113,7 +114,7 @@ TEST_CASE("wrong types are errors with their place") {
     CHECK(error_in(std::string(kMinimal) + "[merge]\nverify_replicas = 'yes'\n") ==
           "p.toml:7:19: 'verify_replicas' in [merge] is a string: it must be true or false");
     CHECK(error_in(std::string(kMinimal) + "[select]\ndrop = ['a', 1]\n") ==
-          "p.toml:7:14: 'drop' in [select] is an integer: it must be an array of strings");
+          "p.toml:7:14: 'drop[1]' in [select] is an integer: it must be a string");
     CHECK(error_in("version = 1\n[input]\npath = 'c'\n[output]\npath = 'o'\n") ==
           "p.toml:4:1: 'output' at the top level is a table: it must be an array of tables");
 }
@@ -136,6 +137,7 @@ TEST_CASE("what must be there and is not is named") {
     CHECK(error_in("version = 1\n[input]\npath = ''\n") == "p.toml:3:8: 'path' in [input] is empty");
     CHECK(error_in("version = 1\n[input]\npath = 'c'\n") ==
           "p.toml: there is no [[output]]: add one with path = \"...\"");
+    CHECK(error_in("version = 1\n[[output]]\npath = 'o'\n") == "p.toml:1:1: 'input' at the top level is missing");
 }
 
 TEST_CASE("bad patterns and replacements are found before anything is read") {
@@ -154,7 +156,7 @@ TEST_CASE("two outputs in one place are refused") {
     CHECK(same.error() == "p.toml:4:1: outputs '/o/x' and '/o/./x/' lie in each other: give each a path of its own");
     const PipelineFile nested(
         "version = 1\n[input]\npath = 'c'\n[[output]]\npath = '/o'\n[[output]]\npath = '/o/m.gguf'\n");
-    CHECK(nested.error() == "p.toml:4:1: outputs '/o/m.gguf' and '/o' lie in each other: give each a path of its own");
+    CHECK(nested.error() == "p.toml:6:1: outputs '/o/m.gguf' and '/o' lie in each other: give each a path of its own");
 }
 
 TEST_CASE("what is no TOML is an error with its place") {

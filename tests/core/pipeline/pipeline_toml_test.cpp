@@ -77,5 +77,6 @@ TEST_CASE("TOML strings are quoted as they need") {
     CHECK(toml_string(R"(a\.b)") == R"('a\.b')");
     CHECK(toml_string(R"(it's \d)") == R"("it's \\d")");
     CHECK(toml_string("a\nb") == R"("a\u000ab")");
+    CHECK_THROWS_WITH(toml_string("a\xff"), "'a\xff' is not UTF-8");
     CHECK(toml_string("\u202Ea\"\u0085\x1b[m\u2028\u00e4") == R"("\u202ea\"\u0085\u001b[m\u2028ä")");
 }

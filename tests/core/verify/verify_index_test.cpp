@@ -103,13 +103,16 @@ TEST_CASE("names are there, unique, printable and of sensible length") {
     const auto named = [](const std::string& name) {
         return verdict([&](CheckpointIndex& i, Shard&) { i.tensors[0].name = name; });
     };
-    REQUIRE(named("").find("tensor 0 has no name") == 0);
-    REQUIRE(named("a\nb") == "tensor 0: its name 'a\\nb' has control characters or is not UTF-8");
-    REQUIRE(named("a\xC2\x85") == "tensor 0: its name 'a\\xc2\\x85' has control characters or is not UTF-8");
-    REQUIRE(named("a\xFF") == "tensor 0: its name 'a\\xff' has control characters or is not UTF-8");
-    REQUIRE(named("\xED\xA0\x80") == "tensor 0: its name '\\xed\\xa0\\x80' has control characters or is not UTF-8");
+    REQUIRE(named("") == "tensor 0 of ckpt/rank0: it has no name");
+    REQUIRE(named("a\nb") == "tensor 0 of ckpt/rank0: its name 'a\\nb' has control characters or is not UTF-8");
+    REQUIRE(named("a\xC2\x85") ==
+            "tensor 0 of ckpt/rank0: its name 'a\\xc2\\x85' has control characters or is not UTF-8");
+    REQUIRE(named("a\xFF") == "tensor 0 of ckpt/rank0: its name 'a\\xff' has control characters or is not UTF-8");
+    REQUIRE(named("\xED\xA0\x80") ==
+            "tensor 0 of ckpt/rank0: its name '\\xed\\xa0\\x80' has control characters or is not UTF-8");
     REQUIRE(named("\xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80").empty());
-    REQUIRE(named(std::string(70000, 'a')) == "tensor 0: its name has 70,000 bytes, at most 65,536 are possible");
+    REQUIRE(named(std::string(70000, 'a')) ==
+            "tensor 0 of ckpt/rank0: its name has 70,000 bytes, at most 65,536 are possible");
     REQUIRE(verdict([](CheckpointIndex& i, Shard&) { i.tensors.push_back(SourceTensor(i.tensors[0])); }) ==
             "w: two tensors have this name");
 }

@@ -1,4 +1,5 @@
-#include "text/suggest.hpp"
+#include "unshard/tools/suggest.hpp"
+
 #include "support/catch.hpp"
 
 #include <vector>
