@@ -42,7 +42,7 @@ Document document_of(const toml::table& table, const std::string& file, Place pl
     return document;
 }
 
-std::string type_name(const json& value) {
+std::string_view type_name(const json& value) {
     if (value.is_object()) return "a table";
     if (value.is_array()) return "an array";
     if (value.is_string()) return "a string";
@@ -102,7 +102,9 @@ void Node::fail(const std::string& what) const {
 }
 
 std::string Node::name() const {
-    const auto is_index = [](const std::string& word) { return word.find_first_not_of("0123456789") == word.npos; };
+    const auto is_index = [](const std::string& word) {
+        return word.find_first_not_of("0123456789") == std::string::npos;
+    };
     std::vector<std::string> words = words_of(pointer_);
     std::string name;
     for (; words.size() > 1 && is_index(words.back()); words.pop_back()) name = "[" + words.back() + "]" + name;

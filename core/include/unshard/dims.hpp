@@ -78,7 +78,7 @@ private:
 
     /// To a higher rank, or the same. New values are not set.
     void resize(std::size_t rank) {
-        if (rank > kMaxDims) throw Error("a tensor has more than 8 dimensions");
+        if (rank > kMaxDims) throw Error("more than 8 dimensions");
         if (rank > kInline && !is_on_heap()) {
             auto* many = new std::uint64_t[kMaxDims];
             std::copy_n(values_.few, rank_, many);

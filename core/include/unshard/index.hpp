@@ -114,12 +114,11 @@ inline std::optional<Dims> extent_of_origins(const SourceTensor& tensor) {
     if (tensor.shards.empty()) return std::nullopt;
     Dims shape = Dims::filled(tensor.shards.front().spec->shape.rank(), 0);
     for (const Shard& shard : tensor.shards) {
-        const std::optional<Dims>& origin = shard.spec->origin;
+        if (!shard.spec->origin) return std::nullopt;
+        const Dims& origin = *shard.spec->origin;
         const Dims& extent = shard.spec->shape;
-        if (!origin || origin->rank() != shape.rank() || extent.rank() != shape.rank()) return std::nullopt;
-        for (std::size_t i = 0; i < shape.rank(); ++i) {
-            shape[i] = std::max(shape[i], checked_add((*origin)[i], extent[i]));
-        }
+        if (origin.rank() != shape.rank() || extent.rank() != shape.rank()) return std::nullopt;
+        for (std::size_t i = 0; i < shape.rank(); ++i) shape[i] = std::max(shape[i], checked_add(origin[i], extent[i]));
     }
     return shape;
 }
